@@ -1,0 +1,116 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/path.h"
+
+int file_error(struct err *e, int sys, const char *doing, const char *path)
+{
+    err_set(e, ERR_IO, sys, "cannot %s '%s'", doing, path);
+    if (sys == ENOSPC || sys == EDQUOT)
+        err_hint(e, "the disk is full: free some space, or choose another folder with --home");
+    else if (sys == EROFS)
+        err_hint(e, "the disk is read-only: choose another folder with --home");
+    else if (sys == EACCES || sys == EPERM)
+        err_hint(e, "check who owns it, or choose another folder with --home");
+    return ERR_IO;
+}
+
+int file_write_all(int fd, const void *p, size_t n, const char *name, struct err *e)
+{
+    const uint8_t *b = p;
+    while (n) {
+        ssize_t w = write(fd, b, n);
+        if (w < 0 && errno == EINTR) continue;
+        if (w <= 0) return file_error(e, w < 0 ? errno : ENOSPC, "write", name);
+        b += w;
+        n -= (size_t)w;
+    }
+    return OK;
+}
+
+int file_sync_dir(const char *path, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return file_error(e, errno, "open folder", path);
+    int rc = fsync(fd) ? file_error(e, errno, "sync folder", path) : OK;
+    close(fd);
+    return rc;
+}
+
+static int write_synced(const char *tmp, const void *p, size_t n, int mode, struct err *e)
+{
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0) return file_error(e, errno, "create", tmp);
+    int rc = file_write_all(fd, p, n, tmp, e);
+    if (!rc && fsync(fd)) rc = file_error(e, errno, "sync", tmp);
+    if (close(fd) && !rc) rc = file_error(e, errno, "close", tmp);
+    return rc;
+}
+
+int file_replace(const char *path, const void *p, size_t n, int mode, struct err *e)
+{
+    char tmp[PATH_CAP];
+    char dir[PATH_CAP];
+    if (path_format(tmp, "%s.tmp", path) || path_dirname(dir, path))
+        return err_set(e, ERR_LIMIT, 0, "the path '%.80s...' is too long", path);
+    int rc = write_synced(tmp, p, n, mode, e);
+    if (!rc && rename(tmp, path)) rc = file_error(e, errno, "replace", path);
+    if (rc) {
+        unlink(tmp);
+        return rc;
+    }
+    return file_sync_dir(dir, e);
+}
+
+int file_read(const char *path, size_t max, struct buf *out, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return err_set(e, ERR_NOTFOUND, 0, "there is no file '%s'", path);
+    if (fd < 0) return file_error(e, errno, "open", path);
+    int rc = OK;
+    for (;;) {
+        if (out->len > max) {
+            rc = err_set(e, ERR_LIMIT, 0, "'%s' is larger than %zu bytes", path, max);
+            break;
+        }
+        uint8_t block[65536];
+        ssize_t n = read(fd, block, sizeof block);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) rc = file_error(e, errno, "read", path);
+        if (n <= 0) break;
+        buf_put(out, block, (size_t)n);
+    }
+    close(fd);
+    return rc ? rc : buf_ok(out, e);
+}
+
+int file_mkdirs(const char *path, struct err *e)
+{
+    char dir[PATH_CAP];
+    if (path_format(dir, "%s", path))
+        return err_set(e, ERR_LIMIT, 0, "the path '%.80s...' is too long", path);
+    for (char *p = dir + 1; *p; p++) {
+        if (*p != '/') continue;
+        *p = 0;
+        if (mkdir(dir, 0700) && errno != EEXIST) return file_error(e, errno, "create folder", dir);
+        *p = '/';
+    }
+    if (mkdir(dir, 0700) && errno != EEXIST) return file_error(e, errno, "create folder", dir);
+    struct stat st = {0};
+    if (stat(dir, &st) || !S_ISDIR(st.st_mode))
+        return err_set(e, ERR_IO, 0, "'%s' exists and is not a folder", dir);
+    return OK;
+}
+
+bool file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}

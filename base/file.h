@@ -1,0 +1,33 @@
+#pragma once
+/* Why: nothing acknowledged may be lost, so there is one way to replace a file: write a new one
+ * beside it, fsync, rename, fsync the folder. And one way to read a whole file with a cap.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Replace path by n bytes, durably. On failure the old file is untouched and no litter stays.
+ * ERR_IO with a hint when the disk is full.
+ */
+int file_replace(const char *path, const void *p, size_t n, int mode, struct err *e) MUST_CHECK;
+
+/* Read the whole file, at most max bytes (ERR_LIMIT above). ERR_NOTFOUND when it is missing. */
+int file_read(const char *path, size_t max, struct buf *out, struct err *e) MUST_CHECK;
+
+/* Create the folder and its parents (0700). OK when it exists already. */
+int file_mkdirs(const char *path, struct err *e) MUST_CHECK;
+
+/* fsync the folder, so that a rename or create inside it survives a power cut. */
+int file_sync_dir(const char *path, struct err *e) MUST_CHECK;
+
+/* Write all n bytes to fd, through short writes and EINTR. */
+int file_write_all(int fd, const void *p, size_t n, const char *name, struct err *e) MUST_CHECK;
+
+/* Set ERR_IO from errno with a hint that fits (disk full, read-only, no permission). */
+int file_error(struct err *e, int sys, const char *doing, const char *path);
+
+bool file_exists(const char *path);
