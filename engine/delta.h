@@ -1,0 +1,85 @@
+#pragma once
+/* Why: the packed form of a pseudo-gradient (contribution payload) and of an update. Everything a
+ * peer could lie about is checked here before it is believed. Byte layout: docs/PROTOCOL.md.
+ *
+ * Each tensor is cut into chunks of `chunk` consecutive values; the last may be shorter.
+ *   contribution: in a chunk of n values of a two-dimensional tensor, the ceil(k * n / chunk)
+ *     largest by magnitude are sent (ties: lowest index), as Golomb-Rice coded gaps and 2-bit
+ *     codes of a symmetric 4-level quantiser: one scale and one level ratio a chunk.
+ *     One-dimensional tensors (norms) are sent whole, 8 bits a value, one scale a chunk.
+ *   update: in each chunk the coordinates that changed, 8 bits a value, one scale a chunk.
+ * A chunk with nothing to send has scale zero and no body. One valid encoding per content.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "engine/model.h"
+
+#define DELTA_MAX_CHUNK 4096
+
+enum delta_kind { DELTA_CONTRIBUTION = 1, DELTA_UPDATE = 2 };
+
+struct delta_params {
+    uint32_t chunk; /* values per chunk, 64..4096 */
+    uint32_t k;     /* values sent of a full chunk of a two-dimensional tensor, 1..chunk */
+};
+
+struct delta_stats {
+    uint64_t n_values; /* values transmitted */
+    uint64_t index_bits;
+    uint64_t value_bits;
+    uint64_t total_bits; /* everything, headers and scales included */
+};
+
+/* Upper bound of the packed size in bytes for this table. */
+size_t delta_max_bytes(const struct model_table *t, const struct delta_params *p,
+                       enum delta_kind kind);
+
+/* Pack values [n_params]. When residual is not NULL, residual[i] = values[i] - what a reader will
+ * see (may alias values): the error feedback. ERR_PROTO if a value is not finite, ERR_NOMEM.
+ * Threads: any; allocates only `out`. stats may be NULL.
+ */
+int delta_pack(const struct model_table *t, const struct delta_params *p, enum delta_kind kind,
+               const float *values, float *residual, struct buf *out, struct delta_stats *stats,
+               struct err *e) MUST_CHECK;
+
+/* One decoded chunk. pos ascending; value[i] finite. */
+struct delta_chunk {
+    uint32_t i_tensor;
+    uint64_t start; /* offset in the flat parameter block */
+    uint32_t len;   /* values in this chunk, sent or not */
+    uint32_t n;     /* values sent */
+    uint16_t pos[DELTA_MAX_CHUNK];
+    float value[DELTA_MAX_CHUNK];
+};
+
+/* Reader over packed bytes (borrowed; must outlive it). Walks chunks in table order. */
+struct delta_reader {
+    const struct model_table *table;
+    struct delta_params params;
+    enum delta_kind kind;
+    const uint8_t *p;
+    size_t n;
+    size_t at;       /* private: byte offset of the next chunk */
+    uint32_t tensor; /* private */
+    uint64_t done;   /* private: values of the current tensor already walked */
+    uint64_t priv[4];
+};
+
+int delta_reader_init(struct delta_reader *r, const struct model_table *t,
+                      const struct delta_params *p, enum delta_kind kind, const void *bytes,
+                      size_t n, struct err *e) MUST_CHECK;
+
+/* OK and *ret filled; ERR_AGAIN after the last chunk (all bytes used); ERR_PROTO on anything that
+ * the packer could not have written: positions out of range, padding bits set, trailing bytes...
+ */
+int delta_reader_next(struct delta_reader *r, struct delta_chunk *ret, struct err *e) MUST_CHECK;
+
+/* Walk the whole payload once: OK when well formed. norms [n_tensors] (may be NULL) receives each
+ * tensor's L2 norm, summed in order in double.
+ */
+int delta_check(const struct model_table *t, const struct delta_params *p, enum delta_kind kind,
+                const void *bytes, size_t n, double *norms, struct err *e) MUST_CHECK;

@@ -1,0 +1,74 @@
+#pragma once
+/* Why: the asking half of our HTTP/2: one connection to one aggregator (TLS 1.3, ALPN h2, the
+ * certificate's public key pinned by the run description) or to the agent's Unix socket. It
+ * connects when the first request comes, keeps the connection alive with PING, and fails its
+ * requests with ERR_IO when the connection breaks; deciding when to try again is the session's
+ * business (net/backoff.h). GOAWAY and RST_STREAM are ordinary events.
+ *
+ * Owner: link_create / link_close (asynchronous). One loop thread.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hash.h"
+
+struct link;
+
+struct link_config {
+    const char *host; /* name or address; or NULL with unix_path */
+    uint16_t port;
+    const char *unix_path;
+    const struct hash *tls_pin; /* SHA-256 of SubjectPublicKeyInfo; NULL: system CAs and name */
+};
+
+/* The end of one request. status 0 when err is not OK. body lives during the call only. */
+struct link_reply {
+    int code;           /* OK, or ERR_IO / ERR_PROTO / ERR_LIMIT / ERR_AUTH / ERR_CANCELLED */
+    struct err err;     /* text when code is not OK */
+    int status;         /* HTTP status */
+    const char *type;   /* content-type or "" */
+    const char *digest; /* value of x-potluck-sha256 or "" */
+    const uint8_t *body;
+    size_t n_body;
+};
+typedef void (*link_done_fn)(const struct link_reply *reply, void *ctx);
+
+/* Called for each piece of an event stream or a large body instead of collecting it. Return
+ * non-zero to abort the request (it ends with ERR_CANCELLED).
+ */
+typedef int (*link_data_fn)(const uint8_t *p, size_t n, void *ctx);
+
+struct link_request {
+    const char *method;
+    const char *path; /* with query */
+    const char *type; /* content-type of the body; NULL when there is none */
+    const void *body; /* copied */
+    size_t n_body;
+    const char *range;      /* "bytes=0-99" or NULL */
+    uint32_t stall_ms;      /* no progress for so long ends it with ERR_IO; 0: LIMIT_STALL_MS */
+    size_t max_reply_bytes; /* 0: LIMIT_BODY_BYTES */
+    link_data_fn on_data;   /* NULL: collect the body */
+    link_done_fn done;      /* called exactly once, never from inside link_send */
+    void *ctx;
+};
+
+int link_create(uv_loop_t *loop, const struct link_config *c, struct link **ret,
+                struct err *e) MUST_CHECK;
+
+/* Start a request. Errors come through done. Returns an id for link_cancel, never 0. */
+uint64_t link_send(struct link *l, const struct link_request *r);
+void link_cancel(struct link *l, uint64_t id); /* done comes with ERR_CANCELLED */
+
+/* Round-trip time of the last PING in ms, or -1; bytes on the wire so far. */
+double link_rtt_ms(const struct link *l);
+void link_traffic(const struct link *l, uint64_t *ret_in, uint64_t *ret_out);
+
+/* Upload cap in bytes per second; 0: none. Takes effect at once. */
+void link_set_upload_rate(struct link *l, uint64_t bytes_per_s);
+
+/* Fails all requests with ERR_CANCELLED, closes; then closed_fn(ctx) (may be NULL). */
+void link_close(struct link *l, void (*closed_fn)(void *ctx), void *ctx);

@@ -1,0 +1,72 @@
+#pragma once
+/* Why: the serving half of our HTTP/2. It listens on TCP with TLS 1.3 (ALPN h2) or on a Unix
+ * socket in the clear (prior knowledge), parses requests within net/limits.h, and hands whole
+ * requests to one handler. Replies may be given later and from stored files; streams of events
+ * stay open. One loop thread; nothing here blocks.
+ *
+ * Owner: server_create / server_close (asynchronous; closed_fn tells when memory is gone).
+ * struct request belongs to the server: it lives until request_reply has been called or, when the
+ * peer goes away first, until gone_fn (set by request_on_gone) has returned.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/err.h"
+
+struct server;
+struct request;
+
+struct server_config {
+    const char *host;      /* numeric address to listen on, or NULL */
+    uint16_t port;         /* 0: any free port; see server_port */
+    const char *unix_path; /* instead of host: Unix socket, mode 0600, same user only */
+    const char *cert_path; /* PEM; required with host */
+    const char *key_path;
+    size_t max_body_bytes; /* a request body above it is answered 413; at most LIMIT_BODY_BYTES */
+    void (*handle)(struct request *r, void *ctx); /* called when the request is complete */
+    void *ctx;
+};
+
+int server_create(uv_loop_t *loop, const struct server_config *c, struct server **ret,
+                  struct err *e) MUST_CHECK; /* ERR_IO with a hint when the port is taken */
+uint16_t server_port(const struct server *s);
+uint32_t server_connections(const struct server *s);
+/* Stop listening, send GOAWAY, drop connections; then closed_fn(ctx). */
+void server_close(struct server *s, void (*closed_fn)(void *ctx), void *ctx);
+
+/* Traffic since the start, bodies and framing. */
+void server_traffic(const struct server *s, uint64_t *ret_in, uint64_t *ret_out);
+
+/* Reading a request. Strings live as long as the request. */
+const char *request_method(const struct request *r);
+const char *request_path(const struct request *r);                     /* without the query */
+const char *request_query(const struct request *r, const char *name);  /* value or NULL */
+const char *request_header(const struct request *r, const char *name); /* lower case; or NULL */
+const void *request_body(const struct request *r, size_t *ret_n);
+const char *request_peer(const struct request *r); /* "192.0.2.1" or "unix" */
+
+void request_set_user(struct request *r, void *user);
+void *request_user(const struct request *r);
+/* Called once if the peer goes away before the reply; the request is gone afterwards. */
+void request_on_gone(struct request *r, void (*gone_fn)(struct request *r, void *ctx), void *ctx);
+
+/* Replies; each finishes the request (r must not be used afterwards). Bytes are copied.
+ * request_reply_error writes an RFC 9457 problem document with `detail` and `hint`.
+ * request_reply_file sends [offset, offset + n) of a file opened by the caller (fd is taken over).
+ */
+void request_reply(struct request *r, int status, const char *type, const void *body, size_t n);
+void request_reply_error(struct request *r, int status, const char *detail, const char *hint);
+void request_reply_file(struct request *r, int status, const char *type, int fd, uint64_t offset,
+                        uint64_t n);
+/* Extra reply header, before the reply. Both strings are copied. */
+void request_add_header(struct request *r, const char *name, const char *value);
+
+/* An endless reply (event stream): begin, push any number of times, end. push returns ERR_LIMIT
+ * when the reader is so slow that more than 256 KiB wait: skip that event.
+ */
+void request_stream_begin(struct request *r, int status, const char *type);
+int request_stream_push(struct request *r, const void *p, size_t n) MUST_CHECK;
+void request_stream_end(struct request *r);
