@@ -3,6 +3,11 @@
  * command line, the key help and the control protocol.
  */
 
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
 enum intent_kind {
     INTENT_NONE = 0,
     INTENT_PAUSE, /* stop now, keep the seat */
@@ -22,3 +27,9 @@ struct intent {
 /* "pause" ... ; NULL outside the range. And back: INTENT_NONE when unknown. */
 const char *intent_name(enum intent_kind kind);
 enum intent_kind intent_from_name(const char *name);
+
+/* The body of POST /v1/intent: {"intent":"join","text":"..."}; text only where it is not empty.
+ * decode refuses unknown words and text that does not fit (ERR_PROTO with what is wrong).
+ */
+int intent_encode(const struct intent *it, struct buf *out, struct err *e) MUST_CHECK;
+int intent_decode(const void *json, size_t n, struct intent *ret, struct err *e) MUST_CHECK;
