@@ -1,0 +1,301 @@
+#pragma once
+/* Why: everything a contributor decides, as one pure state machine. It is told what happened
+ * (struct session_event) and what time it is, and answers with what to do (struct session_actions);
+ * it never touches a socket, a file, a clock or the trainer. The agent performs the actions with
+ * libuv, the simulator with a virtual network, disk and clock, and both link this very object.
+ *
+ * Facts, not history, decide. Three things are known at any time: which model is held (model_round
+ * and base), what the newest answer of the aggregator says (round), and what became of the work on
+ * that model (phase and pending). session.c's decide() looks at these and picks the state; every
+ * event only changes facts and then calls decide(). So a restart, a pause, a lost answer or a
+ * missed round all come back into the same path.
+ *
+ *   state       what goes on                              left by                        time-out
+ *   IDLE        no order to work yet                      START                          none
+ *   JOINING     join sent                                 ROUND                          30 s: again
+ *   FETCHING    head and bytes of an update, or a         UPDATE, CHECKPOINT             10 min: again
+ *               checkpoint, under way
+ *   TRAINING    inner steps; polls go on beside           TRAINED; newer ROUND: halt     phase end: halt
+ *   PACKING     pack (or fold) the inner phase            PACKED, RETURNED               5 min: says so
+ *   EXCHANGING  reserve, chunks, manifest, one at a time  RECEIPT; refusal               60 s each: again
+ *   RETURNING   payload goes back to error feedback       RETURNED                       5 min: says so
+ *   WAITING     polls until the next round opens          newer ROUND                    45 s: poll again
+ *   APPLYING    update or checkpoint into the model       APPLIED                        5 min: says so
+ *   PAUSED      nothing but polls; trainer gated          INTENT resume                  none
+ *   RETRYING    the network failed; next try at retry_at  TICK                           retry_at
+ *   ENDED       the run is over, final model held         INTENT leave, stop             none
+ *   LEAVING     trainer stops and saves                   STOPPED                        10 s: gone
+ *   GONE        nothing; the caller drops the session     -                              none
+ *
+ * Any state goes to PAUSED, LEAVING by an intent; events that do not fit are ignored (their tag is
+ * not the one waited for), so duplicated and reordered answers do no harm.
+ *
+ * Rules that tests and the simulator hold it to:
+ *   - A payload is sent only after PACKED, and PACKED comes only when payload and error feedback are
+ *     durable: a restart sends the same bytes.
+ *   - Actions are carried out in order. SESSION_DO_NOTE must be durable before the next one: it
+ *     remembers the upload's id (before the manifest) and the verdict (before it is acted upon).
+ *   - A payload not accepted goes back into the error feedback exactly once. Whether it was accepted
+ *     is asked of the aggregator (same manifest, same receipt), never guessed.
+ *   - After each update the model's hash is compared with the signed one. A difference is said
+ *     loudly, and the model is replaced by a checkpoint.
+ *   - At most one request of each lane (presence, transfer) and one order to the trainer at a time.
+ *
+ * Owner: caller's memory, no allocation. Thread: any one. Times: ms of one monotonic clock.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/rng.h"
+#include "record/msg.h"
+#include "view/intent.h"
+
+#define SESSION_MAX_ACTIONS 12
+#define SESSION_STALE_ROUNDS                                                                       \
+    4                     /* an unfinished inner phase older than this is dropped, not folded */
+#define SESSION_NONE (-1) /* no such time */
+
+enum session_state {
+    SESSION_IDLE = 0,
+    SESSION_JOINING,
+    SESSION_FETCHING,
+    SESSION_TRAINING,
+    SESSION_PACKING,
+    SESSION_EXCHANGING,
+    SESSION_RETURNING,
+    SESSION_WAITING,
+    SESSION_APPLYING,
+    SESSION_PAUSED,
+    SESSION_RETRYING,
+    SESSION_ENDED,
+    SESSION_LEAVING,
+    SESSION_GONE,
+    SESSION_STATE_COUNT,
+};
+
+/* What happened. `tag` is the tag of the action that is answered (0 where there is none). */
+enum session_event_kind {
+    SESSION_EV_START = 1,   /* begin (or begin again after a restart, see session_restore) */
+    SESSION_EV_TICK,        /* time passed; wanted at session_next_ms() */
+    SESSION_EV_INTENT,      /* intent */
+    SESSION_EV_ROUND,       /* round: answer to JOIN or POLL */
+    SESSION_EV_SLOT,        /* slot: answer to RESERVE */
+    SESSION_EV_CHUNK,       /* PUT_CHUNK was stored */
+    SESSION_EV_RECEIPT,     /* receipt: answer to MANIFEST, signature checked, already stored */
+    SESSION_EV_UPDATE,      /* update: FETCH_UPDATE is here, signature and bytes checked */
+    SESSION_EV_CHECKPOINT,  /* FETCH_CHECKPOINT is here, bytes checked */
+    SESSION_EV_FAILED,      /* failed: any request */
+    SESSION_EV_TRAINED,     /* phase: TRAIN has ended (is_halted: by HALT) */
+    SESSION_EV_PACKED,      /* payload: PACK has ended, all of it durable */
+    SESSION_EV_RETURNED,    /* RETURN or FOLD has ended, durable */
+    SESSION_EV_APPLIED,     /* applied: APPLY or LOAD has ended */
+    SESSION_EV_WORK_FAILED, /* failed.why: any order to the trainer */
+    SESSION_EV_STOPPED,     /* STOP_WORK has ended: trainer at rest, state saved */
+    SESSION_EVENT_COUNT,
+};
+
+/* An inner phase on the model of one round. */
+struct session_phase {
+    uint32_t n_steps;
+    uint64_t n_tokens;
+    double loss; /* mean, nats per token */
+    double tok_per_s;
+    bool is_halted; /* in an event: ended by HALT, not by its own limits */
+};
+
+struct session_payload {
+    struct hash hash;
+    uint64_t n_bytes;
+    uint32_t n_chunks;     /* of MSG_CHUNK_BYTES */
+    int64_t created_at_ms; /* wall clock, for the manifest: the same in every resend */
+};
+
+struct session_event {
+    enum session_event_kind kind;
+    uint32_t tag;
+    enum intent_kind intent;
+    const struct msg_round *round;     /* read during the call */
+    const struct msg_slot *slot;       /* read during the call */
+    const struct msg_receipt *receipt; /* read during the call */
+    const struct msg_update *update;   /* read during the call */
+    struct session_phase phase;
+    struct session_payload payload;
+    struct hash applied; /* model hash now held */
+    struct {
+        int code;               /* ERR_* when no answer came */
+        int status;             /* HTTP status when one did, else 0 */
+        int64_t retry_after_ms; /* 0: not said */
+        const char *why;        /* one sentence, printable; read during the call */
+    } failed;
+};
+
+enum session_do {
+    /* requests, presence lane */
+    SESSION_DO_JOIN = 1, /* POST /v1/join */
+    SESSION_DO_POLL,     /* GET /v1/round?after=round&session=token; is_long: let it be held back */
+    /* requests, transfer lane */
+    SESSION_DO_FETCH_UPDATE,     /* /v1/updates/round/head, then /v1/updates/round */
+    SESSION_DO_FETCH_CHECKPOINT, /* /v1/checkpoints/round; hash, n_bytes */
+    SESSION_DO_RESERVE,          /* round, base (hash), n_bytes, created_at_ms */
+    SESSION_DO_PUT_CHUNK,        /* id, i_chunk */
+    SESSION_DO_MANIFEST,         /* id; of the pending payload */
+    SESSION_DO_DROP,             /* forget the request with this tag; no event shall follow */
+    /* orders to the trainer */
+    SESSION_DO_TRAIN,     /* round: go on with its inner phase until n_steps in all or until_ms */
+    SESSION_DO_HALT,      /* end TRAIN with this tag at once; the step under way does not count */
+    SESSION_DO_GATE,      /* is_long: true = pause at once, false = run. No event follows */
+    SESSION_DO_PACK,      /* pack the phase; make payload and state durable */
+    SESSION_DO_FOLD,      /* pack and return at once: a phase that came too late keeps its worth */
+    SESSION_DO_RETURN,    /* pending payload back into error feedback; make it durable */
+    SESSION_DO_APPLY,     /* the update of `round` just fetched */
+    SESSION_DO_LOAD,      /* the checkpoint of `round` just fetched */
+    SESSION_DO_STOP_WORK, /* end everything under way in the trainer, save, then EV_STOPPED */
+    /* others */
+    SESSION_DO_NOTE, /* persist session->note, durable before the next action is begun */
+    SESSION_DO_SAY,  /* text: worth telling the person; is_long: loudly (a warning) */
+};
+
+struct session_action {
+    enum session_do what;
+    uint32_t tag;
+    uint32_t i_address; /* which aggregator of the run description, for requests */
+    uint64_t round;
+    struct hash hash;
+    uint64_t n_bytes;
+    uint32_t i_chunk;
+    uint32_t n_steps;
+    int64_t until_ms; /* session clock; SESSION_NONE: no limit but n_steps */
+    int64_t created_at_ms;
+    bool is_long;
+    char id[MSG_ID_HEX];
+    char text[MSG_REASON_CAP];
+};
+
+struct session_actions {
+    uint32_t n;
+    struct session_action a[SESSION_MAX_ACTIONS];
+};
+
+/* What became of the pending payload. */
+enum session_fate {
+    SESSION_FATE_NONE = 0,
+    SESSION_FATE_UNSENT,
+    SESSION_FATE_ACCEPTED,
+    SESSION_FATE_REFUSED
+};
+
+/* The small durable note beside the trainer's state. It counts only for the payload it names. */
+struct session_note {
+    struct hash payload;
+    enum session_fate fate;
+    char id[MSG_ID_HEX]; /* upload id once a manifest may have been sent; "" before */
+};
+
+/* What the run description and the machine fix for the life of a session. */
+struct session_config {
+    struct hash run;
+    uint64_t n_rounds;    /* 0: endless */
+    uint32_t inner_steps; /* H; 0: the time budget decides */
+    uint32_t max_inner_steps;
+    uint32_t upload_ms;
+    uint32_t n_addresses; /* >= 1 */
+    uint64_t seed;        /* of the retry jitter */
+};
+
+/* What a restart brings back: from the trainer's state file, and the note. */
+struct session_saved {
+    uint64_t model_round; /* the model held is the base of this round */
+    struct hash base;
+    struct session_phase phase; /* of that round so far */
+    bool has_payload;
+    struct session_payload payload; /* packed, not yet settled when last saved */
+    struct session_note note;       /* zeroed when there is none */
+    bool is_paused;                 /* the wish */
+    bool is_finishing;
+};
+
+/* One request or order under way. tag 0: none. */
+struct session_lane {
+    uint32_t tag;
+    enum session_do what;
+    int64_t deadline_ms;
+};
+
+/* Everything may be read at any time (screens do); only session.c writes. */
+struct session {
+    struct session_config config;
+    enum session_state state;
+    int64_t since_ms; /* when the state was entered */
+
+    /* facts: model */
+    uint64_t model_round;
+    struct hash base;
+    bool is_agreed;       /* base equals what the aggregator signed for that round */
+    bool is_base_wrong;   /* hash differed: a checkpoint must replace the model */
+    uint32_t n_refetched; /* checkpoints loaded in a row without agreement */
+    struct session_phase phase;
+    bool is_phase_done; /* ready to pack */
+
+    /* facts: pending payload of model_round */
+    enum session_fate fate;
+    struct session_payload payload;
+    struct session_note note;
+    uint8_t have[MSG_MAX_CHUNKS / 8];
+    uint32_t i_chunk;      /* being sent */
+    bool is_slot_live;     /* the id is of this aggregator and this process */
+    uint32_t n_slot_tries; /* reservations made for this payload */
+
+    /* facts: aggregator */
+    bool is_joined;
+    bool has_round;
+    struct msg_round round; /* newest answer */
+    int64_t round_at_ms;    /* when it came */
+    char token[MSG_ID_HEX];
+    uint32_t i_address;
+    uint32_t n_failures; /* in a row, any lane */
+    uint32_t n_address_failures;
+    int64_t poll_at_ms;       /* next poll not before */
+    int64_t retry_at_ms;      /* transfers not before; SESSION_NONE */
+    char why[MSG_REASON_CAP]; /* the last failure, in words */
+    bool is_update_gone;      /* 404: go by checkpoint */
+    struct msg_update update; /* head of the update being applied */
+    uint64_t fetched_round;
+    bool has_fetched_update, has_fetched_checkpoint;
+
+    /* wishes */
+    bool is_paused, is_finishing;
+    enum intent_kind ending; /* INTENT_LEAVE or INTENT_STOP; else NONE */
+
+    /* under way */
+    struct session_lane presence;
+    struct session_lane transfer;
+    struct session_lane work;
+    int64_t train_until_ms;
+    bool is_halting;
+    bool is_gated;
+    uint32_t next_tag;
+    struct rng rng;
+
+    /* counts, for screens */
+    uint64_t n_accepted, n_late, n_rejected;
+};
+
+/* A session that holds the model of round 0 (base = rundesc.initial_model). */
+void session_init(struct session *s, const struct session_config *c, const struct hash *base);
+
+/* Take up what was saved; before SESSION_EV_START. */
+void session_restore(struct session *s, const struct session_saved *v);
+
+/* The step. out is cleared first. Never fails; an event that does not fit changes nothing. */
+void session_step(struct session *s, const struct session_event *ev, int64_t now_ms,
+                  struct session_actions *out);
+
+/* When the next TICK is wanted, or SESSION_NONE. */
+int64_t session_next_ms(const struct session *s);
+
+/* "training" ...: the word for logs and for the `state` of a poll; never NULL. */
+const char *session_state_name(enum session_state s);
+/* One of "training", "uploading", "waiting", "paused": what the aggregator is told. */
+const char *session_wire_state(const struct session *s);
