@@ -1,0 +1,295 @@
+#pragma once
+/* Why: everything an aggregator decides about a round - who may send, what counts, when it closes,
+ * what is answered and in which order things become durable - as a state machine without I/O.
+ * The server performs its actions with files, a database and HTTP; the simulator performs them
+ * with a virtual disk and network. Neither adds a decision of its own.
+ *
+ * The driver's whole duty:
+ *   1. call round_step with each event and the monotonic time;
+ *   2. perform the actions in the order given. Work (ROUND_DO_STORE_SLOT .. ROUND_DO_PUBLISH) may
+ *      take its time and end in any order; when it ended, step a ROUND_EV_DONE with the same `op`;
+ *   3. step a ROUND_EV_TICK at round_next_ms (earlier does no harm).
+ * A reply names the request by the number `req` the driver chose (never 0); replies to requests
+ * whose peer has gone are dropped by the driver.
+ *
+ * States                                        leaves when
+ *   WAITING     clock not running: too few came   cfg.wait_for contributors are active
+ *   OPEN        contributions are taken           all are done, or the deadline with enough
+ *   CLOSING     no new manifest; work in flight   the last judged/stored piece of work ended
+ *   MERGING     the pool computes the update      merged
+ *   PUBLISHING  update, round and ledger on disk  published: next round, or ENDED
+ *   ENDED       n_rounds are merged               never
+ *
+ *              WAITING/OPEN        CLOSING            MERGING, PUBLISHING     ENDED
+ *   SEEN       note; may open/close note              note                   note
+ *   RESERVE    slot, or same slot  409 later          409 later              409 over
+ *   CHUNK      store it            store it           store it               404
+ *   MANIFEST   judge, or the same  late, or the same  late, or the same      late, or the same
+ *              receipt again       receipt again      receipt again          receipt again
+ *   DONE(work) next step of that   + merge when it    + publish / next round (find, late receipt)
+ *              slot; may close     was the last
+ *   TICK       deadline, absences  retry              retry after a failure  -
+ *
+ * A slot:  NONE -> RESERVING -> OPEN -> JUDGING -> STORING -> DONE
+ *                    (row durable)  ^------ resend, or the disk failed: back to OPEN
+ *
+ * Nothing acknowledged is lost. There are three acknowledgements. (a) A slot is told only after
+ * DONE(STORE_SLOT, OK), a chunk only after DONE(STORE_CHUNK, OK): both mean "on disk", and
+ * round_restore gives both back. (b) A receipt is replied only from slot state DONE, entered only
+ * by DONE(STORE_RECEIPT, OK), that is after payload (the judge's duty) and receipt row are on disk;
+ * round_restore enters DONE from such rows alone. The state changes nowhere else. (c) A new round
+ * is announced only after DONE(PUBLISH, OK): update file, round row and ledger lines in one
+ * transaction. A crash before it leaves the round open with its receipts, and merging again gives
+ * the same bytes from the same inputs. So for any crash point, what was answered is a function of
+ * what is durable. Counted at most once: a slot reaches DONE once per (contributor, round), the
+ * store refuses a second receipt for the pair, and the merge takes one input per seat.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/key.h"
+#include "record/msg.h"
+#include "record/reward.h"
+
+#define ROUND_MAX_SEATS     1024  /* contributors known at a time */
+#define ROUND_ACTIVE_MS     45000 /* without a poll for so long a contributor is not waited for */
+#define ROUND_RETRY_MS      5000  /* after a failed merge or publication */
+#define ROUND_MAX_ACTIONS   16
+#define ROUND_MAX_WAITERS   4  /* requests waiting for the same answer */
+#define ROUND_MAX_CHUNK_OPS 16 /* chunks of one slot being written at a time */
+
+struct round_config {
+    struct hash run;
+    uint8_t secret[32];         /* makes slot ids unguessable; the same after a restart */
+    uint32_t wait_for;          /* active contributors before round 0's clock starts; >= 1 */
+    uint32_t min_contributions; /* >= 1 */
+    uint64_t n_rounds;          /* 0: endless */
+    uint64_t round_ms;          /* rundesc_round_ms */
+    uint64_t inner_ms;          /* 0 when H decides */
+    uint64_t upload_ms;
+    uint32_t max_inner_steps;
+    uint64_t tokens_per_step; /* batch_seqs * seq_len */
+    uint64_t max_bytes;       /* delta_max_bytes of a contribution */
+    uint64_t keep_free_bytes; /* room a reservation must leave on the disk */
+    uint64_t reward_per_round;
+};
+
+/* What a manifest claims, as far as decisions need it. */
+struct round_claim {
+    struct hash payload;
+    uint64_t n_bytes;
+    uint64_t n_tokens;
+    uint32_t n_steps;
+    double loss;
+    double tok_per_s;
+};
+
+/* A piece of work and the name it comes back under. The driver echoes it unchanged. */
+struct round_op {
+    uint64_t round;
+    struct key_pub contributor; /* of slot work; else zero */
+    char id[MSG_ID_HEX];        /* the slot; "" for a late manifest */
+    uint32_t i_chunk;           /* STORE_CHUNK */
+    uint64_t max_bytes;         /* STORE_SLOT */
+    uint64_t req;               /* who asked */
+    struct round_claim claim;   /* JUDGE, STORE_RECEIPT, FIND_RECEIPT */
+    enum msg_verdict verdict;   /* STORE_RECEIPT */
+    char reason[MSG_REASON_CAP];
+    uint64_t attempt; /* MERGE, PUBLISH: grows with each try */
+};
+
+enum round_action_kind {
+    /* Work; answer with ROUND_EV_DONE. Durable means: survives a power cut. */
+    ROUND_DO_STORE_SLOT = 1, /* op.id, contributor, round, max_bytes: durable */
+    ROUND_DO_STORE_CHUNK,    /* the chunk of the event being stepped: check its hash, durable */
+    ROUND_DO_JUDGE,          /* the manifest of the event being stepped: chunks against hashes,
+                              * payload well-formed, not counted in an earlier round; when good
+                              * the payload is durable under its hash before the answer */
+    ROUND_DO_STORE_RECEIPT,  /* durable; the store numbers it (seq = last + 1). When the pair
+                              * (contributor, round) has one already, that one is the answer */
+    ROUND_DO_FIND_RECEIPT,   /* receipt of (contributor, round), if any */
+    ROUND_DO_MERGE,          /* round_inputs; the update's bytes are durable under their hash */
+    ROUND_DO_PUBLISH,        /* round_update, round_shares: one durable transaction */
+    /* Replies and news. */
+    ROUND_DO_REPLY_SLOT,    /* req, slot */
+    ROUND_DO_REPLY_STORED,  /* req: the chunk is on disk */
+    ROUND_DO_REPLY_RECEIPT, /* req: the stored receipt of op.contributor, op.round */
+    ROUND_DO_REPLY_ERROR,   /* req, status (HTTP), detail, hint */
+    ROUND_DO_ANNOUNCE,      /* round, base or state changed: wake whoever polls */
+};
+
+struct round_action {
+    enum round_action_kind kind;
+    struct round_op op;
+    uint64_t req;
+    int status;
+    char detail[MSG_REASON_CAP];
+    char hint[128];
+    struct msg_slot slot;
+};
+
+struct round_actions {
+    uint32_t n;
+    struct round_action a[ROUND_MAX_ACTIONS];
+};
+
+enum round_event_kind {
+    ROUND_EV_SEEN = 1, /* contributor joined or polled; is_paused */
+    ROUND_EV_GONE,     /* contributor said goodbye */
+    ROUND_EV_RESERVE,  /* req, reserve (signature checked), room_bytes */
+    ROUND_EV_CHUNK,    /* req, id, i_chunk, n_bytes */
+    ROUND_EV_MANIFEST, /* req, manifest (signature checked) */
+    ROUND_EV_DONE,     /* kind and op of the work, outcome, and what it yielded */
+    ROUND_EV_TICK,
+};
+
+enum round_outcome {
+    ROUND_OK = 1,
+    ROUND_NONE,     /* FIND_RECEIPT: there is none */
+    ROUND_MISMATCH, /* STORE_CHUNK: bytes differ from the announced hash; JUDGE: a stored chunk
+                     * differs from the manifest, so it must be sent again */
+    ROUND_BAD,      /* JUDGE: reason says why the payload is refused; MERGE: cannot happen for
+                     * judged inputs, treated as failed */
+    ROUND_FULL,     /* no space left */
+    ROUND_FAILED,   /* other I/O trouble */
+};
+
+struct round_event {
+    enum round_event_kind kind;
+    uint64_t req;
+    struct key_pub contributor; /* SEEN, GONE */
+    bool is_paused;             /* SEEN */
+    const struct msg_reserve *reserve;
+    uint64_t room_bytes; /* RESERVE: free bytes on the disk */
+    const char *id;      /* CHUNK */
+    uint32_t i_chunk;
+    uint64_t n_bytes; /* CHUNK */
+    const struct msg_manifest *manifest;
+    enum round_action_kind work; /* DONE */
+    struct round_op op;
+    enum round_outcome outcome;
+    char reason[MSG_REASON_CAP]; /* JUDGE: ROUND_BAD */
+    uint64_t seq;                /* STORE_RECEIPT, FIND_RECEIPT: the receipt's number */
+    enum msg_verdict verdict;    /* same: of the receipt that is stored */
+    struct hash result, update;  /* MERGE: model after it; SHA-256 of the update's bytes */
+    uint64_t update_bytes;
+};
+
+enum round_state {
+    ROUND_WAITING = 1,
+    ROUND_OPEN,
+    ROUND_CLOSING,
+    ROUND_MERGING,
+    ROUND_PUBLISHING,
+    ROUND_ENDED,
+};
+
+enum round_phase {
+    ROUND_SLOT_NONE,
+    ROUND_SLOT_RESERVING,
+    ROUND_SLOT_OPEN,
+    ROUND_SLOT_JUDGING,
+    ROUND_SLOT_STORING,
+    ROUND_SLOT_DONE,
+};
+
+/* One contributor: whether it is here, and its one slot (of slot_round). */
+struct round_seat {
+    bool is_used;
+    struct key_pub key;
+    int64_t seen_ms;
+    bool is_paused;
+    bool is_gone;
+    bool is_awaited; /* was here when the round opened, or has reserved in it */
+    enum round_phase phase;
+    uint64_t slot_round;
+    char id[MSG_ID_HEX];
+    uint64_t max_bytes;
+    uint32_t n_have;
+    uint8_t have[MSG_MAX_CHUNKS / 8];
+    uint32_t n_chunk_ops;
+    uint32_t n_waiters;
+    uint64_t waiters[ROUND_MAX_WAITERS];
+    struct round_claim claim; /* from JUDGING on */
+    enum msg_verdict verdict; /* STORING: to be; DONE: is */
+    uint64_t seq;             /* DONE */
+};
+
+/* One accepted contribution of the round being merged, in key order. */
+struct round_input {
+    struct key_pub contributor;
+    struct round_claim claim;
+    uint64_t receipt_seq;
+    uint64_t reward; /* micro-credits; they sum up to the emission */
+};
+
+struct round {
+    struct round_config cfg;
+    enum round_state state;
+    uint64_t round;
+    struct hash base;
+    struct hash update; /* that made base; zero for round 0 */
+    uint64_t update_bytes;
+    int64_t opened_ms;   /* of the clock; WAITING: not yet */
+    int64_t deadline_ms; /* same */
+    int64_t closed_ms;   /* when the newest closed round closed; valid if has_closed */
+    bool has_closed;
+    int64_t retry_ms; /* MERGING, PUBLISHING: try again at; 0: work is under way */
+    uint64_t attempt;
+    struct msg_update merged; /* filled from MERGING on */
+    uint32_t n_inputs;
+    struct round_input *inputs; /* [ROUND_MAX_SEATS] */
+    uint32_t n_seats;           /* used ones are among the first n_seats */
+    struct round_seat *seats;   /* [ROUND_MAX_SEATS] */
+};
+
+/* A contributor as the store remembers it, for round_restore. */
+struct round_stored {
+    struct key_pub contributor; /* took part in this round or the one before: waited for */
+    bool has_slot;              /* of the open round */
+    char id[MSG_ID_HEX];
+    uint64_t max_bytes;
+    uint8_t have[MSG_MAX_CHUNKS / 8]; /* chunks on disk */
+    bool has_receipt;                 /* for the open round */
+    enum msg_verdict verdict;
+    uint64_t seq;
+    struct round_claim claim;
+};
+
+/* Allocates; ERR_NOMEM, ERR_ARG when the configuration makes no sense. */
+int round_init(struct round *r, const struct round_config *c, struct err *e) MUST_CHECK;
+void round_deinit(struct round *r); /* accepts NULL and zeroed */
+
+/* Start, or go on after a restart: `round` is the first that is not merged, base its weights,
+ * update the one that made them. The clock starts anew, so that nobody is late because the host
+ * was away. ERR_LIMIT when n exceeds ROUND_MAX_SEATS. out: first actions.
+ */
+int round_restore(struct round *r, uint64_t round, const struct hash *base,
+                  const struct hash *update, uint64_t update_bytes, const struct round_stored *s,
+                  uint32_t n, int64_t now_ms, struct round_actions *out, struct err *e) MUST_CHECK;
+
+/* The whole machine. out is overwritten. Never fails, never blocks, never allocates. */
+void round_step(struct round *r, const struct round_event *ev, int64_t now_ms,
+                struct round_actions *out);
+
+/* When a tick is due at the latest; INT64_MAX when nothing waits for time. */
+int64_t round_next_ms(const struct round *r, int64_t now_ms);
+
+/* What a poll is told; the fields about checkpoints, validation and speed are left to the caller.
+ */
+void round_describe(const struct round *r, int64_t now_ms, struct msg_round *ret);
+
+/* From MERGING to the end of PUBLISHING: what is merged and paid, in key order. */
+const struct round_input *round_inputs(const struct round *r, uint32_t *ret_n);
+
+/* From PUBLISHING on: run, round, base, result, update, n_merged, n_tokens, train_loss. */
+const struct msg_update *round_update(const struct round *r);
+
+/* Contributors active now; accepted so far in the open round. */
+uint32_t round_n_active(const struct round *r, int64_t now_ms);
+uint32_t round_n_accepted(const struct round *r);
+const struct round_seat *round_seat(const struct round *r, const struct key_pub *k);
+const char *round_state_word(enum round_state s); /* "open"; never NULL */
