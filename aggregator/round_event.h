@@ -1,0 +1,114 @@
+#pragma once
+/* Why: what goes into the round machine (events) and what comes out of it (actions), as plain
+ * data copied by value. The machine itself and its rules are in aggregator/round.h.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/key.h"
+#include "record/msg.h"
+
+#define ROUND_MAX_ACTIONS 16
+
+/* What a manifest claims, as far as decisions need it. */
+struct round_claim {
+    struct hash payload;
+    uint64_t n_bytes;
+    uint64_t n_tokens;
+    uint32_t n_steps;
+    double loss;
+    double tok_per_s;
+};
+
+/* A piece of work and the name it comes back under. The driver echoes it unchanged. */
+struct round_op {
+    uint64_t round;
+    struct key_pub contributor; /* of slot work; else zero */
+    char id[MSG_ID_HEX];        /* the slot; "" for a late manifest */
+    uint32_t i_chunk;           /* STORE_CHUNK */
+    uint64_t max_bytes;         /* STORE_SLOT */
+    uint64_t req;               /* who asked */
+    struct round_claim claim;   /* JUDGE, STORE_RECEIPT, FIND_RECEIPT */
+    enum msg_verdict verdict;   /* STORE_RECEIPT */
+    char reason[MSG_REASON_CAP];
+    uint64_t attempt; /* MERGE, PUBLISH: grows with each try */
+};
+
+enum round_action_kind {
+    /* Work; answer with ROUND_EV_DONE. Durable means: survives a power cut. */
+    ROUND_DO_STORE_SLOT = 1, /* op.id, contributor, round, max_bytes: durable */
+    ROUND_DO_STORE_CHUNK,    /* the chunk of the event being stepped: check its hash, durable */
+    ROUND_DO_JUDGE,          /* the manifest of the event being stepped: chunks against hashes,
+                              * payload well-formed, not counted in an earlier round; when good
+                              * the payload is durable under its hash before the answer */
+    ROUND_DO_STORE_RECEIPT,  /* durable; the store numbers it (seq = last + 1). When the pair
+                              * (contributor, round) has one already, that one is the answer */
+    ROUND_DO_FIND_RECEIPT,   /* receipt of (contributor, round), if any */
+    ROUND_DO_MERGE,          /* round_inputs; the update's bytes are durable under their hash */
+    ROUND_DO_PUBLISH,        /* round_update, round_shares: one durable transaction */
+    /* Replies and news. */
+    ROUND_DO_REPLY_SLOT,    /* req, slot */
+    ROUND_DO_REPLY_STORED,  /* req: the chunk is on disk */
+    ROUND_DO_REPLY_RECEIPT, /* req: the stored receipt of op.contributor, op.round */
+    ROUND_DO_REPLY_ERROR,   /* req, status (HTTP), detail, hint */
+    ROUND_DO_ANNOUNCE,      /* round, base or state changed: wake whoever polls */
+};
+
+struct round_action {
+    enum round_action_kind kind;
+    struct round_op op;
+    uint64_t req;
+    int status;
+    char detail[MSG_REASON_CAP];
+    char hint[128];
+    struct msg_slot slot;
+};
+
+struct round_actions {
+    uint32_t n;
+    struct round_action a[ROUND_MAX_ACTIONS];
+};
+
+enum round_event_kind {
+    ROUND_EV_SEEN = 1, /* contributor joined or polled; is_paused */
+    ROUND_EV_GONE,     /* contributor said goodbye */
+    ROUND_EV_RESERVE,  /* req, reserve (signature checked), room_bytes */
+    ROUND_EV_CHUNK,    /* req, id, i_chunk, n_bytes */
+    ROUND_EV_MANIFEST, /* req, manifest (signature checked) */
+    ROUND_EV_DONE,     /* kind and op of the work, outcome, and what it yielded */
+    ROUND_EV_TICK,
+};
+
+enum round_outcome {
+    ROUND_OK = 1,
+    ROUND_NONE,     /* FIND_RECEIPT: there is none */
+    ROUND_MISMATCH, /* STORE_CHUNK: bytes differ from the announced hash; JUDGE: a stored chunk
+                     * differs from the manifest, so it must be sent again */
+    ROUND_BAD,      /* JUDGE: reason says why the payload is refused; MERGE: cannot happen for
+                     * judged inputs, treated as failed */
+    ROUND_FULL,     /* no space left */
+    ROUND_FAILED,   /* other I/O trouble */
+};
+
+struct round_event {
+    enum round_event_kind kind;
+    uint64_t req;
+    struct key_pub contributor; /* SEEN, GONE */
+    bool is_paused;             /* SEEN */
+    const struct msg_reserve *reserve;
+    uint64_t room_bytes; /* RESERVE: free bytes on the disk */
+    const char *id;      /* CHUNK */
+    uint32_t i_chunk;
+    uint64_t n_bytes; /* CHUNK */
+    const struct msg_manifest *manifest;
+    enum round_action_kind work; /* DONE */
+    struct round_op op;
+    enum round_outcome outcome;
+    char reason[MSG_REASON_CAP]; /* JUDGE: ROUND_BAD */
+    uint64_t seq;                /* STORE_RECEIPT, FIND_RECEIPT: the receipt's number */
+    enum msg_verdict verdict;    /* same: of the receipt that is stored */
+    struct hash result, update;  /* MERGE: model after it; SHA-256 of the update's bytes */
+    uint64_t update_bytes;
+};
