@@ -1,0 +1,152 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "tests/check.h"
+
+static char dir[64];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/test_file.XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    char cmd[128];
+    strcat(strcpy(cmd, "rm -rf "), dir);
+    return system(cmd);
+}
+
+static const char *in_dir(const char *name)
+{
+    static char path[PATH_CAP];
+    assert_int_equal(path_format(path, "%s/%s", dir, name), 0);
+    return path;
+}
+
+static void replace_then_read_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    assert_int_equal(file_replace(in_dir("a"), "one\0two", 7, 0600, NULL), OK);
+    assert_int_equal(file_replace(in_dir("a"), "new", 3, 0600, NULL), OK);
+    assert_int_equal(file_read(in_dir("a"), 3, &b, NULL), OK);
+    assert_int_equal(b.len, 3);
+    assert_memory_equal(b.p, "new", 3);
+    assert_false(file_exists(in_dir("a.tmp")));
+    buf_deinit(&b);
+}
+
+static void replace_gives_the_mode_asked_for(void **state)
+{
+    (void)state;
+    struct stat st = {0};
+    assert_int_equal(file_replace(in_dir("secret"), "k", 1, 0600, NULL), OK);
+    assert_int_equal(stat(in_dir("secret"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void failed_replace_keeps_the_old_file_and_leaves_no_litter(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    assert_int_equal(file_mkdirs(in_dir("taken/inside"), NULL), OK);
+    assert_int_equal(file_replace(in_dir("taken"), "x", 1, 0600, &e), ERR_IO);
+    assert_non_null(strstr(e.what, "cannot replace"));
+    assert_true(file_exists(in_dir("taken/inside")));
+    assert_false(file_exists(in_dir("taken.tmp")));
+}
+
+static void full_disk_is_told_with_a_hint(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(file_write_all(fd, "x", 1, "/dev/full", &e), ERR_IO);
+    assert_int_equal(e.sys, ENOSPC);
+    assert_non_null(strstr(e.hint, "free some space"));
+    close(fd);
+}
+
+static void reading_a_missing_file_says_so(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    struct err e = {0};
+    assert_int_equal(file_read(in_dir("nowhere"), 10, &b, &e), ERR_NOTFOUND);
+    assert_non_null(strstr(e.what, "nowhere"));
+    buf_deinit(&b);
+}
+
+static void reading_stops_at_the_cap(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    assert_int_equal(file_replace(in_dir("four"), "1234", 4, 0600, NULL), OK);
+    assert_int_equal(file_read(in_dir("four"), 3, &b, NULL), ERR_LIMIT);
+    buf_deinit(&b);
+    assert_int_equal(file_read("/dev/zero", 1000, &b, NULL), ERR_LIMIT);
+    buf_deinit(&b);
+}
+
+static void reading_without_memory_fails_cleanly(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    assert_int_equal(file_replace(in_dir("some"), "1234", 4, 0600, NULL), OK);
+    alloc_fail_nth(1);
+    int rc = file_read(in_dir("some"), 10, &b, NULL);
+    alloc_fail_nth(0);
+    assert_int_equal(rc, ERR_NOMEM);
+    buf_deinit(&b);
+}
+
+static void mkdirs_makes_parents_and_refuses_a_file_in_the_way(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    assert_int_equal(file_mkdirs(in_dir("p/q/r"), NULL), OK);
+    assert_int_equal(file_mkdirs(in_dir("p/q/r"), NULL), OK);
+    assert_int_equal(file_sync_dir(in_dir("p/q"), NULL), OK);
+    assert_int_equal(file_replace(in_dir("plain"), "", 0, 0600, NULL), OK);
+    assert_int_equal(file_mkdirs(in_dir("plain"), &e), ERR_IO);
+    assert_non_null(strstr(e.what, "not a folder"));
+    assert_int_equal(file_mkdirs(in_dir("plain/below"), NULL), ERR_IO);
+}
+
+static void a_path_that_is_too_long_is_refused_not_cut(void **state)
+{
+    (void)state;
+    char longer[PATH_CAP + 8];
+    memset(longer, 'd', sizeof longer - 1);
+    longer[sizeof longer - 1] = 0;
+    assert_int_equal(file_replace(longer, "", 0, 0600, NULL), ERR_LIMIT);
+    assert_int_equal(file_mkdirs(longer, NULL), ERR_LIMIT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(replace_then_read_gives_the_same_bytes),
+        cmocka_unit_test(replace_gives_the_mode_asked_for),
+        cmocka_unit_test(failed_replace_keeps_the_old_file_and_leaves_no_litter),
+        cmocka_unit_test(full_disk_is_told_with_a_hint),
+        cmocka_unit_test(reading_a_missing_file_says_so),
+        cmocka_unit_test(reading_stops_at_the_cap),
+        cmocka_unit_test(reading_without_memory_fails_cleanly),
+        cmocka_unit_test(mkdirs_makes_parents_and_refuses_a_file_in_the_way),
+        cmocka_unit_test(a_path_that_is_too_long_is_refused_not_cut),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

@@ -1,0 +1,69 @@
+#include <string.h>
+
+#include "base/hash.h"
+#include "tests/check.h"
+
+/* FIPS 180-2, appendix B.1. */
+static const char abc[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+static void hash_of_abc_is_the_published_value(void **state)
+{
+    (void)state;
+    char hex[HASH_HEX];
+    struct hash h = hash_of("abc", 3);
+    assert_string_equal(hash_hex(&h, hex), abc);
+    h = hash_of("", 0);
+    assert_int_equal(strncmp(hash_hex(&h, hex), "e3b0c44298fc1c149afbf4c8", 24), 0);
+}
+
+static void hasher_in_pieces_equals_one_shot_and_can_be_reused(void **state)
+{
+    (void)state;
+    struct hasher *s = hasher_create();
+    for (int i = 0; i < 2; i++) {
+        hasher_add(s, "a", 1);
+        hasher_add(s, "", 0);
+        hasher_add(s, "bc", 2);
+        struct hash one = hash_of("abc", 3);
+        struct hash got = hasher_end(s);
+        assert_true(hash_equal(&got, &one));
+    }
+    hasher_destroy(s);
+    hasher_destroy(NULL);
+}
+
+static void hash_text_round_trips_and_refuses_other_text(void **state)
+{
+    (void)state;
+    struct hash h = {0};
+    struct hash want = hash_of("abc", 3);
+    assert_int_equal(hash_from_hex(abc, &h), 0);
+    assert_true(hash_equal(&h, &want));
+    assert_int_equal(hash_from_hex("", &h), -1);
+    assert_int_equal(hash_from_hex("ba78", &h), -1);
+    char upper[HASH_HEX];
+    strcpy(upper, abc);
+    upper[0] = 'B';
+    assert_int_equal(hash_from_hex(upper, &h), -1);
+    assert_true(hash_equal(&h, &want)); /* untouched on failure */
+}
+
+static void hashes_differ_in_a_single_bit(void **state)
+{
+    (void)state;
+    struct hash a = hash_of("abc", 3);
+    struct hash b = a;
+    b.b[31] ^= 1;
+    assert_false(hash_equal(&a, &b));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hash_of_abc_is_the_published_value),
+        cmocka_unit_test(hasher_in_pieces_equals_one_shot_and_can_be_reused),
+        cmocka_unit_test(hash_text_round_trips_and_refuses_other_text),
+        cmocka_unit_test(hashes_differ_in_a_single_bit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
