@@ -361,7 +361,8 @@ static const char *parse_address(const char *p, struct rundesc_invite *v)
 int rundesc_invite_parse(const char *link, struct rundesc_invite *ret, struct err *e)
 {
     struct rundesc_invite v = {0};
-    char hex[2 * HASH_BYTES + 1] = "";
+    char key[KEY_HEX] = "";
+    char pin[HASH_HEX] = "";
     size_t n_scheme = strlen(LINK_SCHEME);
     if (strncmp(link, LINK_SCHEME, n_scheme) != 0)
         return bad_link(e, "it does not start with " LINK_SCHEME);
@@ -369,10 +370,11 @@ int rundesc_invite_parse(const char *link, struct rundesc_invite *ret, struct er
     if (!p) return bad_link(e, "the address after " LINK_SCHEME " is not HOST:PORT");
     if (strncmp(p, "/#", 2) != 0) return bad_link(e, "the part after /# is missing");
     p += 2;
-    if (strlen(p) != 4 * HASH_BYTES + 1 || p[2 * HASH_BYTES] != '.')
+    if (strcspn(p, " \t\r\n") != 4 * HASH_BYTES + 1 || p[2 * HASH_BYTES] != '.')
         return bad_link(e, "the key and the pin after /# are not complete");
-    memcpy(hex, p, 2 * HASH_BYTES);
-    if (key_from_hex(hex, &v.key) || hash_from_hex(p + 2 * HASH_BYTES + 1, &v.tls_pin))
+    memcpy(key, p, 2 * HASH_BYTES);
+    memcpy(pin, p + 2 * HASH_BYTES + 1, 2 * HASH_BYTES);
+    if (key_from_hex(key, &v.key) || hash_from_hex(pin, &v.tls_pin))
         return bad_link(e, "the key and the pin after /# are not lower-case hex");
     *ret = v;
     return OK;
