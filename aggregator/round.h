@@ -104,6 +104,7 @@ struct round_seat {
     bool is_awaited; /* was here when the round opened, or has reserved in it */
     enum round_phase phase;
     uint64_t slot_round;
+    bool is_stored; /* the slot's row is durable */
     char id[MSG_ID_HEX];
     uint64_t max_bytes;
     uint32_t n_have;
@@ -133,7 +134,8 @@ struct round {
     uint64_t update_bytes;
     int64_t opened_ms;   /* of the clock; WAITING: not yet */
     int64_t deadline_ms; /* same */
-    int64_t closed_ms;   /* when the newest closed round closed; valid if has_closed */
+    int64_t closed_ms;   /* when closed_round closed; valid if has_closed */
+    uint64_t closed_round;
     bool has_closed;
     int64_t retry_ms; /* MERGING, PUBLISHING: try again at; 0: work is under way */
     uint64_t attempt;
