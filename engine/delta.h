@@ -7,7 +7,8 @@
  *     largest by magnitude are sent (ties: lowest index), as Golomb-Rice coded gaps and 2-bit
  *     codes of a symmetric 4-level quantiser: one scale and one level ratio a chunk.
  *     One-dimensional tensors (norms) are sent whole, 8 bits a value, one scale a chunk.
- *   update: in each chunk the coordinates that changed, 8 bits a value, one scale a chunk.
+ *   update: in each chunk the coordinates that change, 8 bits a value (a value that would round
+ *     to zero is left out), one scale a chunk.
  * A chunk with nothing to send has scale zero and no body. One valid encoding per content.
  */
 
@@ -17,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "engine/model.h"
+#include "engine/rice.h"
 
 #define DELTA_MAX_CHUNK 4096
 
@@ -39,12 +41,42 @@ size_t delta_max_bytes(const struct model_table *t, const struct delta_params *p
                        enum delta_kind kind);
 
 /* Pack values [n_params]. When residual is not NULL, residual[i] = values[i] - what a reader will
- * see (may alias values): the error feedback. ERR_PROTO if a value is not finite, ERR_NOMEM.
- * Threads: any; allocates only `out`. stats may be NULL.
+ * see (may alias values): the error feedback. ERR_PROTO if a value is not finite or above 2^60,
+ * ERR_NOMEM; then neither out nor residual is changed. Threads: any; allocates only `out`. stats
+ * may be NULL.
  */
 int delta_pack(const struct model_table *t, const struct delta_params *p, enum delta_kind kind,
                const float *values, float *residual, struct buf *out, struct delta_stats *stats,
                struct err *e) MUST_CHECK;
+
+/* The same packer, a chunk at a time: for who makes values as they go (record/merge). Walks the
+ * table in order: init, delta_writer_chunk until delta_writer_left is 0, end. `out` must not be
+ * used by others in between; after a failure it is cut back to what it held before.
+ */
+struct delta_writer {
+    const struct model_table *table;
+    struct delta_params params;
+    enum delta_kind kind;
+    struct buf *out;
+    size_t began;    /* private, as all below: length of out at init */
+    size_t body;     /* where the current tensor's bytes begin */
+    uint32_t tensor; /* current tensor */
+    uint64_t done;   /* values of it already written */
+    struct delta_stats stats;
+    struct rice_sink sink;
+};
+
+int delta_writer_init(struct delta_writer *w, const struct model_table *t,
+                      const struct delta_params *p, enum delta_kind kind, struct buf *out,
+                      struct err *e) MUST_CHECK;
+
+/* Values in the next chunk; 0 after the last. */
+uint32_t delta_writer_left(const struct delta_writer *w);
+
+/* values [delta_writer_left], finite; residual as in delta_pack. */
+int delta_writer_chunk(struct delta_writer *w, const float *values, float *residual,
+                       struct err *e) MUST_CHECK;
+int delta_writer_end(struct delta_writer *w, struct delta_stats *stats, struct err *e) MUST_CHECK;
 
 /* One decoded chunk. pos ascending; value[i] finite. */
 struct delta_chunk {
@@ -63,10 +95,10 @@ struct delta_reader {
     enum delta_kind kind;
     const uint8_t *p;
     size_t n;
-    size_t at;       /* private: byte offset of the next chunk */
-    uint32_t tensor; /* private */
-    uint64_t done;   /* private: values of the current tensor already walked */
-    uint64_t priv[4];
+    size_t at;              /* private: byte offset of the next tensor */
+    uint32_t tensor;        /* private */
+    uint64_t done;          /* private: values of the current tensor already walked */
+    struct rice_source src; /* private: bits of the current tensor */
 };
 
 int delta_reader_init(struct delta_reader *r, const struct model_table *t,

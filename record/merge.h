@@ -5,7 +5,8 @@
  *
  *   c_r,t = min(1, median_r(norm_r,t) / norm_r,t)              per tensor t, lower median
  *   U[i]  = sum_r w_r c_r,t v_r[i] / max(sum over senders of i of w_r, m * W / R)
- * w_r = tokens of contribution r, W = sum of all w_r, R contributions, m = merge_min_senders.
+ * w_r = tokens of contribution r, W = sum of all w_r, R contributions, m = merge_min_senders but
+ * at most R: what all of them agree on is never shrunk.
  * Sources: SparseLoCo arXiv 2508.15706 (sparse averaging), Covenant-72B arXiv 2603.08163 section
  * 2.2 (median-norm clip); the denominator is ours: docs/decisions.
  */
