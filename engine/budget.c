@@ -1,0 +1,63 @@
+#include "engine/budget.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "engine/model_pass.h"
+
+static uint64_t count_params(const struct model_config *c)
+{
+    uint64_t D = c->hidden_size;
+    uint64_t F = c->intermediate_size;
+    uint64_t kv = D / c->num_attention_heads * c->num_key_value_heads;
+    uint64_t layer = 2 * D * D + 2 * kv * D + 3 * F * D + 2 * D;
+    uint64_t embed = D * c->vocab_size;
+    return embed * (c->tie_word_embeddings ? 1 : 2) + layer * c->num_hidden_layers + D;
+}
+
+/* 6 flops a weight of every product, and attention's two products counted once for the causal
+ * half: 6 * N_products + 6 * L * T * D.
+ */
+static uint64_t count_flops(const struct model_config *c, uint64_t n_params, uint32_t T)
+{
+    uint64_t D = c->hidden_size;
+    uint64_t look_up = c->tie_word_embeddings ? 0 : D * c->vocab_size;
+    uint64_t products = n_params - look_up - D * (1 + 2 * (uint64_t)c->num_hidden_layers);
+    return 6 * products + 6 * (uint64_t)c->num_hidden_layers * T * D;
+}
+
+void budget_plan(const struct model_config *c, const struct train_params *p, uint32_t n_threads,
+                 bool eval_only, struct budget *ret)
+{
+    uint64_t n = count_params(c);
+    uint32_t seqs = model_pass_seqs(p->seq_len, p->batch_seqs);
+    uint64_t block = n * sizeof(float);
+    *ret = (struct budget){0};
+    ret->bytes[BUDGET_WEIGHTS] = eval_only ? block : 2 * block;
+    ret->bytes[BUDGET_GRADIENTS] = eval_only ? 0 : block;
+    ret->bytes[BUDGET_MOMENTS] = eval_only ? 0 : 2 * block;
+    ret->bytes[BUDGET_FEEDBACK] = eval_only ? 0 : block;
+    ret->bytes[BUDGET_ACTIVATIONS] =
+        size_mul(model_pass_floats(c, seqs, p->seq_len, n_threads, eval_only), sizeof(float));
+    for (int i = 0; i < BUDGET_KINDS; i++)
+        ret->total_bytes = size_add(ret->total_bytes, ret->bytes[i]);
+    ret->flops_per_token = count_flops(c, n, p->seq_len);
+}
+
+static const char *const kind_names[BUDGET_KINDS] = {"weights", "gradients", "moments",
+                                                     "error feedback", "activations"};
+
+char *budget_text(const struct budget *b, char *dst, size_t cap)
+{
+    size_t at = 0;
+    dst[0] = 0;
+    for (int i = 0; i < BUDGET_KINDS && at < cap; i++) {
+        if (!b->bytes[i]) continue;
+        int n = snprintf(dst + at, cap - at, "%s%s %.1f MiB", at ? ", " : "", kind_names[i],
+                         (double)b->bytes[i] / 0x1p20);
+        at += (size_t)n;
+    }
+    if (at < cap)
+        snprintf(dst + at, cap - at, ": %.1f MiB in all", (double)b->total_bytes / 0x1p20);
+    return dst;
+}

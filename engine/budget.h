@@ -1,0 +1,34 @@
+#pragma once
+/* Why: what a model will need is known before the first byte is asked for: a person is told "this
+ * needs 3.1 GiB" instead of meeting the out-of-memory killer at night. The trainer allocates
+ * exactly these blocks and nothing later.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/model.h"
+#include "engine/trainer.h"
+
+enum budget_kind {
+    BUDGET_WEIGHTS,     /* base and local weights */
+    BUDGET_GRADIENTS,   /* also scratch of trainer_pack */
+    BUDGET_MOMENTS,     /* AdamW: two values a weight */
+    BUDGET_FEEDBACK,    /* error feedback */
+    BUDGET_ACTIVATIONS, /* of one micro-batch, with scratch of the workers */
+    BUDGET_KINDS
+};
+
+struct budget {
+    uint64_t bytes[BUDGET_KINDS];
+    uint64_t total_bytes;
+    uint64_t flops_per_token; /* one training step, forward and backward */
+};
+
+/* c and p must be checked already. */
+void budget_plan(const struct model_config *c, const struct train_params *p, uint32_t n_threads,
+                 bool eval_only, struct budget *ret);
+
+/* "weights 46 MiB, gradients 23 MiB, ...: 214 MiB in all" into dst; returns dst. */
+char *budget_text(const struct budget *b, char *dst, size_t cap);

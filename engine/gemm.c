@@ -1,0 +1,185 @@
+#include "engine/gemm.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "engine/gemm_ref.h"
+
+/* Tile sizes. 128 x 256 x 1024 is 67 Mflop: 7 ms on a core that reaches 10 Gflop/s, and large
+ * enough that OpenBLAS packs its operands at over 0.9 of its best rate. Longer reductions go in
+ * slices of equal length with a look at the gate between them.
+ */
+enum { TILE_M = 128, TILE_N = 256, SLICE_K = 1024 };
+
+#ifdef POTLUCK_OPENBLAS
+#    include <cblas.h>
+#    include <dlfcn.h>
+#    include <pthread.h>
+#    include <stdio.h>
+#    include <stdlib.h>
+
+/* OpenBLAS is opened at run time and not linked, for two reasons: a process that never trains (the
+ * screen) must not pay for it, and it reads OPENBLAS_CORETYPE once, while it is being loaded. The
+ * state below is written once under pthread_once and read-only afterwards.
+ */
+typedef void (*sgemm_fn)(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint,
+                         float, const float *, blasint, const float *, blasint, float, float *,
+                         blasint);
+static struct {
+    pthread_once_t once;
+    sgemm_fn sgemm;
+    char library[256];
+    struct err err;
+} blas = {.once = PTHREAD_ONCE_INIT};
+
+/* What OpenBLAS should take this processor for. Version 0.3.21 identifies processors by model
+ * number and falls back to SSE3 code on any it has not heard of, four times slower than the
+ * machine can; the instruction sets say better what runs. AMD's AVX-512 machines are faster with
+ * the AVX2 kernels (3 to 5 %, measured on Zen 4).
+ */
+static const char *core_type(void)
+{
+#    if defined(__x86_64__)
+    __builtin_cpu_init();
+    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                  __builtin_cpu_supports("avx512cd");
+    if (avx512 && __builtin_cpu_is("intel")) return "SkylakeX";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#    endif
+    return NULL;
+}
+
+/* A function pointer out of dlsym, the way POSIX says it must be done. */
+static void find(void *lib, const char *name, void *fn)
+{
+    void *sym = dlsym(lib, name);
+    memcpy(fn, &sym, sizeof sym);
+}
+
+static void open_once(void)
+{
+    const char *core = core_type();
+    if (core) setenv("OPENBLAS_CORETYPE", core, 0); /* the person's own choice wins */
+    void *lib = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    char *(*config)(void) = NULL;
+    char *(*corename)(void) = NULL;
+    int (*parallel)(void) = NULL;
+    void (*set_threads)(int) = NULL;
+    if (lib) {
+        find(lib, "cblas_sgemm", &blas.sgemm);
+        find(lib, "openblas_get_config", &config);
+        find(lib, "openblas_get_corename", &corename);
+        find(lib, "openblas_get_parallel", &parallel);
+        find(lib, "openblas_set_num_threads", &set_threads);
+    }
+    if (!blas.sgemm || !config || !corename || !parallel || !set_threads) {
+        err_set(&blas.err, ERR_NOTFOUND, 0, "the OpenBLAS library is missing or incomplete");
+        err_hint(&blas.err, "install it: apt install libopenblas0-serial");
+        return;
+    }
+    if (parallel() == 2) {
+        err_set(&blas.err, ERR_VERSION, 0,
+                "this is OpenBLAS' OpenMP flavour, which slows down "
+                "several times when called from several threads");
+        err_hint(&blas.err, "choose libopenblas0-serial: update-alternatives --config "
+                            "libopenblas.so.0-x86_64-linux-gnu");
+        return;
+    }
+    set_threads(1);
+    snprintf(blas.library, sizeof blas.library, "%s / %s", config(), corename());
+}
+
+int gemm_init(struct err *e)
+{
+    pthread_once(&blas.once, open_once);
+    if (blas.err.code && e) *e = blas.err;
+    return blas.err.code;
+}
+
+const char *gemm_library(void)
+{
+    return blas.library;
+}
+
+void gemm_small(const struct gemm_job *j, float alpha)
+{
+    blas.sgemm(CblasRowMajor, j->kind == GEMM_TN ? CblasTrans : CblasNoTrans,
+               j->kind == GEMM_NT ? CblasTrans : CblasNoTrans, (blasint)j->m, (blasint)j->n,
+               (blasint)j->k, alpha, j->a, (blasint)j->lda, j->b, (blasint)j->ldb,
+               j->add ? 1.0F : 0.0F, j->c, (blasint)j->ldc);
+}
+#else
+int gemm_init(struct err *e)
+{
+    (void)e;
+    return OK;
+}
+
+const char *gemm_library(void)
+{
+    return "reference";
+}
+
+void gemm_small(const struct gemm_job *j, float alpha)
+{
+    gemm_ref_small(j, alpha);
+}
+#endif
+
+static uint32_t div_up(uint32_t a, uint32_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static uint32_t tiles(const struct gemm_job *j)
+{
+    return div_up(j->m, TILE_M) * div_up(j->n, TILE_N);
+}
+
+static uint32_t at_most(uint32_t a, uint32_t cap)
+{
+    return a < cap ? a : cap;
+}
+
+struct batch {
+    struct pool *pool;
+    const struct gemm_job *jobs;
+    uint32_t first[GEMM_MAX_JOBS + 1]; /* tile number where each job starts */
+};
+
+static void run_tile(void *ctx, uint32_t piece, uint32_t i_worker)
+{
+    (void)i_worker;
+    const struct batch *b = ctx;
+    uint32_t i = 0;
+    while (piece >= b->first[i + 1])
+        i++;
+    const struct gemm_job *j = &b->jobs[i];
+    piece -= b->first[i];
+    uint32_t across = div_up(j->n, TILE_N);
+    uint32_t row = piece / across * TILE_M;
+    uint32_t col = piece % across * TILE_N;
+    uint32_t slice = div_up(j->k, div_up(j->k, SLICE_K));
+    for (uint32_t k = 0; k < j->k; k += slice) {
+        if (k && !pool_go(b->pool)) return;
+        struct gemm_job t = *j;
+        t.m = at_most(j->m - row, TILE_M);
+        t.n = at_most(j->n - col, TILE_N);
+        t.k = at_most(j->k - k, slice);
+        t.add = j->add || k;
+        t.a += j->kind == GEMM_TN ? (uint64_t)k * j->lda + row : (uint64_t)row * j->lda + k;
+        t.b += j->kind == GEMM_NT ? (uint64_t)col * j->ldb + k : (uint64_t)k * j->ldb + col;
+        t.c += (uint64_t)row * j->ldc + col;
+        gemm_small(&t, 1.0F);
+    }
+}
+
+void gemm_run(struct pool *p, const struct gemm_job *jobs, uint32_t n_jobs)
+{
+    struct batch b = {.pool = p, .jobs = jobs};
+    check(n_jobs <= GEMM_MAX_JOBS);
+    for (uint32_t i = 0; i < n_jobs; i++)
+        b.first[i + 1] = b.first[i] + tiles(&jobs[i]);
+    pool_run(p, b.first[n_jobs], run_tile, &b);
+}

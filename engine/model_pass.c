@@ -1,0 +1,332 @@
+#include "engine/model_pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/gemm.h"
+
+/* Offsets of a layer's tensors in the parameter block. q, k, v lie side by side in the table, and
+ * so do gate and up: each group is one matrix to the products.
+ */
+struct weights {
+    uint64_t norm1, qkv, o, norm2, gu, down;
+};
+
+/* What one layer keeps for its backward. */
+struct kept {
+    float *x; /* [R, D] residual stream on entry */
+    float *rstd1;
+    float *qkv; /* [R, S], rotated */
+    float *lse; /* [R, H] */
+    float *att; /* [R, D] */
+    float *mid; /* [R, D] residual stream before the MLP */
+    float *rstd2;
+    float *gu; /* [R, 2F] */
+};
+
+struct model_pass {
+    struct layers_dims dims; /* of the largest micro-batch */
+    struct layers_dims s;    /* of the present one */
+    struct pool *pool;
+    uint32_t n_layers;
+    float eps;
+    uint64_t embed, norm, head;
+    struct weights *w;
+    struct kept *kept; /* [n_layers]; eval_only: all the same memory */
+    float *last;       /* [R, D] residual stream after the last layer */
+    float *rstd;       /* [R] */
+    float *h;          /* [R, D] a norm's output */
+    float *act;        /* [R, F] */
+    float *logits, *row_nats;
+    float *rope, *attn, *part;
+    float *d_x, *d_h, *d_qkv, *d_gu, *d_act;
+    uint32_t *inputs, *targets; /* [R] */
+};
+
+/* A cursor over the block; with a NULL block it only measures. Every part starts on its own cache
+ * line.
+ */
+struct carve {
+    float *block;
+    size_t at;
+};
+
+static float *take(struct carve *c, size_t a, size_t b)
+{
+    size_t n = size_mul(a, b);
+    float *p = c->block ? c->block + c->at : NULL;
+    c->at = size_add(c->at, size_add(n, 15) / 16 * 16);
+    return p;
+}
+
+static struct layers_dims dims_of(const struct model_config *c, uint32_t B, uint32_t T)
+{
+    struct layers_dims s = {.B = B,
+                            .T = T,
+                            .R = B * T,
+                            .D = c->hidden_size,
+                            .F = c->intermediate_size,
+                            .V = c->vocab_size,
+                            .H = c->num_attention_heads,
+                            .K = c->num_key_value_heads};
+    s.W = s.D / s.H;
+    s.S = (s.H + 2 * s.K) * s.W;
+    return s;
+}
+
+uint32_t model_pass_seqs(uint32_t seq_len, uint32_t batch_seqs)
+{
+    uint32_t n = MODEL_PASS_ROWS / seq_len;
+    n = n < 1 ? 1 : n;
+    return n < batch_seqs ? n : batch_seqs;
+}
+
+static void carve_kept(struct carve *c, const struct layers_dims *s, struct kept *k)
+{
+    k->x = take(c, s->R, s->D);
+    k->rstd1 = take(c, s->R, 1);
+    k->qkv = take(c, s->R, s->S);
+    k->lse = take(c, s->R, s->H);
+    k->att = take(c, s->R, s->D);
+    k->mid = take(c, s->R, s->D);
+    k->rstd2 = take(c, s->R, 1);
+    k->gu = take(c, s->R, size_mul(2, s->F));
+}
+
+/* m->kept may be NULL when only measuring. In evaluation each layer writes over the one before,
+ * and two residual streams take turns.
+ */
+static void carve_all(struct carve *c, struct model_pass *m, uint32_t n_threads, bool eval_only)
+{
+    const struct layers_dims *s = &m->dims;
+    struct kept first = {0};
+    for (uint32_t i = 0; i < (eval_only ? 1 : m->n_layers); i++) {
+        struct kept k;
+        carve_kept(c, s, &k);
+        if (i == 0) first = k;
+        if (m->kept) m->kept[i] = k;
+    }
+    m->last = take(c, s->R, s->D);
+    for (uint32_t i = 1; eval_only && m->kept && i < m->n_layers; i++) {
+        m->kept[i] = first;
+        m->kept[i].x = i % 2 ? m->last : first.x;
+    }
+    m->rstd = take(c, s->R, 1);
+    m->h = take(c, s->R, s->D);
+    m->act = take(c, s->R, s->F);
+    m->logits = take(c, LAYERS_CE_ROWS, s->V);
+    m->row_nats = take(c, LAYERS_CE_ROWS, 1);
+    m->rope = take(c, rope_table_floats(s->T, s->W), 1);
+    m->attn = take(c, attn_scratch(s), n_threads);
+    m->inputs = (uint32_t *)(void *)take(c, s->R, 1);
+    m->targets = (uint32_t *)(void *)take(c, s->R, 1);
+    if (eval_only) return;
+    m->part = take(c, norm_scratch(s), 1);
+    m->d_x = take(c, s->R, s->D);
+    m->d_h = take(c, s->R, s->D);
+    m->d_qkv = take(c, s->R, s->S);
+    m->d_gu = take(c, s->R, size_mul(2, s->F));
+    m->d_act = take(c, s->R, s->F);
+}
+
+size_t model_pass_floats(const struct model_config *c, uint32_t B, uint32_t T, uint32_t n_threads,
+                         bool eval_only)
+{
+    struct model_pass m = {.dims = dims_of(c, B, T), .n_layers = c->num_hidden_layers};
+    struct carve count = {0};
+    carve_all(&count, &m, n_threads, eval_only);
+    return count.at;
+}
+
+static void find_weights(struct model_pass *m, const struct model_config *c,
+                         const struct model_table *t)
+{
+    m->embed = t->tensors[0].offset;
+    for (uint32_t i = 0; i < m->n_layers; i++) {
+        const struct model_tensor *x = &t->tensors[1 + 9 * (size_t)i];
+        m->w[i] = (struct weights){.norm1 = x[0].offset,
+                                   .qkv = x[1].offset,
+                                   .o = x[4].offset,
+                                   .norm2 = x[5].offset,
+                                   .gu = x[6].offset,
+                                   .down = x[8].offset};
+    }
+    const struct model_tensor *end = &t->tensors[1 + 9 * (size_t)m->n_layers];
+    m->norm = end[0].offset;
+    m->head = c->tie_word_embeddings ? m->embed : end[1].offset;
+}
+
+int model_pass_create(const struct model_config *c, const struct model_table *t, struct pool *pool,
+                      uint32_t B, uint32_t T, bool eval_only, float *block, struct model_pass **ret,
+                      struct err *e)
+{
+    struct model_pass *m = alloc_zero(1, sizeof *m);
+    if (m) {
+        m->w = alloc_zero(c->num_hidden_layers, sizeof *m->w);
+        m->kept = alloc_zero(c->num_hidden_layers, sizeof *m->kept);
+    }
+    if (!m || !m->w || !m->kept) {
+        model_pass_destroy(m);
+        return err_set(e, ERR_NOMEM, 0, "out of memory for the model's layers");
+    }
+    m->dims = dims_of(c, B, T);
+    m->pool = pool;
+    m->n_layers = c->num_hidden_layers;
+    m->eps = (float)c->rms_norm_eps;
+    struct carve carve = {.block = block};
+    carve_all(&carve, m, pool_threads(pool), eval_only);
+    find_weights(m, c, t);
+    rope_init(m->rope, T, m->dims.W, c->rope_theta);
+    *ret = m;
+    return OK;
+}
+
+void model_pass_destroy(struct model_pass *m)
+{
+    if (!m) return;
+    free(m->w);
+    free(m->kept);
+    free(m);
+}
+
+/* y [R, out] = x [R, in] w [out, in]^T */
+static void linear(struct model_pass *m, const float *x, uint32_t in, const float *w, uint32_t out,
+                   float *y, bool add)
+{
+    struct gemm_job g = {.kind = GEMM_NT,
+                         .add = add,
+                         .m = m->s.R,
+                         .n = out,
+                         .k = in,
+                         .a = x,
+                         .lda = in,
+                         .b = w,
+                         .ldb = in,
+                         .c = y,
+                         .ldc = out};
+    gemm_run(m->pool, &g, 1);
+}
+
+/* d_x [R, in] = d_y w and d_w [out, in] += d_y^T x: one parallel-for. */
+static void linear_back(struct model_pass *m, const float *x, uint32_t in, const float *w,
+                        uint32_t out, const float *d_y, float *d_x, float *d_w)
+{
+    struct gemm_job g[2] = {
+        {.kind = GEMM_NN,
+         .m = m->s.R,
+         .n = in,
+         .k = out,
+         .a = d_y,
+         .lda = out,
+         .b = w,
+         .ldb = in,
+         .c = d_x,
+         .ldc = in},
+        { .kind = GEMM_TN,
+         .add = true,
+         .m = out,
+         .n = in,
+         .k = m->s.R,
+         .a = d_y,
+         .lda = out,
+         .b = x,
+         .ldb = in,
+         .c = d_w,
+         .ldc = in},
+    };
+    gemm_run(m->pool, g, 2);
+}
+
+static void split_tokens(struct model_pass *m, const uint32_t *tokens, uint32_t n_seqs)
+{
+    uint32_t T = m->dims.T;
+    for (uint32_t b = 0; b < n_seqs; b++) {
+        memcpy(m->inputs + (size_t)b * T, tokens + (size_t)b * (T + 1), T * sizeof *tokens);
+        memcpy(m->targets + (size_t)b * T, tokens + (size_t)b * (T + 1) + 1, T * sizeof *tokens);
+    }
+    m->s = m->dims;
+    m->s.B = n_seqs;
+    m->s.R = n_seqs * T;
+}
+
+static void layer_forward(struct model_pass *m, const float *params, uint32_t i, float *out)
+{
+    const struct layers_dims *s = &m->s;
+    const struct weights *w = &m->w[i];
+    const struct kept *k = &m->kept[i];
+    norm_forward(m->pool, s, m->eps, k->x, params + w->norm1, m->h, k->rstd1, k->mid);
+    linear(m, m->h, s->D, params + w->qkv, s->S, k->qkv, false);
+    rope_forward(m->pool, s, m->rope, k->qkv);
+    attn_forward(m->pool, s, k->qkv, k->att, k->lse, m->attn);
+    linear(m, k->att, s->D, params + w->o, s->D, k->mid, true);
+    norm_forward(m->pool, s, m->eps, k->mid, params + w->norm2, m->h, k->rstd2, out);
+    linear(m, m->h, s->D, params + w->gu, 2 * s->F, k->gu, false);
+    mlp_forward(m->pool, s, k->gu, m->act);
+    linear(m, m->act, s->F, params + w->down, s->D, out, true);
+}
+
+/* d_x is the gradient of the layer's output on entry and of its input on return. */
+static void layer_backward(struct model_pass *m, const float *params, uint32_t i, float *grads)
+{
+    const struct layers_dims *s = &m->s;
+    const struct weights *w = &m->w[i];
+    const struct kept *k = &m->kept[i];
+    mlp_forward(m->pool, s, k->gu, m->act);
+    linear_back(m, m->act, s->F, params + w->down, s->D, m->d_x, m->d_act, grads + w->down);
+    mlp_backward(m->pool, s, k->gu, m->d_act, m->d_gu);
+    norm_again(m->pool, s, k->mid, params + w->norm2, k->rstd2, m->h);
+    linear_back(m, m->h, s->D, params + w->gu, 2 * s->F, m->d_gu, m->d_h, grads + w->gu);
+    norm_backward(m->pool, s, k->mid, params + w->norm2, k->rstd2, m->d_h, m->d_x, grads + w->norm2,
+                  m->part);
+    linear_back(m, k->att, s->D, params + w->o, s->D, m->d_x, m->d_h, grads + w->o);
+    attn_backward(m->pool, s, k->qkv, k->att, k->lse, m->d_h, m->d_qkv, m->attn);
+    rope_backward(m->pool, s, m->rope, m->d_qkv);
+    norm_again(m->pool, s, k->x, params + w->norm1, k->rstd1, m->h);
+    linear_back(m, m->h, s->D, params + w->qkv, s->S, m->d_qkv, m->d_h, grads + w->qkv);
+    norm_backward(m->pool, s, k->x, params + w->norm1, k->rstd1, m->d_h, m->d_x, grads + w->norm1,
+                  m->part);
+}
+
+/* Everything up to the last norm. Returns the residual stream that went into it. */
+static const float *trunk(struct model_pass *m, const float *params, const uint32_t *tokens,
+                          uint32_t n_seqs)
+{
+    split_tokens(m, tokens, n_seqs);
+    embed_forward(m->pool, &m->s, m->inputs, params + m->embed, m->kept[0].x);
+    for (uint32_t i = 0; i < m->n_layers && !pool_cancelled(m->pool); i++) {
+        bool ends = i + 1 == m->n_layers;
+        float *out = ends ? m->last : m->kept[i + 1].x;
+        if (ends && out == m->kept[i].x) out = m->kept[0].x; /* evaluation: the other stream */
+        layer_forward(m, params, i, out);
+        if (!ends) continue;
+        norm_forward(m->pool, &m->s, m->eps, out, params + m->norm, m->h, m->rstd, NULL);
+        return out;
+    }
+    return NULL;
+}
+
+double model_pass_loss(struct model_pass *m, const float *params, const uint32_t *tokens,
+                       uint32_t n_seqs)
+{
+    if (!trunk(m, params, tokens, n_seqs)) return 0;
+    return loss_run(m->pool, &m->s, m->h, params + m->head, m->targets, 0, NULL, NULL, m->logits,
+                    m->row_nats);
+}
+
+double model_pass_grads(struct model_pass *m, const float *params, const uint32_t *tokens,
+                        uint32_t n_seqs, float scale, float *grads)
+{
+    const float *last = trunk(m, params, tokens, n_seqs);
+    if (!last) return 0;
+    double nats = loss_run(m->pool, &m->s, m->h, params + m->head, m->targets, scale, m->d_h,
+                           grads + m->head, m->logits, m->row_nats);
+    if (pool_cancelled(m->pool)) return 0;
+    memset(m->d_x, 0, (size_t)m->s.R * m->s.D * sizeof(float));
+    norm_backward(m->pool, &m->s, last, params + m->norm, m->rstd, m->d_h, m->d_x, grads + m->norm,
+                  m->part);
+    for (uint32_t i = m->n_layers; i-- > 0 && !pool_cancelled(m->pool);)
+        layer_backward(m, params, i, grads);
+    embed_backward(m->pool, &m->s, m->inputs, m->d_x, grads + m->embed);
+    return nats;
+}

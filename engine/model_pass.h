@@ -1,0 +1,47 @@
+#pragma once
+/* Why: the whole forward and backward pass over the flat parameter block of model.h: LLaMA with
+ * RMSNorm, rotary positions, grouped-query attention and SwiGLU. All memory comes from one block
+ * that is carved up at creation; what a layer keeps for its backward is kept per row, and what is
+ * cheap to compute again (norms, SwiGLU, attention weights) is.
+ *
+ * Kept per row and layer: 2 D (residual before attention and before the MLP) + S (q, k, v) + D
+ * (attention's output) + 2 F (gate, up) + H + 2 floats.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/layers.h"
+#include "engine/model.h"
+
+struct model_pass;
+
+/* Rows of a micro-batch: B * T stays at or below this unless one sequence is longer. */
+#define MODEL_PASS_ROWS 1024
+
+/* Sequences that go through together, out of batch_seqs; a function of the shapes alone. */
+uint32_t model_pass_seqs(uint32_t seq_len, uint32_t batch_seqs);
+
+/* Floats of the block for micro-batches of B sequences of T; eval_only leaves out what only
+ * backward needs. SIZE_MAX when it does not fit in an address.
+ */
+size_t model_pass_floats(const struct model_config *c, uint32_t B, uint32_t T, uint32_t n_threads,
+                         bool eval_only);
+
+/* Carve `block` (borrowed, 64-byte aligned, model_pass_floats) up. pool and table are borrowed.
+ * ERR_NOMEM.
+ */
+int model_pass_create(const struct model_config *c, const struct model_table *t, struct pool *pool,
+                      uint32_t B, uint32_t T, bool eval_only, float *block, struct model_pass **ret,
+                      struct err *e) MUST_CHECK;
+void model_pass_destroy(struct model_pass *m); /* accepts NULL */
+
+/* tokens [n_seqs][T + 1], n_seqs <= B, each < vocab_size (the caller checks). Returns the summed
+ * cross-entropy in nats. Unspecified when the pool was cancelled. Allocates nothing.
+ */
+double model_pass_loss(struct model_pass *m, const float *params, const uint32_t *tokens,
+                       uint32_t n_seqs);
+
+/* The same, and grads [n_params] += scale * d loss / d params. */
+double model_pass_grads(struct model_pass *m, const float *params, const uint32_t *tokens,
+                        uint32_t n_seqs, float scale, float *grads);

@@ -1,0 +1,229 @@
+#include "engine/pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+/* A worker that finds no work looks again this often before it sleeps: within a step the next
+ * parallel-for comes some microseconds later, and a futex round trip costs more than that. The
+ * bound (about 20 us) keeps an idle pool at zero.
+ */
+enum { SPINS = 400 };
+
+struct worker {
+    struct pool *pool;
+    uint32_t i;
+};
+
+struct pool {
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* a new parallel-for, or the end */
+    pthread_cond_t done; /* the last worker left the parallel-for */
+    pthread_cond_t open; /* the gate moved away from PAUSE */
+    uint32_t n_threads;
+    uint32_t n_started;
+    pthread_t threads[POOL_MAX_THREADS];
+    struct worker workers[POOL_MAX_THREADS];
+
+    /* One parallel-for. fn, ctx and n change only while no worker is inside (n_inside == 0) and
+     * are published by the release store of `round`.
+     */
+    pool_fn fn;
+    void *ctx;
+    uint32_t n;
+    _Atomic uint32_t next;
+    _Atomic uint32_t round;
+    _Atomic uint32_t n_inside;
+    bool quit; /* under lock */
+
+    _Atomic int gate;
+    atomic_bool cancelled;
+    atomic_bool protect;
+    int64_t paused_at; /* under lock; 0 when the gate is open */
+    int64_t paused_ns; /* under lock */
+};
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+}
+
+bool pool_go(struct pool *p)
+{
+    int gate = atomic_load_explicit(&p->gate, memory_order_acquire);
+    if (gate == POOL_PAUSE) {
+        pthread_mutex_lock(&p->lock);
+        while (atomic_load(&p->gate) == POOL_PAUSE)
+            pthread_cond_wait(&p->open, &p->lock);
+        pthread_mutex_unlock(&p->lock);
+        gate = atomic_load(&p->gate);
+    }
+    if (gate == POOL_CANCEL && !atomic_load(&p->protect)) atomic_store(&p->cancelled, true);
+    return !atomic_load_explicit(&p->cancelled, memory_order_relaxed);
+}
+
+static void take_pieces(struct pool *p, uint32_t i_worker)
+{
+    while (pool_go(p)) {
+        uint32_t piece = atomic_fetch_add(&p->next, 1);
+        if (piece >= p->n) return;
+        p->fn(p->ctx, piece, i_worker);
+    }
+}
+
+/* Wait until the round differs from `seen`; returns the new one, or `seen` at the end. */
+static uint32_t next_round(struct pool *p, uint32_t seen)
+{
+    for (int i = 0; i < SPINS; i++) {
+        uint32_t now = atomic_load_explicit(&p->round, memory_order_acquire);
+        if (now != seen) return now;
+        relax();
+    }
+    pthread_mutex_lock(&p->lock);
+    while (atomic_load(&p->round) == seen && !p->quit)
+        pthread_cond_wait(&p->work, &p->lock);
+    uint32_t now = atomic_load(&p->round);
+    pthread_mutex_unlock(&p->lock);
+    return now;
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct pool *p = w->pool;
+    uint32_t seen = 0;
+    for (;;) {
+        uint32_t now = next_round(p, seen);
+        if (now == seen) return NULL;
+        seen = now;
+        take_pieces(p, w->i);
+        if (atomic_fetch_sub(&p->n_inside, 1) == 1) {
+            pthread_mutex_lock(&p->lock);
+            pthread_cond_signal(&p->done);
+            pthread_mutex_unlock(&p->lock);
+        }
+    }
+}
+
+void pool_run(struct pool *p, uint32_t n, pool_fn fn, void *ctx)
+{
+    if (n == 0) return;
+    p->fn = fn;
+    p->ctx = ctx;
+    p->n = n;
+    atomic_store(&p->next, 0);
+    uint32_t n_helpers = n > 1 ? p->n_started : 0;
+    if (n_helpers == 0) {
+        take_pieces(p, 0);
+        return;
+    }
+    atomic_store(&p->n_inside, n_helpers);
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
+    pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+    take_pieces(p, 0);
+    for (int i = 0; i < SPINS && atomic_load(&p->n_inside); i++)
+        relax();
+    if (atomic_load(&p->n_inside) == 0) return;
+    pthread_mutex_lock(&p->lock);
+    while (atomic_load(&p->n_inside))
+        pthread_cond_wait(&p->done, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void pool_gate(struct pool *p, enum pool_gate gate)
+{
+    int64_t now = clock_mono_ns();
+    pthread_mutex_lock(&p->lock);
+    if (gate == POOL_PAUSE && !p->paused_at) p->paused_at = now;
+    if (gate != POOL_PAUSE && p->paused_at) {
+        p->paused_ns += now - p->paused_at;
+        p->paused_at = 0;
+    }
+    atomic_store(&p->gate, (int)gate);
+    if (gate != POOL_PAUSE) pthread_cond_broadcast(&p->open);
+    pthread_mutex_unlock(&p->lock);
+}
+
+int64_t pool_paused_ns(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    int64_t ns = p->paused_ns + (p->paused_at ? clock_mono_ns() - p->paused_at : 0);
+    pthread_mutex_unlock(&p->lock);
+    return ns;
+}
+
+int pool_begin(struct pool *p)
+{
+    atomic_store(&p->cancelled, false);
+    return pool_go(p) ? OK : ERR_CANCELLED;
+}
+
+bool pool_cancelled(const struct pool *p)
+{
+    return atomic_load(&p->cancelled);
+}
+
+void pool_protect(struct pool *p, bool on)
+{
+    atomic_store(&p->protect, on);
+}
+
+uint32_t pool_threads(const struct pool *p)
+{
+    return p->n_threads;
+}
+
+int pool_create(uint32_t n_threads, struct pool **ret, struct err *e)
+{
+    if (n_threads < 1 || n_threads > POOL_MAX_THREADS) {
+        err_set(e, ERR_ARG, 0, "the number of threads must be 1 to %d, not %u", POOL_MAX_THREADS,
+                n_threads);
+        err_hint(e, "one thread per processor core is a good choice");
+        return ERR_ARG;
+    }
+    struct pool *p = alloc_zero(1, sizeof *p);
+    if (!p) return err_set(e, ERR_NOMEM, 0, "out of memory for the worker pool");
+    p->n_threads = n_threads;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->work, NULL);
+    pthread_cond_init(&p->done, NULL);
+    pthread_cond_init(&p->open, NULL);
+    while (p->n_started + 1 < n_threads) {
+        uint32_t i = p->n_started;
+        p->workers[i] = (struct worker){.pool = p, .i = i + 1};
+        int sys = pthread_create(&p->threads[i], NULL, worker_main, &p->workers[i]);
+        if (sys) {
+            pool_destroy(p);
+            err_set(e, ERR_NOMEM, sys, "cannot start worker thread %u of %u", i + 1, n_threads);
+            err_hint(e, "use fewer threads, or raise the limit on processes (ulimit -u)");
+            return ERR_NOMEM;
+        }
+        p->n_started++;
+    }
+    *ret = p;
+    return OK;
+}
+
+void pool_destroy(struct pool *p)
+{
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    p->quit = true;
+    pthread_cond_broadcast(&p->work);
+    pthread_mutex_unlock(&p->lock);
+    for (uint32_t i = 0; i < p->n_started; i++)
+        pthread_join(p->threads[i], NULL);
+    pthread_cond_destroy(&p->work);
+    pthread_cond_destroy(&p->done);
+    pthread_cond_destroy(&p->open);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}

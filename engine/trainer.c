@@ -1,0 +1,374 @@
+#include "engine/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "engine/budget.h"
+#include "engine/gemm.h"
+#include "engine/kernels.h"
+#include "engine/model_pass.h"
+#include "engine/optim.h"
+#include "engine/outer.h"
+#include "engine/pool.h"
+#include "engine/sched.h"
+#include "engine/trainer_state.h"
+
+struct trainer {
+    struct model_config model;
+    struct train_params params;
+    struct model_table table;
+    struct pool *pool;
+    struct model_pass *pass;
+    struct trainer_state state; /* base, local, m, v, e; evaluation: base only */
+    bool eval_only;
+    float *memory[BUDGET_KINDS]; /* owned blocks, one per kind of the budget */
+    float *grads;
+    double *norm_parts;
+    char class_text[384];
+};
+
+/* ---- creation ---- */
+
+static int check_rates(const struct train_params *p, struct err *e)
+{
+    if (!(p->lr > 0 && p->lr <= 10))
+        return err_set(e, ERR_ARG, 0, "lr must be above 0, at most 10");
+    if (!(p->lr_min_frac >= 0 && p->lr_min_frac <= 1))
+        return err_set(e, ERR_ARG, 0, "lr_min_frac must be 0 to 1");
+    if (!(p->beta1 >= 0 && p->beta1 < 1) || !(p->beta2 >= 0 && p->beta2 < 1))
+        return err_set(e, ERR_ARG, 0, "beta1 and beta2 must be at least 0 and below 1");
+    if (!(p->eps > 0 && p->eps <= 1))
+        return err_set(e, ERR_ARG, 0, "eps must be above 0, at most 1");
+    if (!(p->weight_decay >= 0 && p->weight_decay <= 10))
+        return err_set(e, ERR_ARG, 0, "weight_decay must be 0 to 10");
+    if (!(p->clip_norm > 0 && isfinite(p->clip_norm)))
+        return err_set(e, ERR_ARG, 0, "clip_norm must be above 0");
+    if (!(p->ef_beta >= 0 && p->ef_beta <= 1))
+        return err_set(e, ERR_ARG, 0, "ef_beta must be 0 to 1");
+    if (!(p->outer_lr > 0 && p->outer_lr <= 10))
+        return err_set(e, ERR_ARG, 0, "outer_lr must be above 0, at most 10");
+    return OK;
+}
+
+static int check_params(const struct model_config *m, const struct train_params *p, struct err *e)
+{
+    if (p->seq_len < 1 || p->seq_len > m->max_position_embeddings)
+        return err_set(e, ERR_ARG, 0, "seq_len must be 1 to max_position_embeddings (%u), not %u",
+                       m->max_position_embeddings, p->seq_len);
+    if (p->batch_seqs < 1 || p->batch_seqs > 65536)
+        return err_set(e, ERR_ARG, 0, "batch_seqs must be 1 to 65536, not %u", p->batch_seqs);
+    if (p->warmup_steps > p->total_steps)
+        return err_set(e, ERR_ARG, 0, "warmup_steps must not exceed total_steps");
+    if (p->delta.chunk < 64 || p->delta.chunk > DELTA_MAX_CHUNK || p->delta.k < 1 ||
+        p->delta.k > p->delta.chunk)
+        return err_set(e, ERR_ARG, 0, "chunk must be 64 to %d and k 1 to chunk", DELTA_MAX_CHUNK);
+    return check_rates(p, e);
+}
+
+/* The machine may promise memory that it does not have (overcommit), but never more than its
+ * address space; what is asked for here is touched at once, so that a refusal comes now.
+ */
+static int allocate(struct trainer *t, uint32_t n_threads, struct err *e)
+{
+    struct budget b;
+    budget_plan(&t->model, &t->params, n_threads, t->eval_only, &b);
+    for (int i = 0; i < BUDGET_KINDS; i++) {
+        if (!b.bytes[i]) continue;
+        t->memory[i] = alloc_aligned((size_t)b.bytes[i], 1);
+        if (t->memory[i]) continue;
+        char text[160];
+        err_set(e, ERR_NOMEM, 0, "this model needs %llu bytes of memory (%s)",
+                (unsigned long long)b.total_bytes, budget_text(&b, text, sizeof text));
+        err_hint(e, "close other programs, or choose a smaller model or fewer sequences per step");
+        return ERR_NOMEM;
+    }
+    uint64_t n = t->table.n_params;
+    t->state.n_params = n;
+    t->state.shape = trainer_state_shape(&t->model);
+    t->state.block[TRAINER_STATE_BASE] = t->memory[BUDGET_WEIGHTS];
+    if (t->eval_only) return OK;
+    t->state.block[TRAINER_STATE_LOCAL] = t->memory[BUDGET_WEIGHTS] + n;
+    t->state.block[TRAINER_STATE_M] = t->memory[BUDGET_MOMENTS];
+    t->state.block[TRAINER_STATE_V] = t->memory[BUDGET_MOMENTS] + n;
+    t->state.block[TRAINER_STATE_E] = t->memory[BUDGET_FEEDBACK];
+    t->grads = t->memory[BUDGET_GRADIENTS];
+    t->norm_parts = alloc_zero(optim_blocks(n), sizeof *t->norm_parts);
+    return t->norm_parts ? OK : err_set(e, ERR_NOMEM, 0, "out of memory for the gradient norm");
+}
+
+static int create_parts(struct trainer *t, uint32_t n_threads, struct err *e)
+{
+    int rc = gemm_init(e);
+    if (!rc) rc = pool_create(n_threads, &t->pool, e);
+    if (!rc) rc = model_table_init(&t->table, &t->model, e);
+    if (!rc) rc = allocate(t, n_threads, e);
+    if (rc) return rc;
+    snprintf(t->class_text, sizeof t->class_text, "potluck %s / kernels %d / %s", POTLUCK_VERSION,
+             KERNELS_VERSION, gemm_library());
+    uint32_t seqs = model_pass_seqs(t->params.seq_len, t->params.batch_seqs);
+    return model_pass_create(&t->model, &t->table, t->pool, seqs, t->params.seq_len, t->eval_only,
+                             t->memory[BUDGET_ACTIVATIONS], &t->pass, e);
+}
+
+int trainer_create(const struct model_config *m, const struct train_params *p, uint32_t n_threads,
+                   bool eval_only, struct trainer **ret, struct err *e)
+{
+    int rc = model_config_check(m, e);
+    if (!rc) rc = check_params(m, p, e);
+    if (rc) return rc;
+    struct trainer *t = alloc_zero(1, sizeof *t);
+    if (!t) return err_set(e, ERR_NOMEM, 0, "out of memory for the trainer");
+    t->model = *m;
+    t->params = *p;
+    t->eval_only = eval_only;
+    rc = create_parts(t, n_threads, e);
+    if (rc) {
+        trainer_destroy(t);
+        return rc;
+    }
+    *ret = t;
+    return OK;
+}
+
+void trainer_destroy(struct trainer *t)
+{
+    if (!t) return;
+    if (t->pool) pool_gate(t->pool, POOL_CANCEL); /* nobody sleeps at the gate while we join */
+    pool_destroy(t->pool);
+    model_pass_destroy(t->pass);
+    model_table_deinit(&t->table);
+    for (int i = 0; i < BUDGET_KINDS; i++)
+        free(t->memory[i]);
+    free(t->norm_parts);
+    free(t);
+}
+
+void trainer_gate(struct trainer *t, enum trainer_gate gate)
+{
+    enum pool_gate g = gate == TRAINER_PAUSE    ? POOL_PAUSE
+                       : gate == TRAINER_CANCEL ? POOL_CANCEL
+                                                : POOL_RUN;
+    pool_gate(t->pool, g);
+}
+
+const struct model_table *trainer_table(const struct trainer *t)
+{
+    return &t->table;
+}
+
+const char *trainer_class(const struct trainer *t)
+{
+    return t->class_text;
+}
+
+/* ---- weights ---- */
+
+static float *base_of(const struct trainer *t)
+{
+    return t->state.block[TRAINER_STATE_BASE];
+}
+
+static float *local_of(const struct trainer *t)
+{
+    return t->state.block[TRAINER_STATE_LOCAL];
+}
+
+void trainer_reset_local(struct trainer *t)
+{
+    if (!t->eval_only) memcpy(local_of(t), base_of(t), t->table.n_params * sizeof(float));
+}
+
+void trainer_init_weights(struct trainer *t, uint64_t seed)
+{
+    model_init_weights(&t->table, &t->model, seed, base_of(t));
+    trainer_reset_local(t);
+}
+
+int trainer_load_weights(struct trainer *t, const void *bytes, size_t n, struct err *e)
+{
+    if (n != t->table.n_params * sizeof(float)) {
+        err_set(e, ERR_PROTO, 0, "the checkpoint has %zu bytes, this model needs %llu", n,
+                (unsigned long long)(t->table.n_params * sizeof(float)));
+        err_hint(e, "fetch the checkpoint again; it belongs to another model or is cut short");
+        return ERR_PROTO;
+    }
+    const uint8_t *b = bytes;
+    for (uint64_t i = 0; i < t->table.n_params; i++) {
+        float v;
+        memcpy(&v, b + 4 * i, 4);
+        if (isfinite(v)) continue;
+        err_set(e, ERR_PROTO, 0, "weight %llu of the checkpoint is not a finite number",
+                (unsigned long long)i);
+        err_hint(e, "fetch the checkpoint again; this copy is damaged");
+        return ERR_PROTO;
+    }
+    memcpy(base_of(t), bytes, n);
+    trainer_reset_local(t);
+    return OK;
+}
+
+const float *trainer_weights(const struct trainer *t)
+{
+    return base_of(t);
+}
+
+struct hash trainer_base_hash(const struct trainer *t)
+{
+    return model_hash(&t->table, base_of(t));
+}
+
+/* ---- steps ---- */
+
+static int check_tokens(const struct trainer *t, const uint32_t *tokens, uint64_t n, struct err *e)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        if (tokens[i] < t->model.vocab_size) continue;
+        err_set(e, ERR_PROTO, 0, "token %u is outside the vocabulary of %u", tokens[i],
+                t->model.vocab_size);
+        err_hint(e, "the token data belongs to another run, or is damaged: fetch it again");
+        return ERR_PROTO;
+    }
+    return OK;
+}
+
+static int needs_training(const struct trainer *t, struct err *e)
+{
+    if (!t->eval_only) return OK;
+    return err_set(e, ERR_WRONG_STATE, 0, "this trainer was made for evaluation only");
+}
+
+/* Loss and gradient of the whole batch, micro-batch by micro-batch in order. */
+static double accumulate(struct trainer *t, const uint32_t *tokens)
+{
+    const struct train_params *p = &t->params;
+    uint32_t seqs = model_pass_seqs(p->seq_len, p->batch_seqs);
+    float scale = (float)(1.0 / ((double)p->batch_seqs * p->seq_len));
+    double nats = 0;
+    optim_zero(t->pool, t->grads, t->table.n_params);
+    for (uint32_t at = 0; at < p->batch_seqs && !pool_cancelled(t->pool); at += seqs) {
+        uint32_t n = p->batch_seqs - at < seqs ? p->batch_seqs - at : seqs;
+        nats += model_pass_grads(t->pass, local_of(t), tokens + (uint64_t)at * (p->seq_len + 1), n,
+                                 scale, t->grads);
+    }
+    return nats;
+}
+
+static void update(struct trainer *t, double lr, double grad_norm)
+{
+    const struct train_params *p = &t->params;
+    struct optim_params o = {.lr = lr,
+                             .beta1 = p->beta1,
+                             .beta2 = p->beta2,
+                             .eps = p->eps,
+                             .weight_decay = p->weight_decay,
+                             .clip_norm = p->clip_norm};
+    t->state.n_steps++;
+    optim_step(t->pool, &t->table, &o, t->state.n_steps, grad_norm, local_of(t),
+               t->state.block[TRAINER_STATE_M], t->state.block[TRAINER_STATE_V], t->grads);
+}
+
+int trainer_step(struct trainer *t, const uint32_t *tokens, uint64_t i_step,
+                 struct trainer_step_result *ret, struct err *e)
+{
+    const struct train_params *p = &t->params;
+    uint64_t n = (uint64_t)p->batch_seqs * p->seq_len;
+    int rc = needs_training(t, e);
+    if (!rc) rc = check_tokens(t, tokens, n + p->batch_seqs, e);
+    int64_t began = clock_mono_ns();
+    int64_t paused = pool_paused_ns(t->pool);
+    if (!rc) rc = pool_begin(t->pool);
+    if (rc) return rc;
+    struct sched sched = {.lr = p->lr,
+                          .min_frac = p->lr_min_frac,
+                          .warmup_steps = p->warmup_steps,
+                          .total_steps = p->total_steps};
+    double lr = sched_lr(&sched, i_step);
+    double nats = accumulate(t, tokens);
+    double norm = optim_norm(t->pool, t->grads, t->table.n_params, t->norm_parts);
+    if (pool_cancelled(t->pool)) return ERR_CANCELLED;
+    if (!isfinite(nats) || !isfinite(norm)) {
+        err_set(e, ERR_LIMIT, 0, "training diverged: the gradient of step %llu is not finite",
+                (unsigned long long)i_step);
+        err_hint(e, "the step was not taken; start again from the last update or a lower lr");
+        return ERR_LIMIT;
+    }
+    update(t, lr, norm);
+    paused = pool_paused_ns(t->pool) - paused;
+    *ret = (struct trainer_step_result){.loss = nats / (double)n,
+                                        .grad_norm = norm,
+                                        .lr = lr,
+                                        .n_tokens = n,
+                                        .busy_ns = clock_mono_ns() - began - paused};
+    return OK;
+}
+
+int trainer_eval(struct trainer *t, const uint32_t *tokens, uint32_t n_seqs,
+                 struct trainer_eval_result *ret, struct err *e)
+{
+    uint32_t T = t->params.seq_len;
+    int rc = check_tokens(t, tokens, (uint64_t)n_seqs * (T + 1), e);
+    if (!rc) rc = pool_begin(t->pool);
+    if (rc) return rc;
+    uint32_t seqs = model_pass_seqs(T, t->params.batch_seqs);
+    double nats = 0;
+    for (uint32_t at = 0; at < n_seqs && !pool_cancelled(t->pool);) {
+        uint32_t n = n_seqs - at < seqs ? n_seqs - at : seqs;
+        nats += model_pass_loss(t->pass, base_of(t), tokens + (uint64_t)at * (T + 1), n);
+        at += n;
+    }
+    if (pool_cancelled(t->pool)) return ERR_CANCELLED;
+    *ret = (struct trainer_eval_result){.nats = nats, .n_tokens = (uint64_t)n_seqs * T};
+    return OK;
+}
+
+/* ---- rounds ---- */
+
+/* The accumulation runs on a copy (the gradient block, free between steps), so that a pack that
+ * fails leaves the error feedback as it was.
+ */
+int trainer_pack(struct trainer *t, struct buf *out, struct delta_stats *stats, struct err *e)
+{
+    int rc = needs_training(t, e);
+    if (rc) return rc;
+    uint64_t n = t->table.n_params;
+    float *feedback = t->state.block[TRAINER_STATE_E];
+    memcpy(t->grads, feedback, n * sizeof(float));
+    outer_accumulate((float)t->params.ef_beta, base_of(t), local_of(t), t->grads, n);
+    rc = delta_pack(&t->table, &t->params.delta, DELTA_CONTRIBUTION, t->grads, t->grads, out, stats,
+                    e);
+    if (!rc) memcpy(feedback, t->grads, n * sizeof(float));
+    return rc;
+}
+
+int trainer_return_payload(struct trainer *t, const void *bytes, size_t n, struct err *e)
+{
+    int rc = needs_training(t, e);
+    if (rc) return rc;
+    return outer_return(&t->table, &t->params.delta, bytes, n, t->state.block[TRAINER_STATE_E], e);
+}
+
+int trainer_apply_update(struct trainer *t, const void *bytes, size_t n, struct err *e)
+{
+    int rc = outer_apply(&t->table, &t->params.delta, (float)t->params.outer_lr, bytes, n,
+                         base_of(t), e);
+    if (!rc) trainer_reset_local(t);
+    return rc;
+}
+
+/* ---- state on disk ---- */
+
+int trainer_save(struct trainer *t, const char *path, const char *note, struct err *e)
+{
+    int rc = needs_training(t, e);
+    return rc ? rc : trainer_state_save(&t->state, path, note, e);
+}
+
+int trainer_load(struct trainer *t, const char *path, char *note, size_t note_cap, struct err *e)
+{
+    int rc = needs_training(t, e);
+    return rc ? rc : trainer_state_load(&t->state, path, note, note_cap, e);
+}

@@ -1,0 +1,62 @@
+#pragma once
+/* Why: the contributor's own state on disk, so that a restart continues with the same bits. One
+ * file, replaced atomically: a header, the caller's note, five blocks of floats, and a SHA-256 of
+ * all that came before. Format (all little endian):
+ *     "PLSTATE" 0x01, u32 header bytes, u32 version, u64 n_params, u64 optimizer steps,
+ *     32 bytes: SHA-256 of the model's shape, u32 note bytes, note, pad to 64,
+ *     base, local, m, v, e: n_params fp32 each; 32 bytes SHA-256
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "engine/model.h"
+
+#define TRAINER_STATE_NOTE_MAX 4096
+
+enum trainer_state_block {
+    TRAINER_STATE_BASE,
+    TRAINER_STATE_LOCAL,
+    TRAINER_STATE_M,
+    TRAINER_STATE_V,
+    TRAINER_STATE_E,
+    TRAINER_STATE_BLOCKS
+};
+
+struct trainer_state {
+    float *block[TRAINER_STATE_BLOCKS]; /* [n_params] each, borrowed */
+    uint64_t n_params;
+    uint64_t n_steps; /* AdamW steps so far: the t of its bias correction */
+    struct hash shape;
+};
+
+/* A name for the model's shape: a state of another model is refused. */
+struct hash trainer_state_shape(const struct model_config *c);
+
+/* Durable; on failure the old file is untouched. ERR_IO, ERR_LIMIT (note), ERR_NOMEM. */
+int trainer_state_save(const struct trainer_state *s, const char *path, const char *note,
+                       struct err *e) MUST_CHECK;
+
+/* The whole file is checked first, then read into the blocks. ERR_NOTFOUND, ERR_PROTO (damaged or
+ * another model), ERR_VERSION, ERR_AUTH (hash), ERR_LIMIT (note_cap) leave s as it was. ERR_IO can
+ * come from the second reading (a dying disk): then the blocks are a mixture, load something.
+ */
+int trainer_state_load(struct trainer_state *s, const char *path, char *note, size_t note_cap,
+                       struct err *e) MUST_CHECK;
+
+/* The header alone, from the first n bytes of a file: what load does with foreign bytes before it
+ * believes them. Fills ret_note (offset and length) and returns the header's length in bytes in
+ * ret_head. total: size of the file.
+ */
+struct trainer_state_head {
+    uint32_t head_bytes;
+    uint32_t note_at;
+    uint32_t note_bytes;
+    uint64_t n_params;
+    uint64_t n_steps;
+    struct hash shape;
+};
+int trainer_state_parse(const void *bytes, size_t n, uint64_t total, struct trainer_state_head *ret,
+                        struct err *e) MUST_CHECK;
