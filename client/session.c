@@ -579,7 +579,7 @@ static void on_receipt(struct step *c, const struct session_event *ev)
     struct session_lane was;
     if (!ends_lane(&s->transfer, ev, &was)) return;
     const struct msg_receipt *r = ev->receipt;
-    if (!hash_equal(&r->payload, &s->payload.hash) || r->round != s->model_round) {
+    if (r->round != s->model_round) {
         struct session_event failed = {
             .failed = {.code = ERR_PROTO, .why = "the receipt is for something else"}
         };
@@ -587,6 +587,11 @@ static void on_receipt(struct step *c, const struct session_event *ev)
         return;
     }
     on_success(s);
+    if (!hash_equal(&r->payload, &s->payload.hash)) {
+        /* One verdict a round: an earlier payload (before a lost state file) was the one judged. */
+        refuse(c, "another contribution of yours was already judged in this round");
+        return;
+    }
     if (r->verdict == MSG_ACCEPTED) {
         s->n_accepted++;
         s->fate = SESSION_FATE_ACCEPTED;
@@ -777,7 +782,7 @@ void session_step(struct session *s, const struct session_event *ev, int64_t now
     decide(&c);
 }
 
-/* --- life and looks ---------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 void session_init(struct session *s, const struct session_config *c, const struct hash *base)
 {
@@ -802,39 +807,4 @@ void session_restore(struct session *s, const struct session_saved *v)
     if (!hash_equal(&v->note.payload, &v->payload.hash)) return;
     s->note = v->note;
     if (v->note.fate != SESSION_FATE_NONE) s->fate = v->note.fate;
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    if (a == SESSION_NONE) return b;
-    return b == SESSION_NONE || a < b ? a : b;
-}
-
-int64_t session_next_ms(const struct session *s)
-{
-    if (s->state == SESSION_IDLE || s->state == SESSION_GONE) return SESSION_NONE;
-    int64_t t = SESSION_NONE;
-    if (s->presence.tag) t = earlier(t, s->presence.deadline_ms);
-    if (s->transfer.tag) t = earlier(t, s->transfer.deadline_ms);
-    if (s->work.tag && !s->is_paused) t = earlier(t, s->work.deadline_ms);
-    if (s->state == SESSION_RETRYING) t = earlier(t, s->retry_at_ms);
-    bool polls = s->state != SESSION_ENDED && s->state != SESSION_LEAVING;
-    if (!s->presence.tag && polls) t = earlier(t, s->poll_at_ms);
-    return t;
-}
-
-const char *session_state_name(enum session_state s)
-{
-    static const char *const names[SESSION_STATE_COUNT] = {
-        "idle",    "joining",  "fetching", "training", "packing", "exchanging", "returning",
-        "waiting", "applying", "paused",   "retrying", "ended",   "leaving",    "gone"};
-    return s >= 0 && s < SESSION_STATE_COUNT ? names[s] : "unknown";
-}
-
-const char *session_wire_state(const struct session *s)
-{
-    if (s->is_paused) return "paused";
-    if (s->state == SESSION_TRAINING) return "training";
-    if (s->state == SESSION_EXCHANGING || s->state == SESSION_PACKING) return "uploading";
-    return "waiting";
 }

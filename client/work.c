@@ -1,0 +1,479 @@
+#include "client/work.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "client/work_state.h"
+
+#define N_NEWS   32
+#define N_ORDERS 2 /* STOP may come behind an order that has not begun */
+#define N_FED    8
+#define N_WANTED 8
+
+struct fed {
+    struct chunks_want want;
+    struct buf bytes;
+};
+
+struct work {
+    struct work_config config;
+    char run_dir[PATH_CAP], cache_dir[PATH_CAP];
+    pthread_t thread;
+    bool has_thread;
+
+    /* The trainer thread's own. */
+    struct work_state state;
+    struct chunks *chunks;
+    uint32_t *tokens;                   /* [batch_seqs][seq_len + 1] */
+    struct chunks_want asked[N_WANTED]; /* fetches under way */
+    uint32_t n_asked;
+
+    /* Shared, under lock. */
+    pthread_mutex_t lock;
+    pthread_cond_t more;
+    bool must_end, is_halted, is_paused, is_parking;
+    struct work_order orders[N_ORDERS];
+    uint32_t n_orders;
+    struct work_news news[N_NEWS];
+    uint32_t i_news, n_news;
+    struct fed fed[N_FED];
+    uint32_t n_fed;
+    struct work_progress progress;
+    struct trainer *gated; /* NULL until the trainer exists */
+};
+
+/* --- talking to the main thread ---------------------------------------------------------------- */
+
+static void tell(struct work *w, const struct work_news *n)
+{
+    pthread_mutex_lock(&w->lock);
+    check(w->n_news < N_NEWS);
+    w->news[(w->i_news + w->n_news++) % N_NEWS] = *n;
+    pthread_mutex_unlock(&w->lock);
+    w->config.wake(w->config.ctx);
+}
+
+static void publish(struct work *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->progress.journal = w->state.journal;
+    w->progress.saved_at_ms = w->state.saved_at_ms;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Must TRAIN end before its own limits? */
+static bool is_stopped(struct work *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool yes = w->is_halted || w->must_end;
+    pthread_mutex_unlock(&w->lock);
+    return yes;
+}
+
+/* The gate follows from three wishes; called with the lock held. */
+static void set_gate(struct work *w)
+{
+    if (!w->gated) return;
+    bool cancel = w->is_halted || w->must_end || (w->is_paused && w->is_parking);
+    trainer_gate(w->gated, cancel ? TRAINER_CANCEL : w->is_paused ? TRAINER_PAUSE : TRAINER_RUN);
+}
+
+/* --- text --------------------------------------------------------------------------------------- */
+
+static bool same_want(const struct chunks_want *a, const struct chunks_want *b)
+{
+    return a->is_index == b->is_index && a->shard == b->shard && a->chunk == b->chunk;
+}
+
+static void want(struct work *w, const struct chunks_want *want)
+{
+    for (uint32_t i = 0; i < w->n_asked; i++)
+        if (same_want(&w->asked[i], want)) return;
+    if (w->n_asked == N_WANTED) return;
+    w->asked[w->n_asked++] = *want;
+    struct work_news n = {.kind = WORK_WANTS, .want = *want};
+    tell(w, &n);
+}
+
+/* Take in what was fetched; returns whether there was anything. */
+static bool digest(struct work *w)
+{
+    struct fed fed[N_FED];
+    pthread_mutex_lock(&w->lock);
+    uint32_t n = w->n_fed;
+    memcpy(fed, w->fed, n * sizeof *fed);
+    w->n_fed = 0;
+    pthread_mutex_unlock(&w->lock);
+    for (uint32_t i = 0; i < n; i++) {
+        struct err e = {0};
+        for (uint32_t k = 0; k < w->n_asked; k++)
+            if (same_want(&w->asked[k], &fed[i].want)) w->asked[k--] = w->asked[--w->n_asked];
+        if (chunks_take(w->chunks, &fed[i].want, fed[i].bytes.p, fed[i].bytes.len, &e) != OK)
+            log_err(LOG_WARN, &e, "text from the aggregator was refused");
+        buf_deinit(&fed[i].bytes);
+    }
+    return n > 0;
+}
+
+/* Wait for fed text. False when TRAIN must end. */
+static bool wait_for_text(struct work *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->progress.is_waiting_for_text = true;
+    while (w->n_fed == 0 && !w->is_halted && !w->must_end)
+        pthread_cond_wait(&w->more, &w->lock);
+    w->progress.is_waiting_for_text = false;
+    bool go_on = !w->is_halted && !w->must_end;
+    pthread_mutex_unlock(&w->lock);
+    digest(w);
+    return go_on;
+}
+
+static int ready_text(struct work *w, struct assign_space *space, struct err *e)
+{
+    struct chunks_want missing;
+    int rc;
+    while ((rc = chunks_ready(w->chunks, &missing, e)) == ERR_AGAIN) {
+        want(w, &missing);
+        if (!wait_for_text(w)) return ERR_CANCELLED;
+    }
+    return rc != OK ? rc : chunks_space(w->chunks, w->config.run->train.seq_len, space, e);
+}
+
+static int gather_one(struct work *w, const struct assign_space *space, uint64_t round, uint64_t i,
+                      uint32_t *dst, struct err *e)
+{
+    struct assign_place at =
+        assign_sequence(space, &w->config.run->id, round, &w->config.contributor, i);
+    const uint32_t *tokens = NULL;
+    struct chunks_want missing;
+    int rc;
+    while ((rc = chunks_get(w->chunks, at.chunk, &tokens, &missing, e)) == ERR_AGAIN) {
+        want(w, &missing);
+        if (!wait_for_text(w)) return ERR_CANCELLED;
+    }
+    if (rc == OK) memcpy(dst, tokens + at.offset, (space->seq_len + 1) * sizeof *dst);
+    return rc;
+}
+
+/* Have the text that comes next asked for while this step is computed: the walk's next chunk, and
+ * the first one of the next round.
+ */
+static void prefetch(struct work *w, const struct assign_space *space, uint64_t round, uint64_t i)
+{
+    uint32_t per_chunk = assign_seqs_per_chunk(space);
+    const struct hash *run = &w->config.run->id;
+    struct chunks_want missing;
+    struct assign_place next =
+        assign_sequence(space, run, round, &w->config.contributor, i + per_chunk);
+    if (!chunks_has(w->chunks, next.chunk, &missing)) want(w, &missing);
+    next = assign_sequence(space, run, round + 1, &w->config.contributor, 0);
+    if (!chunks_has(w->chunks, next.chunk, &missing)) want(w, &missing);
+}
+
+static int gather(struct work *w, const struct assign_space *space, struct err *e)
+{
+    const struct train_params *p = &w->config.run->train;
+    const struct journal *j = &w->state.journal;
+    uint64_t first = (uint64_t)j->n_steps * p->batch_seqs;
+    digest(w);
+    prefetch(w, space, j->model_round, first);
+    for (uint32_t b = 0; b < p->batch_seqs; b++) {
+        uint32_t *dst = w->tokens + (size_t)b * (p->seq_len + 1);
+        int rc = gather_one(w, space, j->model_round, first + b, dst, e);
+        if (rc != OK) return rc;
+    }
+    return OK;
+}
+
+/* --- training ----------------------------------------------------------------------------------- */
+
+static void count_step(struct work *w, const struct trainer_step_result *r)
+{
+    struct journal *j = &w->state.journal;
+    j->n_steps++;
+    j->n_tokens += r->n_tokens;
+    j->total_tokens += r->n_tokens;
+    j->loss_sum += r->loss;
+    j->busy_ns += r->busy_ns;
+    double now = r->busy_ns > 0 ? (double)r->n_tokens * 1e9 / (double)r->busy_ns : NAN;
+    pthread_mutex_lock(&w->lock);
+    struct work_progress *p = &w->progress;
+    p->journal = *j;
+    p->loss = r->loss;
+    p->tok_per_s = isnan(p->tok_per_s) ? now : 0.8 * p->tok_per_s + 0.2 * now;
+    p->ms_train = j->busy_ns / 1000000;
+    p->n_steps_ever++;
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* The step was cancelled. A pause that lasts: save, then sleep until the gate opens. */
+static bool rest(struct work *w)
+{
+    if (is_stopped(w)) return false;
+    struct err e = {0};
+    if (work_state_save(&w->state, &e) != OK) log_err(LOG_WARN, &e, "saving while paused");
+    publish(w);
+    pthread_mutex_lock(&w->lock);
+    while (w->is_paused && !w->is_halted && !w->must_end)
+        pthread_cond_wait(&w->more, &w->lock);
+    bool go_on = !w->is_halted && !w->must_end;
+    pthread_mutex_unlock(&w->lock);
+    return go_on;
+}
+
+static void save_at_interval(struct work *w)
+{
+    if (clock_mono_ms() - w->state.saved_at_ms < w->config.save_every_ms) return;
+    struct err e = {0};
+    if (work_state_save(&w->state, &e) != OK) {
+        log_err(LOG_WARN, &e, "saving the local state");
+        w->state.saved_at_ms = clock_mono_ms(); /* not again at every step */
+    }
+    publish(w);
+}
+
+static int train(struct work *w, const struct work_order *o, struct err *e)
+{
+    struct journal *j = &w->state.journal;
+    if (o->round != j->model_round)
+        return err_set(e, ERR_WRONG_STATE, 0, "asked to train a round that is not held");
+    struct assign_space space;
+    int rc = ready_text(w, &space, e);
+    while (rc == OK && j->n_steps < o->n_steps) {
+        if (j->n_steps > 0 && clock_mono_ms() >= o->until_ms) break;
+        if (is_stopped(w)) return ERR_CANCELLED;
+        rc = gather(w, &space, e);
+        if (rc != OK) break;
+        struct trainer_step_result r;
+        uint64_t i_step = work_state_schedule(w->config.run, j->model_round, j->n_steps);
+        rc = trainer_step(w->state.trainer, w->tokens, i_step, &r, e);
+        if (rc == ERR_CANCELLED) {
+            rc = rest(w) ? OK : ERR_CANCELLED;
+            continue;
+        }
+        if (rc != OK) break;
+        count_step(w, &r);
+        save_at_interval(w);
+    }
+    return rc;
+}
+
+/* --- orders ------------------------------------------------------------------------------------- */
+
+static int carry_out(struct work *w, struct work_order *o, struct err *e)
+{
+    int64_t t0 = clock_mono_ms();
+    int rc = OK;
+    switch (o->kind) {
+    case WORK_TRAIN: rc = train(w, o, e); break;
+    case WORK_PACK: rc = work_state_pack(&w->state, e); break;
+    case WORK_FOLD: rc = work_state_fold(&w->state, e); break;
+    case WORK_RETURN: rc = work_state_return(&w->state, e); break;
+    case WORK_APPLY: rc = work_state_apply(&w->state, o->bytes.p, o->bytes.len, e); break;
+    case WORK_LOAD: rc = work_state_load(&w->state, o->round, o->bytes.p, o->bytes.len, e); break;
+    case WORK_STOP: rc = work_state_save(&w->state, e); break;
+    case WORK_OPEN: break;
+    }
+    int64_t ms = clock_mono_ms() - t0;
+    pthread_mutex_lock(&w->lock);
+    if (o->kind == WORK_PACK) w->progress.ms_pack = ms;
+    if (o->kind == WORK_APPLY) w->progress.ms_apply = ms;
+    pthread_mutex_unlock(&w->lock);
+    return rc;
+}
+
+static void answer(struct work *w, struct work_order *o)
+{
+    struct work_news n = {.kind = WORK_DONE, .order = o->kind, .tag = o->tag};
+    int rc = carry_out(w, o, &n.err);
+    n.is_halted = rc == ERR_CANCELLED;
+    if (rc != OK && rc != ERR_CANCELLED) n.kind = WORK_FAILED;
+    n.journal = w->state.journal;
+    n.base = w->state.base;
+    buf_deinit(&o->bytes);
+    publish(w);
+    tell(w, &n);
+}
+
+static bool open_all(struct work *w)
+{
+    const struct work_config *c = &w->config;
+    struct work_news n = {.kind = WORK_DONE, .order = WORK_OPEN};
+    size_t n_tokens = size_mul(c->run->train.batch_seqs, (size_t)c->run->train.seq_len + 1);
+    w->tokens = alloc_zero(n_tokens, sizeof *w->tokens);
+    int rc = w->tokens ? OK : err_set(&n.err, ERR_NOMEM, 0, "no memory for a batch of text");
+    if (rc == OK) rc = chunks_create(w->cache_dir, c->run, c->quota_bytes, &w->chunks, &n.err);
+    if (rc == OK)
+        rc = work_state_open(&w->state, c->run, w->run_dir, c->n_threads, n.said, sizeof n.said,
+                             &n.err);
+    if (rc == OK) {
+        n.journal = w->state.journal;
+        n.base = w->state.base;
+        n.is_fresh = w->state.is_fresh;
+        pthread_mutex_lock(&w->lock);
+        w->gated = w->state.trainer;
+        snprintf(w->progress.engine, sizeof w->progress.engine, "%s",
+                 trainer_class(w->state.trainer));
+        set_gate(w);
+        pthread_mutex_unlock(&w->lock);
+        publish(w);
+    } else {
+        n.kind = WORK_FAILED;
+    }
+    tell(w, &n);
+    return rc == OK;
+}
+
+static void *run(void *ctx)
+{
+    struct work *w = ctx;
+    bool is_open = open_all(w);
+    pthread_mutex_lock(&w->lock);
+    while (!w->must_end) {
+        if (w->n_fed && is_open) {
+            pthread_mutex_unlock(&w->lock);
+            digest(w);
+            pthread_mutex_lock(&w->lock);
+            continue;
+        }
+        if (w->n_orders == 0 || !is_open) {
+            pthread_cond_wait(&w->more, &w->lock);
+            continue;
+        }
+        struct work_order o = w->orders[0];
+        w->orders[0] = w->orders[--w->n_orders];
+        pthread_mutex_unlock(&w->lock);
+        answer(w, &o);
+        pthread_mutex_lock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+/* --- the main thread's side --------------------------------------------------------------------- */
+
+int work_create(const struct work_config *c, struct work **ret, struct err *e)
+{
+    struct work *w = alloc_zero(1, sizeof *w);
+    if (!w) return err_set(e, ERR_NOMEM, 0, "no memory for the trainer");
+    w->config = *c;
+    w->progress.loss = NAN;
+    w->progress.tok_per_s = NAN;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->more, NULL);
+    int rc = OK;
+    if (path_format(w->run_dir, "%s", c->run_dir) || path_format(w->cache_dir, "%s", c->cache_dir))
+        rc = err_set(e, ERR_ARG, 0, "the home folder's path is too long");
+    int sys = rc == OK ? pthread_create(&w->thread, NULL, run, w) : 0;
+    if (sys) rc = err_set(e, ERR_IO, sys, "cannot start the trainer's thread");
+    w->has_thread = rc == OK;
+    if (rc != OK) {
+        work_destroy(w);
+        return rc;
+    }
+    *ret = w;
+    return OK;
+}
+
+void work_destroy(struct work *w)
+{
+    if (!w) return;
+    if (w->has_thread) {
+        pthread_mutex_lock(&w->lock);
+        w->must_end = true;
+        set_gate(w);
+        pthread_cond_broadcast(&w->more);
+        pthread_mutex_unlock(&w->lock);
+        pthread_join(w->thread, NULL);
+    }
+    for (uint32_t i = 0; i < w->n_orders; i++)
+        buf_deinit(&w->orders[i].bytes);
+    for (uint32_t i = 0; i < w->n_fed; i++)
+        buf_deinit(&w->fed[i].bytes);
+    chunks_destroy(w->chunks);
+    work_state_close(&w->state);
+    free(w->tokens);
+    pthread_cond_destroy(&w->more);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
+void work_order(struct work *w, struct work_order *o)
+{
+    pthread_mutex_lock(&w->lock);
+    check(w->n_orders < N_ORDERS);
+    w->orders[w->n_orders++] = *o;
+    o->bytes = (struct buf){0};
+    w->is_halted = o->kind == WORK_STOP; /* whatever still runs ends first */
+    set_gate(w);
+    pthread_cond_broadcast(&w->more);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void work_halt(struct work *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->is_halted = true;
+    set_gate(w);
+    pthread_cond_broadcast(&w->more);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void work_gate(struct work *w, bool is_paused)
+{
+    pthread_mutex_lock(&w->lock);
+    w->is_paused = is_paused;
+    w->is_parking = false;
+    set_gate(w);
+    pthread_cond_broadcast(&w->more);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void work_park(struct work *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->is_parking = true;
+    set_gate(w);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void work_feed(struct work *w, const struct chunks_want *want_, struct buf *bytes)
+{
+    pthread_mutex_lock(&w->lock);
+    check(w->n_fed < N_FED); /* never more than are asked for */
+    w->fed[w->n_fed++] = (struct fed){*want_, *bytes};
+    *bytes = (struct buf){0};
+    pthread_cond_broadcast(&w->more);
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool work_take(struct work *w, struct work_news *ret)
+{
+    pthread_mutex_lock(&w->lock);
+    bool has = w->n_news > 0;
+    if (has) {
+        *ret = w->news[w->i_news];
+        w->i_news = (w->i_news + 1) % N_NEWS;
+        w->n_news--;
+    }
+    pthread_mutex_unlock(&w->lock);
+    return has;
+}
+
+void work_progress_copy(struct work *w, struct work_progress *ret)
+{
+    pthread_mutex_lock(&w->lock);
+    *ret = w->progress;
+    pthread_mutex_unlock(&w->lock);
+}

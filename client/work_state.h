@@ -1,0 +1,59 @@
+#pragma once
+/* Why: the durable half of the trainer's thread: the trainer with its journal, the state file and
+ * the payload files, and the five operations that change a round's books. Each leaves memory and
+ * disk telling one story, whatever moment the power goes.
+ *
+ * Order of writes: a payload file is durable before the state that names it; it is removed only
+ * after a state that does not name it is durable. So a state on disk always has its payload.
+ *
+ * Owner: caller's memory. Thread: the trainer's. Blocks on the disk.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/path.h"
+#include "client/journal.h"
+#include "engine/trainer.h"
+#include "record/rundesc.h"
+
+struct work_state {
+    const struct rundesc *run;
+    char dir[PATH_CAP];
+    struct trainer *trainer;
+    struct journal journal;
+    struct hash base;    /* model hash of the base weights */
+    bool is_fresh;       /* began from the run's seed */
+    int64_t saved_at_ms; /* clock_mono_ms */
+};
+
+/* Create the trainer and take up the state file, or begin from the run's seed. A damaged state
+ * file is moved aside (state.damaged-...), never deleted, and `said` tells so.
+ */
+int work_state_open(struct work_state *s, const struct rundesc *run, const char *dir,
+                    uint32_t n_threads, char *said, size_t said_cap, struct err *e) MUST_CHECK;
+void work_state_close(struct work_state *s); /* accepts zeroed */
+
+int work_state_save(struct work_state *s, struct err *e) MUST_CHECK;
+
+/* Inner phase -> payload file, error feedback; saved. Doing it again after a failed save writes
+ * the same payload once more.
+ */
+int work_state_pack(struct work_state *s, struct err *e) MUST_CHECK;
+/* Inner phase into the error feedback, unsent; saved. */
+int work_state_fold(struct work_state *s, struct err *e) MUST_CHECK;
+/* Pending payload back into the error feedback; saved. */
+int work_state_return(struct work_state *s, struct err *e) MUST_CHECK;
+/* The update of the round held: base moves on by one round. Not saved: it can be had again. */
+int work_state_apply(struct work_state *s, const void *bytes, size_t n, struct err *e) MUST_CHECK;
+/* A checkpoint: base becomes the model of `round`. */
+int work_state_load(struct work_state *s, uint64_t round, const void *bytes, size_t n,
+                    struct err *e) MUST_CHECK;
+
+/* Number of an inner step in the learning rate's schedule: the same for every contributor. */
+uint64_t work_state_schedule(const struct rundesc *run, uint64_t round, uint32_t i_step);
+
+/* Where the payload of this hash lies under the run's folder. 0, or -1 when too long. */
+int work_state_payload(const char *dir, const struct hash *payload, char dst[PATH_CAP]);
