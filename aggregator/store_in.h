@@ -1,0 +1,13 @@
+#pragma once
+/* Why: what the files of the store share, and nobody else may see. */
+
+#include <pthread.h>
+
+#include "aggregator/store.h"
+#include "aggregator/store_db.h"
+
+struct store {
+    pthread_mutex_t lock;
+    struct store_db *db;
+    uint8_t secret[32];
+};
