@@ -1,6 +1,7 @@
 #include "aggregator/store_round.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "aggregator/store_in.h"

@@ -34,8 +34,11 @@ int checkpoint_parse(const void *bytes, size_t n, struct checkpoint *ret, struct
     const uint8_t *m = cursor_take(&c, sizeof magic);
     if (!m || memcmp(m, magic, sizeof magic) != 0)
         return err_set(e, ERR_PROTO, 0, "this is not a checkpoint file");
-    uint32_t version = cursor_u32(&c), reserved = cursor_u32(&c);
-    struct checkpoint v = {.round = cursor_u64(&c), .n_params = cursor_u64(&c)};
+    uint32_t version = cursor_u32(&c);
+    uint32_t reserved = cursor_u32(&c);
+    struct checkpoint v = {0};
+    v.round = cursor_u64(&c);
+    v.n_params = cursor_u64(&c);
     const uint8_t *h = cursor_take(&c, HASH_BYTES);
     if (version != VERSION)
         return err_set(e, ERR_VERSION, 0,
