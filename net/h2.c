@@ -242,18 +242,10 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     struct h2 *h = ctx;
-    if (frame->hd.type == NGHTTP2_RST_STREAM) {
-        /* A client resets to cancel its own requests; that says nothing about the server. */
-        if (h->role == H2_SERVER) count_stream_error(h);
-        return 0;
-    }
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
-    if (h->role != H2_SERVER || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
-    struct h2_stream *s = stream_of(h, frame->hd.stream_id);
-    if (!s || s->is_remote_done) return 0;
-    /* Answered before the request was complete: RFC 9113 section 8.1 lets us stop the rest. */
-    int rc = nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
-    return nghttp2_is_fatal(rc) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+    (void)session;
+    /* A client resets to cancel its own requests; that says nothing about the server. */
+    if (frame->hd.type == NGHTTP2_RST_STREAM && h->role == H2_SERVER) count_stream_error(h);
+    return 0;
 }
 
 static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *dst, size_t cap,
@@ -509,6 +501,11 @@ int h2_status(const struct h2_stream *s)
 void h2_set_user(struct h2_stream *s, void *user)
 {
     s->user = user;
+}
+
+bool h2_has_ended(const struct h2_stream *s)
+{
+    return s->is_remote_done;
 }
 
 void *h2_user(const struct h2_stream *s)

@@ -79,8 +79,8 @@ struct h2_head {
 int h2_request(struct h2 *h, const struct h2_head *head, void *user, struct h2_stream **ret,
                struct err *e) MUST_CHECK;
 
-/* Server: answer. Once per stream; the body comes from `read` when has_body. When the request is
- * still arriving, it is cut off after the answer.
+/* Server: answer. Once per stream; the body comes from `read` when has_body. It may be given while
+ * the request is still arriving; the stream then stays until the peer ends it or it is reset.
  */
 int h2_respond(struct h2_stream *s, int status, const struct h2_field *fields, size_t n_fields,
                bool has_body, struct err *e) MUST_CHECK;
@@ -94,6 +94,7 @@ void h2_ping(struct h2 *h, int64_t now_ns);
  * fields with their colon. Valid as long as the stream.
  */
 const char *h2_header(const struct h2_stream *s, const char *name);
-int h2_status(const struct h2_stream *s); /* of a response; 0 before head */
+int h2_status(const struct h2_stream *s);     /* of a response; 0 before head */
+bool h2_has_ended(const struct h2_stream *s); /* the peer has sent everything */
 void h2_set_user(struct h2_stream *s, void *user);
 void *h2_user(const struct h2_stream *s);

@@ -1,5 +1,6 @@
 #include "net/link.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,7 +302,10 @@ static void on_end(struct h2_stream *s, void *ctx)
 {
     struct call *q = h2_user(s);
     (void)ctx;
-    if (q) q->is_complete = true;
+    if (!q) return;
+    /* A server may answer before it has read everything; what is left need not be sent. */
+    q->is_complete = q->body_at == q->body.len;
+    end_call(q, OK);
 }
 
 /* Take n bytes from the bucket; how many may go now, 0: later. */
@@ -355,9 +359,7 @@ static void on_stream_closed(struct h2_stream *s, uint32_t why, void *ctx)
     struct call *q = h2_user(s);
     if (!q) return;
     q->stream = NULL;
-    if (q->is_complete) {
-        end_call(q, OK);
-    } else if (why == H2_REFUSED && !q->was_refused && !l->is_closing) {
+    if (why == H2_REFUSED && !q->was_refused && !l->is_closing) {
         /* Refused means untouched (RFC 9113 section 8.7): it may be sent once more. */
         struct conn *c = q->conn;
         q->was_refused = true;
@@ -681,6 +683,7 @@ int link_create(uv_loop_t *loop, const struct link_config *c, struct link **ret,
         free(l);
         return rc;
     }
+    signal(SIGPIPE, SIG_IGN); /* libuv writes to sockets that the peer may have closed */
     l->loop = loop;
     l->rtt_ms = -1;
     check(!uv_idle_init(loop, &l->idle) && !uv_timer_init(loop, &l->tick) &&

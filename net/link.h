@@ -5,7 +5,8 @@
  * requests with ERR_IO when the connection breaks; deciding when to try again is the session's
  * business (net/backoff.h). GOAWAY and RST_STREAM are ordinary events.
  *
- * Owner: link_create / link_close (asynchronous). One loop thread.
+ * Owner: link_create / link_close (asynchronous). One loop thread. SIGPIPE is ignored for the
+ * whole process.
  */
 
 #include <stddef.h>
@@ -38,7 +39,8 @@ struct link_reply {
 typedef void (*link_done_fn)(const struct link_reply *reply, void *ctx);
 
 /* Called for each piece of an event stream or a large body instead of collecting it. Return
- * non-zero to abort the request (it ends with ERR_CANCELLED).
+ * non-zero to abort the request (it ends with ERR_CANCELLED). The body of an error answer (status
+ * not 2xx) is collected all the same.
  */
 typedef int (*link_data_fn)(const uint8_t *p, size_t n, void *ctx);
 
@@ -50,7 +52,7 @@ struct link_request {
     size_t n_body;
     const char *range;      /* "bytes=0-99" or NULL */
     uint32_t stall_ms;      /* no progress for so long ends it with ERR_IO; 0: LIMIT_STALL_MS */
-    size_t max_reply_bytes; /* 0: LIMIT_BODY_BYTES */
+    size_t max_reply_bytes; /* 0: LIMIT_BODY_BYTES, or no limit with on_data */
     link_data_fn on_data;   /* NULL: collect the body */
     link_done_fn done;      /* called exactly once, never from inside link_send */
     void *ctx;

@@ -11,6 +11,11 @@
 #include "base/json.h"
 #include "net/limits.h"
 
+/* A request that was answered before it was complete may go on for so long. RFC 9113 section 8.1
+ * would let us cut it off at once, but common clients then lose the answer that says why.
+ */
+#define EARLY_MS 2000
+
 enum source { SOURCE_NONE, SOURCE_BYTES, SOURCE_FILE, SOURCE_STREAM };
 
 /* ARRIVING: the body is coming. WITH_HANDLER: complete, somebody is to answer. ANSWERED: the
@@ -37,6 +42,7 @@ struct request {
     int fd; /* SOURCE_FILE */
     uint64_t file_at;
     uint64_t file_left;
+    bool is_sent;        /* the answer is out; a stream still here is one answered early */
     bool is_stream_open; /* between request_stream_begin and request_stream_end */
     int64_t begun_ms;
     int64_t moved_ms; /* last progress */
@@ -263,6 +269,7 @@ static bool is_stuck(const struct request *r, int64_t now_ms)
     if (r->source == SOURCE_STREAM && r->out_at == r->out.len && r->is_stream_open) return false;
     if (now_ms - r->moved_ms > LIMIT_STALL_MS) return true;
     int64_t age_ms = now_ms - r->begun_ms;
+    if (r->phase == ANSWERED && r->is_sent && now_ms - r->moved_ms > EARLY_MS) return true;
     return r->phase == ARRIVING && age_ms > LIMIT_SLOW_AFTER_MS &&
            (int64_t)r->body.len < age_ms / 1000 * LIMIT_SLOW_BYTES_PER_S;
 }
@@ -270,7 +277,7 @@ static bool is_stuck(const struct request *r, int64_t now_ms)
 void request_expire(struct request_home *home)
 {
     for (struct request *r = home->first; r; r = r->next)
-        if (is_stuck(r, *home->now_ms)) h2_reset(r->stream, H2_CANCEL);
+        if (is_stuck(r, *home->now_ms)) h2_reset(r->stream, r->is_sent ? H2_NO_ERROR : H2_CANCEL);
 }
 
 /* ---- answering ---- */
@@ -307,6 +314,7 @@ static void respond(struct request *r, int status, const char *type, int64_t len
         p = value + strlen(value) + 1;
     }
     bool has_body = length != 0 && strcmp(request_method(r), "HEAD") != 0;
+    r->is_sent = !has_body;
     bool is_short = r->extra.failed || r->out.failed;
     if (is_short || h2_respond(r->stream, status, f, n, has_body, NULL))
         h2_reset(r->stream, H2_INTERNAL);
@@ -403,13 +411,13 @@ long request_read(struct h2_stream *s, uint8_t *dst, size_t cap, bool *ret_end)
     r->moved_ms = now_of(r);
     if (r->source == SOURCE_FILE) {
         long n = read_file(r, dst, cap);
-        *ret_end = n >= 0 && r->file_left == 0;
+        *ret_end = r->is_sent = n >= 0 && r->file_left == 0;
         return n;
     }
     size_t left = r->out.len - r->out_at;
     size_t n = left < cap ? left : cap;
     if (n) memcpy(dst, r->out.p + r->out_at, n);
     r->out_at += n;
-    *ret_end = r->out_at == r->out.len && !r->is_stream_open;
+    *ret_end = r->is_sent = r->out_at == r->out.len && !r->is_stream_open;
     return n || *ret_end ? (long)n : H2_WAIT;
 }

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -432,6 +433,7 @@ int server_create(uv_loop_t *loop, const struct server_config *c, struct server 
         free(s);
         return err_set(e, ERR_NOMEM, 0, "out of memory for a server");
     }
+    signal(SIGPIPE, SIG_IGN); /* libuv writes to sockets that the peer may have closed */
     s->loop = loop;
     s->is_unix = c->unix_path != NULL;
     s->handle = c->handle;

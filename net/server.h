@@ -2,7 +2,7 @@
 /* Why: the serving half of our HTTP/2. It listens on TCP with TLS 1.3 (ALPN h2) or on a Unix
  * socket in the clear (prior knowledge), parses requests within net/limits.h, and hands whole
  * requests to one handler. Replies may be given later and from stored files; streams of events
- * stay open. One loop thread; nothing here blocks.
+ * stay open. One loop thread; nothing here blocks. SIGPIPE is ignored for the whole process.
  *
  * Owner: server_create / server_close (asynchronous; closed_fn tells when memory is gone).
  * struct request belongs to the server: it lives until request_reply has been called or, when the
