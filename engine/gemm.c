@@ -57,11 +57,41 @@ static void find(void *lib, const char *name, void *fn)
     memcpy(fn, &sym, sizeof sym);
 }
 
+/* Debian installs up to three flavours side by side and lets `update-alternatives` choose one; the
+ * one we want is asked for by its own path first.
+ */
+static void *open_library(void)
+{
+    static const char *const places[] = {
+        "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0",
+        "/usr/lib/aarch64-linux-gnu/openblas-pthread/libopenblas.so.0",
+        "libopenblas.so.0",
+    };
+    void *lib = NULL;
+    for (size_t i = 0; !lib && i < sizeof places / sizeof *places; i++)
+        lib = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
+    return lib;
+}
+
+/* Only the pthread flavour (1) will do. The serial one (0) shares its packing buffers between
+ * callers without a lock: called from two threads, every second product came out wrong. The
+ * OpenMP one (2) is several times slower when called from threads that are not its own.
+ */
+static int check_flavour(int parallel)
+{
+    if (parallel == 1) return OK;
+    err_set(&blas.err, ERR_VERSION, 0, "OpenBLAS' %s flavour cannot be called from several threads",
+            parallel ? "OpenMP" : "serial");
+    err_hint(&blas.err, "install the pthread flavour: apt install libopenblas0-pthread");
+    return ERR_VERSION;
+}
+
 static void open_once(void)
 {
     const char *core = core_type();
     if (core) setenv("OPENBLAS_CORETYPE", core, 0); /* the person's own choice wins */
-    void *lib = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);         /* else it starts threads while loading */
+    void *lib = open_library();
     char *(*config)(void) = NULL;
     char *(*corename)(void) = NULL;
     int (*parallel)(void) = NULL;
@@ -75,17 +105,10 @@ static void open_once(void)
     }
     if (!blas.sgemm || !config || !corename || !parallel || !set_threads) {
         err_set(&blas.err, ERR_NOTFOUND, 0, "the OpenBLAS library is missing or incomplete");
-        err_hint(&blas.err, "install it: apt install libopenblas0-serial");
+        err_hint(&blas.err, "install it: apt install libopenblas0-pthread");
         return;
     }
-    if (parallel() == 2) {
-        err_set(&blas.err, ERR_VERSION, 0,
-                "this is OpenBLAS' OpenMP flavour, which slows down "
-                "several times when called from several threads");
-        err_hint(&blas.err, "choose libopenblas0-serial: update-alternatives --config "
-                            "libopenblas.so.0-x86_64-linux-gnu");
-        return;
-    }
+    if (check_flavour(parallel())) return;
     set_threads(1);
     snprintf(blas.library, sizeof blas.library, "%s / %s", config(), corename());
 }
