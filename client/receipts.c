@@ -1,0 +1,103 @@
+#include "client/receipts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/path.h"
+
+#define MAX_FILE (256u << 20)
+
+int receipts_check(const void *jws, size_t n, const struct rundesc *run, const struct key_pub *us,
+                   struct msg_receipt *ret, struct err *e)
+{
+    int rc = ERR_AUTH;
+    struct msg_receipt r;
+    for (uint32_t i = 0; i < run->n_aggregators && rc != OK; i++)
+        rc = msg_receipt_verify(jws, n, &run->aggregators[i].key, &r, e);
+    if (rc != OK) return err_wrap(e, "checking a receipt");
+    if (!hash_equal(&r.run, &run->id) || !key_equal(&r.contributor, us))
+        return err_set(e, ERR_AUTH, 0, "the receipt is for another run or another contributor");
+    *ret = r;
+    return OK;
+}
+
+/* Does the file end within a line? */
+static bool ends_open(int fd)
+{
+    struct stat st;
+    char last = '\n';
+    if (fstat(fd, &st) != 0 || st.st_size == 0) return false;
+    return pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
+}
+
+int receipts_append(const char *path, const void *jws, size_t n, struct err *e)
+{
+    bool is_new = !file_exists(path);
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return file_error(e, errno, "open", path);
+    struct buf line = {0};
+    if (ends_open(fd)) buf_put_u8(&line, '\n');
+    buf_put(&line, jws, n);
+    buf_put_u8(&line, '\n');
+    int rc = buf_ok(&line, e);
+    if (rc == OK) rc = file_write_all(fd, line.p, line.len, path, e);
+    if (rc == OK && fsync(fd) != 0) rc = file_error(e, errno, "sync", path);
+    close(fd);
+    buf_deinit(&line);
+    char dir[PATH_CAP];
+    if (rc == OK && is_new && path_dirname(dir, path) == 0) rc = file_sync_dir(dir, e);
+    return rc;
+}
+
+static int by_round(const void *a, const void *b)
+{
+    const struct msg_receipt *x = a;
+    const struct msg_receipt *y = b;
+    if (x->round != y->round) return x->round < y->round ? -1 : 1;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static void count(struct msg_receipt *all, size_t n, struct receipts_count *ret)
+{
+    if (n) qsort(all, n, sizeof *all, by_round);
+    for (size_t i = 0; i < n; i++) {
+        if (i + 1 < n && all[i + 1].round == all[i].round) continue;
+        if (all[i].verdict == MSG_ACCEPTED) ret->n_accepted++;
+        if (all[i].verdict == MSG_LATE) ret->n_late++;
+        if (all[i].verdict == MSG_REJECTED) ret->n_rejected++;
+    }
+}
+
+int receipts_read(const char *path, const struct rundesc *run, const struct key_pub *us,
+                  struct receipts_count *ret, uint32_t *ret_n_bad, struct err *e)
+{
+    *ret = (struct receipts_count){0};
+    *ret_n_bad = 0;
+    struct buf b = {0}, all = {0};
+    int rc = file_read(path, MAX_FILE, &b, e);
+    if (rc == ERR_NOTFOUND) rc = OK;
+    size_t n = 0;
+    for (size_t at = 0; rc == OK && at < b.len;) {
+        const uint8_t *nl = memchr(b.p + at, '\n', b.len - at);
+        size_t len = nl ? (size_t)(nl - (b.p + at)) : b.len - at;
+        struct msg_receipt r;
+        if (len > 0 && receipts_check(b.p + at, len, run, us, &r, NULL) == OK) {
+            buf_put(&all, &r, sizeof r);
+            n++;
+        } else if (len > 0) {
+            ++*ret_n_bad;
+        }
+        at += len + 1;
+    }
+    if (rc == OK) rc = buf_ok(&all, e);
+    if (rc == OK) count((struct msg_receipt *)(void *)all.p, n, ret);
+    buf_deinit(&b);
+    buf_deinit(&all);
+    return rc;
+}

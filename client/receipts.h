@@ -1,0 +1,29 @@
+#pragma once
+/* Why: a receipt is the aggregator's signed word about a contribution, and the only thing with
+ * which a contributor can prove what it is owed. Receipts are verified, then appended to one file
+ * of JWS lines that only ever grows.
+ */
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "record/msg.h"
+#include "record/rundesc.h"
+
+struct receipts_count {
+    uint64_t n_accepted, n_late, n_rejected;
+};
+
+/* Check a receipt against the run: some aggregator of the run signed it, for this run, for us. */
+int receipts_check(const void *jws, size_t n, const struct rundesc *run, const struct key_pub *us,
+                   struct msg_receipt *ret, struct err *e) MUST_CHECK;
+
+/* Append, durably. A cut last line (power) is completed by a newline first, so it spoils nothing. */
+int receipts_append(const char *path, const void *jws, size_t n, struct err *e) MUST_CHECK;
+
+/* Read the file: counts every receipt that verifies, each (round) once, newest kept; the rest is
+ * told in *ret_n_bad. A missing file counts nothing.
+ */
+int receipts_read(const char *path, const struct rundesc *run, const struct key_pub *us,
+                  struct receipts_count *ret, uint32_t *ret_n_bad, struct err *e) MUST_CHECK;
