@@ -110,6 +110,7 @@ struct round_seat {
     uint32_t n_have;
     uint8_t have[MSG_MAX_CHUNKS / 8];
     uint32_t n_chunk_ops;
+    uint32_t writing[ROUND_MAX_CHUNK_OPS]; /* chunks being written, n_chunk_ops of them */
     uint32_t n_waiters;
     uint64_t waiters[ROUND_MAX_WAITERS];
     struct round_claim claim; /* from JUDGING on */

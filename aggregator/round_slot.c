@@ -168,6 +168,23 @@ void round_slot_reserved(struct round *r, const struct round_event *ev, int64_t 
 
 /* ---- chunks --------------------------------------------------------------------------------- */
 
+/* One write at a time for each chunk: two would meet in the same file. */
+static bool is_writing(const struct round_seat *s, uint32_t i_chunk)
+{
+    for (uint32_t i = 0; i < s->n_chunk_ops; i++)
+        if (s->writing[i] == i_chunk) return true;
+    return false;
+}
+
+static void end_writing(struct round_seat *s, uint32_t i_chunk)
+{
+    for (uint32_t i = 0; i < s->n_chunk_ops; i++) {
+        if (s->writing[i] != i_chunk) continue;
+        s->writing[i] = s->writing[--s->n_chunk_ops];
+        return;
+    }
+}
+
 void round_slot_chunk(struct round *r, const struct round_event *ev, int64_t now_ms,
                       struct round_actions *out)
 {
@@ -197,12 +214,13 @@ void round_slot_chunk(struct round *r, const struct round_event *ev, int64_t now
                            ev->i_chunk, ev->n_bytes, s->max_bytes);
         return;
     }
-    if (s->n_chunk_ops == ROUND_MAX_CHUNK_OPS) {
-        round_reply_refuse(out, ev->req, 503, "send fewer chunks at a time",
-                           "%d chunks of this upload are still being written", ROUND_MAX_CHUNK_OPS);
+    if (s->n_chunk_ops == ROUND_MAX_CHUNK_OPS || is_writing(s, ev->i_chunk)) {
+        round_reply_refuse(out, ev->req, 503, "send it again in a moment",
+                           "chunk %" PRIu32 " or too many others are still being written",
+                           ev->i_chunk);
         return;
     }
-    s->n_chunk_ops++;
+    s->writing[s->n_chunk_ops++] = ev->i_chunk;
     struct round_action *a = round_reply_add(out, ROUND_DO_STORE_CHUNK);
     a->op.round = r->round;
     a->op.contributor = s->key;
@@ -216,7 +234,7 @@ void round_slot_chunk_done(struct round *r, const struct round_event *ev, int64_
 {
     struct round_seat *s = round_seat_by_id(r, ev->op.id);
     uint32_t i = ev->op.i_chunk;
-    if (s && s->n_chunk_ops) s->n_chunk_ops--;
+    if (s) end_writing(s, i);
     if (ev->outcome == ROUND_OK && s && i < MSG_MAX_CHUNKS) {
         s->n_have += !round_seat_has_chunk(s, i);
         s->have[i / 8] = (uint8_t)(s->have[i / 8] | 1u << (i % 8));

@@ -1,0 +1,207 @@
+#include "aggregator/publish.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "record/checkpoint.h"
+#include "record/merge.h"
+
+#define MAX_CHECKPOINTS 64
+
+static size_t max_payload(const struct publish *p)
+{
+    return delta_max_bytes(p->table, &p->run->train.delta, DELTA_CONTRIBUTION);
+}
+
+static size_t max_update(const struct publish *p)
+{
+    return delta_max_bytes(p->table, &p->run->train.delta, DELTA_UPDATE);
+}
+
+static int read_inputs(const struct publish *p, const struct round_input *in, uint32_t n,
+                       struct buf *payloads, struct merge_input *out, struct err *e)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        int rc = spool_read(p->spool, SPOOL_PAYLOAD, &in[i].claim.payload, max_payload(p),
+                            &payloads[i], e);
+        if (rc != OK) return rc;
+        out[i] = (struct merge_input){.contributor = in[i].contributor,
+                                      .payload = payloads[i].p,
+                                      .n_bytes = payloads[i].len,
+                                      .n_tokens = in[i].claim.n_tokens};
+    }
+    return OK;
+}
+
+static int merge_files(const struct publish *p, const struct round_input *in, uint32_t n,
+                       struct buf *update, struct err *e)
+{
+    struct buf *payloads = alloc_zero(n, sizeof *payloads);
+    struct merge_input *inputs = alloc_zero(n, sizeof *inputs);
+    int rc = payloads && inputs ? OK : err_set(e, ERR_NOMEM, 0, "no memory to merge");
+    if (rc == OK) rc = read_inputs(p, in, n, payloads, inputs, e);
+    if (rc == OK)
+        rc = merge_run(p->table, &p->run->train.delta, p->run->merge_min_senders, inputs, n, update,
+                       e);
+    for (uint32_t i = 0; payloads && i < n; i++)
+        buf_deinit(&payloads[i]);
+    free(payloads);
+    free(inputs);
+    return rc;
+}
+
+int publish_merge(const struct publish *p, const struct round_input *in, uint32_t n,
+                  const float *base, float *next, struct msg_update *ret, struct err *e)
+{
+    struct buf update = {0};
+    struct msg_update m = {0};
+    int rc = merge_files(p, in, n, &update, e);
+    if (rc == OK) {
+        memcpy(next, base, (size_t)p->table->n_params * sizeof *next);
+        rc = merge_apply(p->table, &p->run->train.delta, p->run->train.outer_lr, update.p,
+                         update.len, next, e);
+    }
+    if (rc == OK) rc = spool_put(p->spool, SPOOL_UPDATE, update.p, update.len, &m.update, e);
+    if (rc == OK) {
+        ret->result = model_hash(p->table, next);
+        ret->update = m.update;
+        ret->update_bytes = update.len;
+    }
+    buf_deinit(&update);
+    return rc == OK ? OK : err_wrap(e, "merging");
+}
+
+int publish_commit(const struct publish *p, const struct msg_update *u,
+                   const struct round_input *in, uint32_t n, int64_t at_ms, struct err *e)
+{
+    struct buf head = {0};
+    int rc = msg_update_sign(u, p->key, &head, e);
+    if (rc == OK) rc = store_round_publish(p->store, u, buf_str(&head), in, n, at_ms, e);
+    buf_deinit(&head);
+    return rc == OK ? OK : err_wrap(e, "publishing round %" PRIu64, u->round);
+}
+
+static void drop_payload(const struct hash *h, void *ctx)
+{
+    spool_drop(ctx, SPOOL_PAYLOAD, h);
+}
+
+/* Files of the rounds [from, to) are of no use without a checkpoint at or before them. */
+static void drop_rounds(const struct publish *p, uint64_t from, uint64_t to)
+{
+    for (uint64_t r = from; r < to; r++) {
+        struct msg_update u;
+        struct spool sp = *p->spool;
+        struct err e = {0};
+        if (store_round_get(p->store, r, &u, NULL, &e) == OK)
+            spool_drop(p->spool, SPOOL_UPDATE, &u.update);
+        if (store_round_payloads(p->store, r, drop_payload, &sp, &e) != OK)
+            log_err(LOG_WARN, &e, "cannot clean up old payloads");
+    }
+}
+
+/* The row goes before its file: a row without a file would be offered to late joiners. */
+static int forget_old(const struct publish *p, struct err *e)
+{
+    struct store_checkpoint c[MAX_CHECKPOINTS];
+    uint32_t n = 0;
+    int rc = store_round_checkpoints(p->store, c, MAX_CHECKPOINTS, &n, e);
+    if (rc != OK || n <= PUBLISH_KEEP_CHECKPOINTS) return rc;
+    for (uint32_t i = PUBLISH_KEEP_CHECKPOINTS; i < n; i++) {
+        rc = store_round_checkpoint_drop(p->store, c[i].round, e);
+        if (rc != OK) return rc;
+        spool_drop(p->spool, SPOOL_CHECKPOINT, &c[i].file);
+    }
+    drop_rounds(p, c[n - 1].round, c[PUBLISH_KEEP_CHECKPOINTS - 1].round);
+    return OK;
+}
+
+int publish_checkpoint(const struct publish *p, uint64_t round, const float *params, struct err *e)
+{
+    struct buf file = {0};
+    struct store_checkpoint c = {.round = round};
+    int rc = checkpoint_write(round, p->table, params, &file, e);
+    if (rc == OK) rc = spool_put(p->spool, SPOOL_CHECKPOINT, file.p, file.len, &c.file, e);
+    c.n_bytes = file.len;
+    buf_deinit(&file);
+    if (rc == OK) rc = store_round_checkpoint_put(p->store, &c, e);
+    if (rc == OK) rc = forget_old(p, e);
+    return rc == OK ? OK : err_wrap(e, "writing the checkpoint of round %" PRIu64, round);
+}
+
+static int load_checkpoint(const struct publish *p, const struct store_checkpoint *c, float *params,
+                           struct err *e)
+{
+    struct buf file = {0};
+    struct checkpoint v;
+    int rc = spool_read(p->spool, SPOOL_CHECKPOINT, &c->file, (size_t)c->n_bytes, &file, e);
+    if (rc == OK) rc = checkpoint_parse(file.p, file.len, &v, e);
+    if (rc == OK && (v.n_params != p->table->n_params || v.round != c->round))
+        rc = err_set(e, ERR_PROTO, 0, "the checkpoint of round %" PRIu64 " is of another model",
+                     c->round);
+    if (rc == OK)
+        memcpy(params, v.weights, v.n_bytes); /* little endian, as every CPU we build for */
+    buf_deinit(&file);
+    return rc;
+}
+
+/* The weights must be what the round before produced, or what the run started from. */
+static int check_model(const struct publish *p, uint64_t round, const float *params, struct err *e)
+{
+    struct msg_update u = {.result = p->run->initial_model};
+    struct hash got = model_hash(p->table, params);
+    int rc = round ? store_round_get(p->store, round - 1, &u, NULL, e) : OK;
+    if (rc == ERR_NOTFOUND)
+        return err_set(e, ERR_NOTFOUND, 0, "round %" PRIu64 " is not on record", round - 1);
+    if (rc != OK || hash_equal(&got, &u.result)) return rc;
+    return err_set(e, ERR_AUTH, 0,
+                   "the weights at the start of round %" PRIu64 " are not those "
+                   "on record",
+                   round);
+}
+
+static int replay(const struct publish *p, uint64_t round, uint64_t end, float *params,
+                  struct err *e)
+{
+    int rc = check_model(p, round, params, e);
+    for (; rc == OK && round < end; round++) {
+        struct msg_update u;
+        struct buf update = {0};
+        rc = store_round_get(p->store, round, &u, NULL, e);
+        if (rc == OK) rc = spool_read(p->spool, SPOOL_UPDATE, &u.update, max_update(p), &update, e);
+        if (rc == OK)
+            rc = merge_apply(p->table, &p->run->train.delta, p->run->train.outer_lr, update.p,
+                             update.len, params, e);
+        if (rc == OK) rc = check_model(p, round + 1, params, e);
+        buf_deinit(&update);
+    }
+    return rc;
+}
+
+int publish_restore(const struct publish *p, float *params, struct msg_update *last, struct err *e)
+{
+    struct store_checkpoint c[MAX_CHECKPOINTS];
+    uint32_t n = 0;
+    int found = store_round_last(p->store, last, e);
+    if (found != OK && found != ERR_NOTFOUND) return found;
+    uint64_t end = found == OK ? last->round + 1 : 0;
+    int rc = store_round_checkpoints(p->store, c, MAX_CHECKPOINTS, &n, e);
+    if (rc != OK) return rc;
+    for (uint32_t i = 0; i < n; i++) {
+        if (c[i].round > end) continue;
+        rc = load_checkpoint(p, &c[i], params, e);
+        if (rc == OK) rc = replay(p, c[i].round, end, params, e);
+        if (rc == OK) return found;
+        log_err(LOG_WARN, e, "a checkpoint cannot be used, trying the one before");
+    }
+    /* No checkpoint: the seed makes round 0's weights, and maybe all updates are still there. */
+    model_init_weights(p->table, &p->run->model, p->run->init_seed, params);
+    rc = replay(p, 0, end, params, e);
+    if (rc == OK) return found;
+    err_set(e, ERR_AUTH, 0, "no checkpoint in '%s/checkpoints' is whole", p->spool->home);
+    err_hint(e, "put back a copy of that folder; docs/OPERATING.md, 'When something breaks'");
+    return ERR_AUTH;
+}
