@@ -216,6 +216,11 @@ const float *trainer_weights(const struct trainer *t)
     return base_of(t);
 }
 
+const float *trainer_local(const struct trainer *t)
+{
+    return local_of(t);
+}
+
 struct hash trainer_base_hash(const struct trainer *t)
 {
     return model_hash(&t->table, base_of(t));

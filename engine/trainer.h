@@ -79,6 +79,7 @@ const char *trainer_class(const struct trainer *t); /* determinism class, one st
 void trainer_init_weights(struct trainer *t, uint64_t seed);
 int trainer_load_weights(struct trainer *t, const void *bytes, size_t n, struct err *e) MUST_CHECK;
 const float *trainer_weights(const struct trainer *t);
+const float *trainer_local(const struct trainer *t); /* local weights; NULL when eval_only */
 struct hash trainer_base_hash(const struct trainer *t);
 
 /* One inner AdamW step on local weights. tokens [batch_seqs][seq_len + 1]; each < vocab_size
