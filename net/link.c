@@ -29,7 +29,7 @@ struct call {
     uint64_t id;
     struct conn *conn;
     struct h2_stream *stream;
-    struct buf text; /* method, path, type, range: each with its NUL; absent ones empty */
+    struct buf text; /* method, path, type, range, digest: each with its NUL; absent ones empty */
     struct buf body;
     size_t body_at;
     struct buf in;
@@ -154,7 +154,7 @@ static void deliver(struct link *l)
     for (struct call *q; (q = first_ended(l));) {
         struct link_reply reply = {.code = q->code,
                                    .err = q->err,
-                                   .status = q->status,
+                                   .status = q->code ? 0 : q->status,
                                    .type = q->type,
                                    .digest = q->digest,
                                    .body = q->in.p,
@@ -202,6 +202,7 @@ uint64_t link_send(struct link *l, const struct link_request *r)
     put_text(q, r->path);
     put_text(q, r->type);
     put_text(q, r->range);
+    put_text(q, r->digest);
     buf_put(&q->body, r->body, r->n_body);
     struct call **at = &l->calls;
     while (*at)
@@ -238,13 +239,15 @@ static void submit(struct link *l, struct call *q)
     head.path = next_text(&p);
     const char *type = next_text(&p);
     const char *range = next_text(&p);
+    const char *digest = next_text(&p);
     char length[24];
     snprintf(length, sizeof length, "%zu", q->body.len);
-    struct h2_field f[4];
+    struct h2_field f[5];
     size_t n = 0;
     f[n++] = (struct h2_field){"user-agent", "potluck/" POTLUCK_VERSION};
     if (*type) f[n++] = (struct h2_field){"content-type", type};
     if (*range) f[n++] = (struct h2_field){"range", range};
+    if (*digest) f[n++] = (struct h2_field){"x-potluck-sha256", digest};
     if (head.has_body || strcmp(head.method, "GET") != 0)
         f[n++] = (struct h2_field){"content-length", length};
     head.fields = f;

@@ -51,6 +51,7 @@ struct link_request {
     const void *body; /* copied */
     size_t n_body;
     const char *range;      /* "bytes=0-99" or NULL */
+    const char *digest;     /* x-potluck-sha256 of the body, 64 hex digits, or NULL */
     uint32_t stall_ms;      /* no progress for so long ends it with ERR_IO; 0: LIMIT_STALL_MS */
     size_t max_reply_bytes; /* 0: LIMIT_BODY_BYTES, or no limit with on_data */
     link_data_fn on_data;   /* NULL: collect the body */
