@@ -1,0 +1,699 @@
+#include "client/wire.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/utf8.h"
+#include "client/receipts.h"
+#include "client/work_state.h"
+#include "net/backoff.h"
+#include "net/limits.h"
+#include "net/link.h"
+
+#define MAX_SMALL  (1u << 20)
+#define POLL_STALL 40000 /* a poll may be held back for 20 s */
+#define N_WANTS    8
+#define TYPE_JOSE  "application/jose"
+#define TYPE_BYTES "application/octet-stream"
+
+/* Text that the trainer waits for. */
+struct text_want {
+    bool is_used, is_asked;
+    struct chunks_want want;
+};
+
+struct wire {
+    struct wire_config config;
+    char run_dir[PATH_CAP], receipts_path[PATH_CAP];
+    struct link *link;
+    uint32_t i_address;
+    uint64_t in_before, out_before; /* traffic of links closed since */
+    struct call *calls;
+    struct buf payload; /* the one being sent */
+    struct hash payload_hash;
+    struct buf fetched;
+    uint64_t fetch_expected;
+    bool is_fetching;
+    struct text_want wants[N_WANTS];
+    struct backoff text_backoff;
+    uv_timer_t retry;
+    bool is_looking_peers, is_looking_credits;
+    int n_open; /* handles and links still to close */
+    bool is_closing;
+    void (*closed_fn)(void *ctx);
+    void *closed_ctx;
+};
+
+/* What a request is for. */
+enum purpose { FOR_SESSION, FOR_BODY, FOR_TEXT, FOR_PEERS, FOR_CREDITS };
+
+struct call {
+    struct wire *wire;
+    struct call *next;
+    enum purpose purpose;
+    uint32_t tag;
+    uint64_t id; /* of the link's request */
+    bool is_dropped;
+    struct session_action action;
+    struct msg_update head; /* FOR_BODY of an update */
+    struct chunks_want want;
+    struct hasher *hasher;
+};
+
+static void on_done(const struct link_reply *reply, void *ctx);
+
+/* --- link and calls ----------------------------------------------------------------------------- */
+
+static void part_closed(void *ctx)
+{
+    struct wire *w = ctx;
+    if (--w->n_open > 0 || !w->is_closing) return;
+    void (*fn)(void *) = w->closed_fn;
+    void *fn_ctx = w->closed_ctx;
+    buf_deinit(&w->payload);
+    buf_deinit(&w->fetched);
+    free(w);
+    if (fn) fn(fn_ctx);
+}
+
+static void drop_link(struct wire *w)
+{
+    if (!w->link) return;
+    uint64_t in = 0, out = 0;
+    link_traffic(w->link, &in, &out);
+    w->in_before += in;
+    w->out_before += out;
+    struct link *l = w->link;
+    w->link = NULL;
+    link_close(l, part_closed, w);
+}
+
+static int use_address(struct wire *w, uint32_t i, struct err *e)
+{
+    if (w->link && w->i_address == i) return OK;
+    drop_link(w);
+    const struct rundesc_aggregator *a = &w->config.run->aggregators[i];
+    struct link_config c = {.host = a->host, .port = a->port, .tls_pin = &a->tls_pin};
+    int rc = link_create(w->config.loop, &c, &w->link, e);
+    if (rc != OK) return rc;
+    w->n_open++;
+    w->i_address = i;
+    return OK;
+}
+
+static struct call *add_call(struct wire *w, enum purpose purpose)
+{
+    struct call *k = xmalloc(sizeof *k);
+    memset(k, 0, sizeof *k);
+    k->wire = w;
+    k->purpose = purpose;
+    k->next = w->calls;
+    w->calls = k;
+    return k;
+}
+
+static void end_call(struct call *k)
+{
+    struct call **p = &k->wire->calls;
+    while (*p != k)
+        p = &(*p)->next;
+    *p = k->next;
+    hasher_destroy(k->hasher);
+    free(k);
+}
+
+static void start(struct wire *w, struct call *k, struct link_request *r)
+{
+    r->done = on_done;
+    r->ctx = k;
+    k->id = link_send(w->link, r);
+}
+
+static void send_get(struct wire *w, struct call *k, const char *path, size_t max)
+{
+    struct link_request r = {.method = "GET", .path = path, .max_reply_bytes = max};
+    start(w, k, &r);
+}
+
+/* --- failures ----------------------------------------------------------------------------------- */
+
+/* One printable sentence out of a problem document (RFC 9457), or the status alone. */
+static void problem_text(const struct link_reply *reply, char *dst, size_t cap)
+{
+    json_t *o = NULL;
+    snprintf(dst, cap, "the aggregator answered with status %d", reply->status);
+    if (reply->n_body == 0 || json_parse(reply->body, reply->n_body, &o, NULL) != OK) return;
+    const char *detail = json_string_value(json_object_get(o, "detail"));
+    const char *hint = json_string_value(json_object_get(o, "hint"));
+    char text[2 * MSG_REASON_CAP];
+    if (detail) {
+        bool has_hint = hint && *hint;
+        snprintf(text, sizeof text, "%s%s%s%s", detail, has_hint ? " (" : "", has_hint ? hint : "",
+                 has_hint ? ")" : "");
+        utf8_printable(text, dst, cap);
+    }
+    json_decref(o);
+}
+
+static void tell_failed(struct call *k, int code, int status, const char *why)
+{
+    struct session_event ev = {.kind = SESSION_EV_FAILED, .tag = k->tag};
+    ev.failed.code = code;
+    ev.failed.status = status;
+    ev.failed.why = why;
+    k->wire->config.on_event(&ev, k->wire->config.ctx);
+}
+
+static void tell_err(struct call *k, const struct err *e)
+{
+    char line[MSG_REASON_CAP] = "the connection was given up";
+    if (e->what[0]) err_line(e, line, sizeof line);
+    tell_failed(k, e->code, 0, line);
+}
+
+/* --- answers to the session ---------------------------------------------------------------------- */
+
+static int answer_round(struct call *k, const struct link_reply *reply, struct err *e)
+{
+    struct msg_round round;
+    int rc = msg_round_decode(reply->body, reply->n_body, &round, e);
+    if (rc != OK) return rc;
+    struct session_event ev = {.kind = SESSION_EV_ROUND, .tag = k->tag, .round = &round};
+    k->wire->config.on_event(&ev, k->wire->config.ctx);
+    return OK;
+}
+
+static int answer_slot(struct call *k, const struct link_reply *reply, struct err *e)
+{
+    struct msg_slot slot;
+    int rc = msg_slot_decode(reply->body, reply->n_body, &slot, e);
+    if (rc == OK && slot.chunk_bytes != MSG_CHUNK_BYTES)
+        rc = err_set(e, ERR_PROTO, 0,
+                     "the aggregator wants pieces of %u bytes; this program sends %u",
+                     slot.chunk_bytes, MSG_CHUNK_BYTES);
+    if (rc != OK) return rc;
+    struct session_event ev = {.kind = SESSION_EV_SLOT, .tag = k->tag, .slot = &slot};
+    k->wire->config.on_event(&ev, k->wire->config.ctx);
+    return OK;
+}
+
+static int answer_receipt(struct call *k, const struct link_reply *reply, struct err *e)
+{
+    struct wire *w = k->wire;
+    struct msg_receipt r;
+    int rc = receipts_check(reply->body, reply->n_body, w->config.run, &w->config.key->pub, &r, e);
+    if (rc == OK) rc = receipts_append(w->receipts_path, reply->body, reply->n_body, e);
+    if (rc != OK) return rc;
+    struct session_event ev = {.kind = SESSION_EV_RECEIPT, .tag = k->tag, .receipt = &r};
+    w->config.on_event(&ev, w->config.ctx);
+    return OK;
+}
+
+static int on_piece(const uint8_t *p, size_t n, void *ctx)
+{
+    struct call *k = ctx;
+    struct wire *w = k->wire;
+    if (k->is_dropped || w->fetched.len + n > w->fetch_expected) return -1;
+    buf_put(&w->fetched, p, n);
+    if (k->hasher) hasher_add(k->hasher, p, n);
+    return w->fetched.failed ? -1 : 0;
+}
+
+static void fetch_body(struct wire *w, struct call *k, uint64_t n_bytes)
+{
+    char path[64];
+    bool is_update = k->action.what == SESSION_DO_FETCH_UPDATE;
+    snprintf(path, sizeof path, "/v1/%s/%llu", is_update ? "updates" : "checkpoints",
+             (unsigned long long)k->action.round);
+    buf_clear(&w->fetched);
+    w->fetch_expected = n_bytes;
+    w->is_fetching = true;
+    k->purpose = FOR_BODY;
+    k->hasher = hasher_create();
+    struct link_request r = {
+        .method = "GET", .path = path, .on_data = on_piece, .max_reply_bytes = (size_t)n_bytes + 1};
+    start(w, k, &r);
+}
+
+/* The head of an update came: check it, then fetch the bytes with the same call. */
+static int answer_head(struct call *k, const struct link_reply *reply, struct err *e)
+{
+    struct wire *w = k->wire;
+    const struct rundesc *run = w->config.run;
+    struct msg_update head;
+    int rc = ERR_AUTH;
+    for (uint32_t i = 0; i < run->n_aggregators && rc != OK; i++)
+        rc = msg_update_verify(reply->body, reply->n_body, &run->aggregators[i].key, &head, e);
+    if (rc != OK) return rc;
+    if (!hash_equal(&head.run, &run->id) || head.round != k->action.round)
+        return err_set(e, ERR_AUTH, 0, "the update's head is for another run or round");
+    if (head.update_bytes > LIMIT_RESPONSE_BYTES)
+        return err_set(e, ERR_LIMIT, 0, "the update is larger than this program takes");
+    k->head = head;
+    fetch_body(w, k, head.update_bytes);
+    return ERR_AGAIN; /* the call goes on */
+}
+
+static int answer_body(struct call *k, struct err *e)
+{
+    struct wire *w = k->wire;
+    w->is_fetching = false;
+    bool is_update = k->action.what == SESSION_DO_FETCH_UPDATE;
+    struct hash h = hasher_end(k->hasher);
+    if (!hash_equal(&h, is_update ? &k->head.update : &k->action.hash))
+        return err_set(e, ERR_AUTH, 0, "what was fetched does not have the announced hash");
+    struct session_event ev = {.tag = k->tag};
+    ev.kind = is_update ? SESSION_EV_UPDATE : SESSION_EV_CHECKPOINT;
+    ev.update = &k->head;
+    w->config.on_event(&ev, w->config.ctx);
+    return OK;
+}
+
+static int answer_session(struct call *k, const struct link_reply *reply, struct err *e)
+{
+    if (k->purpose == FOR_BODY) return answer_body(k, e);
+    struct session_event ev = {.kind = SESSION_EV_CHUNK, .tag = k->tag};
+    switch ((int)k->action.what) {
+    case SESSION_DO_JOIN:
+    case SESSION_DO_POLL: return answer_round(k, reply, e);
+    case SESSION_DO_RESERVE: return answer_slot(k, reply, e);
+    case SESSION_DO_MANIFEST: return answer_receipt(k, reply, e);
+    case SESSION_DO_FETCH_UPDATE: return answer_head(k, reply, e);
+    default: k->wire->config.on_event(&ev, k->wire->config.ctx); return OK;
+    }
+}
+
+/* --- text and looking around --------------------------------------------------------------------- */
+
+static void ask_text(struct wire *w)
+{
+    if (!w->link || uv_is_active((uv_handle_t *)&w->retry)) return;
+    for (int i = 0; i < N_WANTS; i++) {
+        struct text_want *t = &w->wants[i];
+        if (!t->is_used || t->is_asked) continue;
+        char path[80];
+        if (t->want.is_index)
+            snprintf(path, sizeof path, "/v1/data/train/%u/index", t->want.shard);
+        else
+            snprintf(path, sizeof path, "/v1/data/train/%u/chunks/%u", t->want.shard,
+                     t->want.chunk);
+        t->is_asked = true;
+        struct call *k = add_call(w, FOR_TEXT);
+        k->want = t->want;
+        send_get(w, k, path, t->want.n_bytes + 4096);
+    }
+}
+
+static void on_retry(uv_timer_t *t)
+{
+    ask_text(t->data);
+}
+
+static struct text_want *find_want(struct wire *w, const struct chunks_want *want)
+{
+    for (int i = 0; i < N_WANTS; i++) {
+        struct text_want *t = &w->wants[i];
+        if (t->is_used && t->want.is_index == want->is_index && t->want.shard == want->shard &&
+            t->want.chunk == want->chunk)
+            return t;
+    }
+    return NULL;
+}
+
+static void end_text(struct call *k, const struct link_reply *reply)
+{
+    struct wire *w = k->wire;
+    struct text_want *t = find_want(w, &k->want);
+    if (!t || w->is_closing) return;
+    if (reply->code == OK && reply->status == 200) {
+        struct buf b = {0};
+        buf_put(&b, reply->body, reply->n_body);
+        t->is_used = false;
+        backoff_progress(&w->text_backoff);
+        if (!b.failed) w->config.on_text(&k->want, &b, w->config.ctx);
+        buf_deinit(&b);
+        return;
+    }
+    t->is_asked = false;
+    if (uv_is_active((uv_handle_t *)&w->retry)) return;
+    char why[MSG_REASON_CAP];
+    if (reply->code == OK)
+        problem_text(reply, why, sizeof why);
+    else
+        err_line(&reply->err, why, sizeof why);
+    uint32_t ms = backoff_next_ms(&w->text_backoff, 0);
+    log_info("text cannot be fetched (%s); next try in %.1f s", why, (double)ms / 1e3);
+    uv_timer_start(&w->retry, on_retry, ms, 0);
+}
+
+static void end_look(struct call *k, const struct link_reply *reply)
+{
+    struct wire *w = k->wire;
+    bool is_peers = k->purpose == FOR_PEERS;
+    *(is_peers ? &w->is_looking_peers : &w->is_looking_credits) = false;
+    if (reply->code != OK || reply->status != 200 || w->is_closing) return;
+    if (is_peers) {
+        struct msg_peers *m = xmalloc(sizeof *m);
+        if (msg_peers_decode(reply->body, reply->n_body, m, NULL) == OK)
+            w->config.on_peers(m, w->config.ctx);
+        free(m);
+        return;
+    }
+    struct msg_credits *m = xmalloc(sizeof *m);
+    if (msg_credits_decode(reply->body, reply->n_body, m, NULL) == OK)
+        w->config.on_credits(m, w->config.ctx);
+    free(m);
+}
+
+/* --- every answer comes through here -------------------------------------------------------------- */
+
+static bool is_good(const struct link_reply *reply)
+{
+    return reply->status >= 200 && reply->status < 300;
+}
+
+static void end_session_call(struct call *k, const struct link_reply *reply)
+{
+    struct wire *w = k->wire;
+    struct err e = {0};
+    if (k->purpose == FOR_BODY) w->is_fetching = false;
+    if (reply->code != OK) {
+        tell_err(k, &reply->err);
+    } else if (!is_good(reply)) {
+        char why[MSG_REASON_CAP];
+        problem_text(reply, why, sizeof why);
+        tell_failed(k, OK, reply->status, why);
+    } else {
+        int rc = answer_session(k, reply, &e);
+        if (rc == ERR_AGAIN) return; /* goes on as another request */
+        if (rc != OK) tell_err(k, &e);
+    }
+    end_call(k);
+}
+
+static void on_done(const struct link_reply *reply, void *ctx)
+{
+    struct call *k = ctx;
+    if (k->purpose == FOR_SESSION || k->purpose == FOR_BODY) {
+        if (!k->is_dropped && !k->wire->is_closing) {
+            end_session_call(k, reply);
+            return;
+        }
+        if (k->purpose == FOR_BODY) k->wire->is_fetching = false;
+    } else if (k->purpose == FOR_TEXT) {
+        end_text(k, reply);
+    } else {
+        end_look(k, reply);
+    }
+    end_call(k);
+}
+
+/* --- requests of the session ---------------------------------------------------------------------- */
+
+static int load_payload(struct wire *w, const struct session *s, struct err *e)
+{
+    if (w->payload.len && hash_equal(&w->payload_hash, &s->payload.hash)) return OK;
+    char path[PATH_CAP];
+    buf_clear(&w->payload);
+    if (work_state_payload(w->run_dir, &s->payload.hash, path) != 0)
+        return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
+    int rc = file_read(path, (size_t)s->payload.n_bytes, &w->payload, e);
+    if (rc != OK) return err_wrap(e, "reading the packed contribution");
+    struct hash h = hash_of(w->payload.p, w->payload.len);
+    if (!hash_equal(&h, &s->payload.hash)) {
+        buf_clear(&w->payload);
+        return err_set(e, ERR_AUTH, 0, "the packed contribution on disk was changed");
+    }
+    w->payload_hash = h;
+    return OK;
+}
+
+static size_t chunk_at(const struct wire *w, uint32_t i, const uint8_t **ret)
+{
+    size_t from = (size_t)i * MSG_CHUNK_BYTES;
+    *ret = w->payload.p + from;
+    return w->payload.len - from < MSG_CHUNK_BYTES ? w->payload.len - from : MSG_CHUNK_BYTES;
+}
+
+static int build_join(struct wire *w, struct buf *body, struct err *e)
+{
+    struct msg_join m = {.run = w->config.run->id, .contributor = w->config.key->pub};
+    snprintf(m.name, sizeof m.name, "%s", w->config.name);
+    snprintf(m.client, sizeof m.client, "potluck/%s", POTLUCK_VERSION);
+    m.created_at_ms = clock_wall_ms();
+    return msg_join_sign(&m, w->config.key, body, e);
+}
+
+static int build_reserve(struct wire *w, const struct session_action *a, struct buf *body,
+                         struct err *e)
+{
+    struct msg_reserve m = {.run = w->config.run->id,
+                            .contributor = w->config.key->pub,
+                            .round = a->round,
+                            .base = a->hash,
+                            .max_bytes = a->n_bytes,
+                            .created_at_ms = a->created_at_ms};
+    return msg_reserve_sign(&m, w->config.key, body, e);
+}
+
+static int build_manifest(struct wire *w, const struct session_action *a, const struct session *s,
+                          const char *engine, struct buf *body, struct err *e)
+{
+    int rc = load_payload(w, s, e);
+    if (rc != OK) return rc;
+    struct msg_manifest *m = xmalloc(sizeof *m);
+    memset(m, 0, sizeof *m);
+    m->run = w->config.run->id;
+    m->contributor = w->config.key->pub;
+    memcpy(m->id, a->id, sizeof m->id);
+    m->round = a->round;
+    m->base = a->hash;
+    m->payload = s->payload.hash;
+    m->n_bytes = s->payload.n_bytes;
+    m->n_chunks = s->payload.n_chunks;
+    for (uint32_t i = 0; i < m->n_chunks; i++) {
+        const uint8_t *p;
+        size_t n = chunk_at(w, i, &p);
+        m->chunks[i] = hash_of(p, n);
+    }
+    m->n_tokens = s->phase.n_tokens;
+    m->n_steps = s->phase.n_steps;
+    m->loss = s->phase.loss;
+    m->tok_per_s = s->phase.tok_per_s;
+    snprintf(m->engine, sizeof m->engine, "%s", engine);
+    m->created_at_ms = a->created_at_ms;
+    rc = msg_manifest_sign(m, w->config.key, body, e);
+    free(m);
+    return rc;
+}
+
+static int build(struct wire *w, const struct session_action *a, const struct session *s,
+                 const char *engine, double tok_per_s, char *path, size_t cap,
+                 struct link_request *r, struct buf *body, struct err *e)
+{
+    const uint8_t *p = NULL;
+    int rc = OK;
+    r->method = "POST";
+    r->type = TYPE_JOSE;
+    r->max_reply_bytes = MAX_SMALL;
+    switch ((int)a->what) {
+    case SESSION_DO_JOIN: snprintf(path, cap, "/v1/join"); return build_join(w, body, e);
+    case SESSION_DO_RESERVE:
+        snprintf(path, cap, "/v1/contributions");
+        return build_reserve(w, a, body, e);
+    case SESSION_DO_MANIFEST:
+        snprintf(path, cap, "/v1/contributions/%s/manifest", a->id);
+        return build_manifest(w, a, s, engine, body, e);
+    case SESSION_DO_PUT_CHUNK:
+        snprintf(path, cap, "/v1/contributions/%s/chunks/%u", a->id, a->i_chunk);
+        r->method = "PUT";
+        r->type = TYPE_BYTES;
+        rc = load_payload(w, s, e);
+        if (rc == OK) r->n_body = chunk_at(w, a->i_chunk, &p);
+        r->body = p;
+        return rc;
+    case SESSION_DO_POLL:
+        snprintf(path, cap, "/v1/round?after=%llu&session=%s&state=%s&speed=%.1f",
+                 (unsigned long long)a->round, s->token, session_wire_state(s),
+                 isfinite(tok_per_s) ? tok_per_s : 0.0);
+        r->stall_ms = POLL_STALL;
+        break;
+    default: snprintf(path, cap, "/v1/updates/%llu/head", (unsigned long long)a->round); break;
+    }
+    r->method = "GET";
+    r->type = NULL;
+    return OK;
+}
+
+/* A request that could not even be built fails like any other, from the loop. */
+struct stillborn {
+    uv_timer_t timer;
+    struct call *call;
+    struct err err;
+};
+
+static void stillborn_closed(uv_handle_t *h)
+{
+    struct wire *w = ((struct stillborn *)h->data)->call->wire;
+    struct stillborn *b = h->data;
+    end_call(b->call);
+    free(b);
+    part_closed(w);
+}
+
+static void stillborn_due(uv_timer_t *t)
+{
+    struct stillborn *b = t->data;
+    if (!b->call->is_dropped && !b->call->wire->is_closing) tell_err(b->call, &b->err);
+    uv_close((uv_handle_t *)t, stillborn_closed);
+}
+
+static void fail_later(struct wire *w, struct call *k, const struct err *e)
+{
+    struct stillborn *b = xmalloc(sizeof *b);
+    b->call = k;
+    b->err = *e;
+    uv_timer_init(w->config.loop, &b->timer);
+    b->timer.data = b;
+    w->n_open++;
+    uv_timer_start(&b->timer, stillborn_due, 0, 0);
+}
+
+void wire_request(struct wire *w, const struct session_action *a, const struct session *s,
+                  const char *engine, double tok_per_s)
+{
+    struct err e = {0};
+    struct call *k = add_call(w, FOR_SESSION);
+    k->tag = a->tag;
+    k->action = *a;
+    int rc = use_address(w, a->i_address, &e);
+    if (rc == OK && a->what == SESSION_DO_FETCH_CHECKPOINT) {
+        fetch_body(w, k, a->n_bytes);
+        return;
+    }
+    char path[256];
+    struct link_request r = {.path = path};
+    struct buf body = {0};
+    if (rc == OK) rc = build(w, a, s, engine, tok_per_s, path, sizeof path, &r, &body, &e);
+    if (rc == OK && body.len) {
+        r.body = body.p;
+        r.n_body = body.len;
+    }
+    if (rc == OK)
+        start(w, k, &r);
+    else
+        fail_later(w, k, &e);
+    buf_deinit(&body);
+    ask_text(w);
+}
+
+void wire_drop(struct wire *w, uint32_t tag)
+{
+    for (struct call *k = w->calls; k; k = k->next) {
+        if (k->tag != tag || k->is_dropped) continue;
+        k->is_dropped = true;
+        if (k->id && w->link) link_cancel(w->link, k->id);
+        return;
+    }
+}
+
+void wire_take_fetched(struct wire *w, struct buf *ret)
+{
+    *ret = w->fetched;
+    w->fetched = (struct buf){0};
+}
+
+void wire_want(struct wire *w, const struct chunks_want *want)
+{
+    if (find_want(w, want)) return;
+    for (int i = 0; i < N_WANTS; i++) {
+        if (w->wants[i].is_used) continue;
+        w->wants[i] = (struct text_want){.is_used = true, .want = *want};
+        break;
+    }
+    ask_text(w);
+}
+
+void wire_look_around(struct wire *w)
+{
+    if (!w->link) return;
+    char path[128], hex[KEY_HEX];
+    if (!w->is_looking_peers) {
+        w->is_looking_peers = true;
+        send_get(w, add_call(w, FOR_PEERS), "/v1/peers", MAX_SMALL);
+    }
+    if (!w->is_looking_credits) {
+        w->is_looking_credits = true;
+        snprintf(path, sizeof path, "/v1/credits/%s", key_hex(&w->config.key->pub, hex));
+        send_get(w, add_call(w, FOR_CREDITS), path, MAX_SMALL);
+    }
+}
+
+/* --- life and looks -------------------------------------------------------------------------------- */
+
+int wire_create(const struct wire_config *c, struct wire **ret, struct err *e)
+{
+    struct wire *w = alloc_zero(1, sizeof *w);
+    if (!w) return err_set(e, ERR_NOMEM, 0, "no memory for the connection");
+    w->config = *c;
+    if (path_format(w->run_dir, "%s", c->run_dir) ||
+        path_format(w->receipts_path, "%s", c->receipts_path)) {
+        free(w);
+        return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
+    }
+    uint64_t seed;
+    memcpy(&seed, c->key->pub.b, sizeof seed);
+    backoff_init(&w->text_backoff, 1000, 30000, seed);
+    uv_timer_init(c->loop, &w->retry);
+    w->retry.data = w;
+    w->n_open = 1;
+    *ret = w;
+    return OK;
+}
+
+static void retry_closed(uv_handle_t *h)
+{
+    part_closed(h->data);
+}
+
+void wire_close(struct wire *w, void (*closed_fn)(void *ctx), void *ctx)
+{
+    if (!w) return;
+    w->is_closing = true;
+    w->closed_fn = closed_fn;
+    w->closed_ctx = ctx;
+    drop_link(w);
+    uv_close((uv_handle_t *)&w->retry, retry_closed);
+}
+
+double wire_rtt_ms(const struct wire *w)
+{
+    return w->link ? link_rtt_ms(w->link) : -1;
+}
+
+double wire_fetch_frac(const struct wire *w)
+{
+    if (!w->is_fetching || w->fetch_expected == 0) return (double)NAN;
+    return (double)w->fetched.len / (double)w->fetch_expected;
+}
+
+void wire_traffic(const struct wire *w, uint64_t *ret_in, uint64_t *ret_out)
+{
+    uint64_t in = 0, out = 0;
+    if (w->link) link_traffic(w->link, &in, &out);
+    *ret_in = w->in_before + in;
+    *ret_out = w->out_before + out;
+}
+
+const struct rundesc_aggregator *wire_aggregator(const struct wire *w)
+{
+    return &w->config.run->aggregators[w->i_address];
+}
