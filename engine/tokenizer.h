@@ -43,3 +43,32 @@ int tokenizer_decode(const struct tokenizer *t, uint32_t id, struct buf *out,
 
 /* How many bytes the id spells; 0 for the separator. id < vocab size. */
 uint32_t tokenizer_id_bytes(const struct tokenizer *t, uint32_t id);
+
+/* ---- for tokenizer_train.c and tokenizer_json.c ---- */
+
+#define TOKENIZER_EOT_TEXT  "<|endoftext|>"
+#define TOKENIZER_FIRST     257u /* id of the first merge; merge i makes id 257 + i */
+#define TOKENIZER_MAX_VOCAB (1u << 20)
+#define TOKENIZER_NONE      UINT32_MAX
+
+/* Separator and bytes only, with room for max_ids ids. ERR_ARG, ERR_NOMEM. */
+int tokenizer_create(uint32_t max_ids, struct tokenizer **ret, struct err *e) MUST_CHECK;
+
+/* Add a merge of two ids: the next id. ERR_PROTO when its bytes exist already or no id is left. */
+int tokenizer_merge(struct tokenizer *t, uint32_t left, uint32_t right, struct err *e) MUST_CHECK;
+
+/* The halves of an id >= TOKENIZER_FIRST. */
+void tokenizer_halves(const struct tokenizer *t, uint32_t id, uint32_t *ret_left,
+                      uint32_t *ret_right);
+
+/* Bytes of an id (not the separator), valid until the next tokenizer_merge. */
+const uint8_t *tokenizer_bytes(const struct tokenizer *t, uint32_t id, uint32_t *ret_n);
+
+/* Id of exactly these bytes, or TOKENIZER_NONE. */
+uint32_t tokenizer_find(const struct tokenizer *t, const void *bytes, size_t n);
+
+/* Id that left and right merge to, or TOKENIZER_NONE. */
+uint32_t tokenizer_pair(const struct tokenizer *t, uint32_t left, uint32_t right);
+
+/* Hash of bytes, for tables in memory only. */
+uint64_t tokenizer_hash(const void *bytes, size_t n);
