@@ -1,0 +1,620 @@
+#include "app/attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "net/link.h"
+#include "tui/keymap.h"
+#include "tui/plain.h"
+#include "tui/screen.h"
+#include "tui/term.h"
+#include "view/text.h"
+
+#define KEY_DRAW_MS   100   /* never more than ten frames a second */
+#define DATA_DRAW_MS  950   /* and one a second for numbers */
+#define SILENCE_MS    5000  /* then the agent counts as not answering */
+#define STALL_MS      10000 /* then the connection is made anew */
+#define NOTE_MS       8000
+#define PLAIN_MS      10000
+#define STOP_MS       3000 /* how long Q waits for the agent's answer */
+#define LINE_MAX_LEN  (4u << 20)
+#define RECORDING_MAX ((size_t)256 << 20)
+
+/* Timeline: term or plain lines start; the event stream is asked for and asked for again until
+ * it comes; every view marks the screen dirty; `paint` draws when it is due. `leave` closes every
+ * handle once, and the loop ends when the last is closed.
+ */
+struct attach {
+    const struct attach_options *o;
+    uv_loop_t loop;
+    uv_poll_t tty;
+    uv_timer_t tick, paint, retry;
+    uv_signal_t sig[7];
+    size_t n_sig;
+    bool has_tty, is_leaving;
+
+    struct link *link;
+    uint64_t stream; /* event stream under way; 0: none */
+    uint32_t n_tries;
+    struct buf line; /* a view not yet complete */
+    int record_fd;
+
+    struct terminal *term; /* NULL: plain lines */
+    struct canvas canvas;
+    struct tui tui;
+    struct view *view;  /* newest */
+    struct view *still; /* frozen */
+    int64_t still_ms;
+    int64_t heard_ms;   /* monotonic: last byte of the stream */
+    int64_t drawn_ms;   /* monotonic: last frame */
+    int64_t due_ms;     /* monotonic: next frame; 0: none asked for */
+    int64_t stop_by_ms; /* monotonic: leave without the answer to Q; 0: not asked */
+    int64_t minute;     /* shown by the clock */
+    int64_t plain_ms;   /* monotonic: last plain line */
+    enum view_state plain_state;
+};
+
+static void leave(struct attach *a);
+static void subscribe(struct attach *a);
+
+static int64_t now_ms(const struct attach *a)
+{
+    return a->o->frozen_time_ms ? a->o->frozen_time_ms : clock_wall_ms();
+}
+
+/* ---- drawing -------------------------------------------------------------------------------- */
+
+static void draw(struct attach *a)
+{
+    int w = 0;
+    int h = 0;
+    a->due_ms = 0;
+    a->drawn_ms = clock_mono_ms();
+    if (!a->term) return;
+    term_size(a->term, &w, &h);
+    if (!a->canvas.cell || a->canvas.w != w || a->canvas.h != h) {
+        canvas_deinit(&a->canvas);
+        canvas_init(&a->canvas, w, h, term_is_ascii(a->term));
+    }
+    bool is_still = a->tui.is_frozen && a->still;
+    struct screen_frame f = {.c = &a->canvas,
+                             .v = is_still ? a->still : a->view,
+                             .t = &a->tui,
+                             .glyphs = term_glyphs(a->term),
+                             .now_ms = is_still ? a->still_ms : now_ms(a)};
+    screen_draw(&f);
+    term_show(a->term, &a->canvas);
+    a->minute = f.now_ms / 60000;
+}
+
+static void on_paint(uv_timer_t *t)
+{
+    struct attach *a = t->data;
+    if (!a->is_leaving) draw(a);
+}
+
+/* Ask for a frame no sooner than gap_ms after the last one; an earlier wish stands. */
+static void ask_draw(struct attach *a, int64_t gap_ms)
+{
+    int64_t now = clock_mono_ms();
+    int64_t due = a->drawn_ms + gap_ms;
+    if (!a->term || a->is_leaving) return;
+    if (due < now) due = now;
+    if (a->due_ms && a->due_ms <= due) return;
+    a->due_ms = due;
+    uv_timer_start(&a->paint, on_paint, (uint64_t)(due - now), 0);
+}
+
+static void note(struct attach *a, const char *text)
+{
+    tui_note(&a->tui, text, now_ms(a) + NOTE_MS);
+    if (a->term)
+        ask_draw(a, KEY_DRAW_MS);
+    else
+        fprintf(stderr, "%s\n", text);
+}
+
+static void plain(struct attach *a)
+{
+    struct buf out = {0};
+    struct err e = {0};
+    struct view *v = a->view;
+    int64_t now = clock_mono_ms();
+    enum view_state seen = v->state;
+    if (a->tui.is_lost || !a->tui.has_view) v->state = VIEW_NO_CONTACT;
+    bool is_due = now - a->plain_ms >= PLAIN_MS || v->state != a->plain_state;
+    if (is_due) {
+        plain_line(v, now_ms(a), &out);
+        if (file_write_all(STDOUT_FILENO, out.p, out.len, "standard output", &e)) leave(a);
+        a->plain_ms = now;
+        a->plain_state = v->state;
+    }
+    v->state = seen;
+    buf_deinit(&out);
+}
+
+/* ---- the agent ------------------------------------------------------------------------------ */
+
+static void lost(struct attach *a)
+{
+    if (a->tui.is_lost) return;
+    a->tui.is_lost = true;
+    a->tui.lost_since_ms = now_ms(a) - (clock_mono_ms() - a->heard_ms);
+    if (!a->term) plain(a);
+    ask_draw(a, KEY_DRAW_MS);
+}
+
+static void take_view(struct attach *a, const uint8_t *p, size_t n)
+{
+    struct err e = {0};
+    enum view_state state = a->view->state;
+    bool was_paused = a->view->is_paused;
+    bool was_finishing = a->view->is_finishing;
+    bool is_first = !a->tui.has_view || a->tui.is_lost;
+    if (view_decode(p, n, a->view, &e)) {
+        char text[VIEW_LINE_CAP];
+        note(a, err_line(&e, text, sizeof text));
+        return;
+    }
+    a->tui.has_view = true;
+    a->tui.is_lost = false;
+    if (!a->term) {
+        plain(a);
+        return;
+    }
+    bool is_news = is_first || state != a->view->state || was_paused != a->view->is_paused ||
+                   was_finishing != a->view->is_finishing;
+    ask_draw(a, is_news ? KEY_DRAW_MS : DATA_DRAW_MS);
+}
+
+/* One line of the stream: a view, or the framing of server-sent events. */
+static bool is_view(const uint8_t **p, size_t *n)
+{
+    static const char data[] = "data:";
+    while (*n && ((*p)[*n - 1] == '\r' || (*p)[*n - 1] == ' '))
+        (*n)--;
+    if (*n > sizeof data - 1 && memcmp(*p, data, sizeof data - 1) == 0) {
+        *p += sizeof data - 1;
+        *n -= sizeof data - 1;
+    }
+    while (*n && **p == ' ') {
+        (*p)++;
+        (*n)--;
+    }
+    return *n && **p == '{';
+}
+
+static void record(struct attach *a, const uint8_t *p, size_t n)
+{
+    struct err e = {0};
+    struct buf b = {0};
+    if (a->record_fd < 0) return;
+    buf_put(&b, p, n);
+    buf_put_u8(&b, '\n');
+    if (b.failed || file_write_all(a->record_fd, b.p, b.len, a->o->record, &e)) {
+        char text[VIEW_LINE_CAP];
+        close(a->record_fd);
+        a->record_fd = -1;
+        note(a, err_line(&e, text, sizeof text));
+    }
+    buf_deinit(&b);
+}
+
+/* Only the newest whole view of what has arrived is worth reading. */
+static int on_data(const uint8_t *p, size_t n, void *ctx)
+{
+    struct attach *a = ctx;
+    if (a->is_leaving) return 1;
+    a->heard_ms = clock_mono_ms();
+    a->n_tries = 0;
+    buf_put(&a->line, p, n);
+    if (a->line.failed || a->line.len > LINE_MAX_LEN) return 1;
+    const uint8_t *best = NULL;
+    size_t n_best = 0;
+    size_t from = 0;
+    for (size_t i = a->line.len - n; i < a->line.len; i++) {
+        if (a->line.p[i] != '\n') continue;
+        const uint8_t *line = a->line.p + from;
+        size_t len = i - from;
+        from = i + 1;
+        if (!is_view(&line, &len)) continue;
+        record(a, line, len);
+        best = line;
+        n_best = len;
+    }
+    if (best) take_view(a, best, n_best);
+    if (from) {
+        memmove(a->line.p, a->line.p + from, a->line.len - from);
+        a->line.len -= from;
+    }
+    return 0;
+}
+
+static void on_retry(uv_timer_t *t)
+{
+    subscribe(t->data);
+}
+
+static void on_stream_end(const struct link_reply *r, void *ctx)
+{
+    struct attach *a = ctx;
+    (void)r; /* whatever the reason, the answer is to try again */
+    a->stream = 0;
+    buf_clear(&a->line);
+    if (a->is_leaving) return;
+    lost(a);
+    uint64_t wait = a->n_tries < 12 ? 250 : a->n_tries < 30 ? 1000 : 5000;
+    a->n_tries++;
+    uv_timer_start(&a->retry, on_retry, wait, 0);
+}
+
+static void subscribe(struct attach *a)
+{
+    if (a->is_leaving || a->stream) return;
+    struct link_request r = {.method = "GET",
+                             .path = "/v1/events",
+                             .stall_ms = STALL_MS,
+                             .on_data = on_data,
+                             .done = on_stream_end,
+                             .ctx = a};
+    a->stream = link_send(a->link, &r);
+}
+
+/* "detail (hint)" of a problem document. */
+static void put_problem(const struct link_reply *r, char *dst, size_t cap)
+{
+    json_t *o = NULL;
+    snprintf(dst, cap, "the agent refused (%d)", r->status);
+    if (json_parse(r->body, r->n_body, &o, NULL)) return;
+    const char *detail = json_string_value(json_object_get(o, "detail"));
+    const char *hint = json_string_value(json_object_get(o, "hint"));
+    char text[VIEW_LINE_CAP];
+    if (detail) {
+        snprintf(text, sizeof text, "%s%s%s%s", detail, hint ? " (" : "", hint ? hint : "",
+                 hint ? ")" : "");
+        utf8_printable(text, dst, cap);
+    }
+    json_decref(o);
+}
+
+static void on_intent_done(const struct link_reply *r, void *ctx)
+{
+    struct attach *a = ctx;
+    char text[320];
+    if (a->is_leaving) return;
+    if (a->stop_by_ms) {
+        leave(a);
+        return;
+    }
+    if (r->code == OK && r->status >= 200 && r->status < 300) return;
+    if (r->code == OK)
+        put_problem(r, text, sizeof text);
+    else
+        snprintf(text, sizeof text, "the agent could not be asked: %s", r->err.what);
+    note(a, text);
+}
+
+static void send_intent(struct attach *a, enum intent_kind kind)
+{
+    struct err e = {0};
+    struct buf body = {0};
+    struct intent it = {.kind = kind};
+    if (intent_encode(&it, &body, &e) == OK) {
+        struct link_request r = {.method = "POST",
+                                 .path = "/v1/intent",
+                                 .type = "application/json",
+                                 .body = body.p,
+                                 .n_body = body.len,
+                                 .stall_ms = STALL_MS,
+                                 .done = on_intent_done,
+                                 .ctx = a};
+        link_send(a->link, &r);
+    } else {
+        note(a, e.what);
+    }
+    buf_deinit(&body);
+}
+
+/* ---- keys and signals ----------------------------------------------------------------------- */
+
+static void freeze(struct attach *a)
+{
+    if (a->tui.is_frozen && !a->still) {
+        a->still = xmalloc(sizeof *a->still);
+        *a->still = *a->view;
+        a->still_ms = now_ms(a);
+    } else if (!a->tui.is_frozen) {
+        free(a->still);
+        a->still = NULL;
+    }
+}
+
+static void on_key(struct attach *a, int key)
+{
+    struct tui_command c = tui_key(&a->tui, key, a->view);
+    freeze(a);
+    switch (c.kind) {
+    case TUI_NOTHING: return;
+    case TUI_DRAW: break;
+    case TUI_REDRAW:
+        term_resize(a->term);
+        term_forget(a->term);
+        break;
+    case TUI_ASK: send_intent(a, c.intent); break;
+    case TUI_CLOSE: leave(a); return;
+    case TUI_STOP:
+        send_intent(a, c.intent);
+        a->stop_by_ms = clock_mono_ms() + STOP_MS;
+        break;
+    }
+    ask_draw(a, KEY_DRAW_MS);
+}
+
+static void on_tty(uv_poll_t *p, int status, int events)
+{
+    struct attach *a = p->data;
+    (void)events;
+    int key = status < 0 ? KEYMAP_EOF : term_key(a->term);
+    if (key == KEYMAP_NONE && !term_has_input(a->term)) key = KEYMAP_EOF;
+    while (key != KEYMAP_NONE && !a->is_leaving) {
+        on_key(a, key);
+        if (!a->is_leaving) key = term_key(a->term);
+    }
+}
+
+static void on_signal(uv_signal_t *s, int sig)
+{
+    struct attach *a = s->data;
+    switch (sig) {
+    case SIGWINCH:
+        if (a->term) term_resize(a->term);
+        ask_draw(a, 0);
+        break;
+    case SIGTSTP:
+        if (a->term) term_suspend(a->term);
+        raise(SIGSTOP);
+        break;
+    case SIGCONT:
+        if (a->term) term_resume(a->term);
+        ask_draw(a, 0);
+        break;
+    default: leave(a); break;
+    }
+}
+
+/* Once a second: silence, countdowns, the clock's minute. Draws only when one of them moved. */
+static void on_tick(uv_timer_t *t)
+{
+    struct attach *a = t->data;
+    int64_t now = clock_mono_ms();
+    if (a->stop_by_ms && now >= a->stop_by_ms) {
+        leave(a);
+        return;
+    }
+    if (a->tui.has_view && now - a->heard_ms > SILENCE_MS) lost(a);
+    if (!a->term) {
+        plain(a);
+        return;
+    }
+    if (a->tui.note[0] && now_ms(a) >= a->tui.note_until_ms) {
+        a->tui.note[0] = 0;
+        ask_draw(a, 0);
+    }
+    bool is_moving = a->tui.is_lost || !a->tui.has_view || a->view->ends_at_ms != VIEW_NONE;
+    if (is_moving || now_ms(a) / 60000 != a->minute) ask_draw(a, DATA_DRAW_MS);
+}
+
+/* ---- beginning and end ---------------------------------------------------------------------- */
+
+static void leave(struct attach *a)
+{
+    if (a->is_leaving) return;
+    a->is_leaving = true;
+    if (a->has_tty) uv_close((uv_handle_t *)&a->tty, NULL);
+    uv_close((uv_handle_t *)&a->tick, NULL);
+    uv_close((uv_handle_t *)&a->paint, NULL);
+    uv_close((uv_handle_t *)&a->retry, NULL);
+    for (size_t i = 0; i < a->n_sig; i++)
+        uv_close((uv_handle_t *)&a->sig[i], NULL);
+    link_close(a->link, NULL, NULL);
+}
+
+static void start_signals(struct attach *a)
+{
+    static const int watched[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT};
+    size_t n = a->o->is_plain ? 4 : 7; /* lines are stopped and continued by the shell alone */
+    signal(SIGPIPE, SIG_IGN);
+    for (; a->n_sig < n; a->n_sig++) {
+        uv_signal_init(&a->loop, &a->sig[a->n_sig]);
+        a->sig[a->n_sig].data = a;
+        uv_signal_start(&a->sig[a->n_sig], on_signal, watched[a->n_sig]);
+    }
+}
+
+static void start_terminal(struct attach *a)
+{
+    struct err e = {0};
+    struct term_options o = {.no_color = a->o->no_color,
+                             .glyphs = a->o->graphs ? theme_glyphs(a->o->graphs) : -1};
+    if (a->o->is_plain || !isatty(STDOUT_FILENO)) return;
+    if (term_open(&o, &a->term, &e)) {
+        char text[400];
+        fprintf(stderr, "potluck: %s; showing lines instead\n", err_line(&e, text, sizeof text));
+        a->term = NULL;
+        return;
+    }
+    draw(a);
+    if (uv_poll_init(&a->loop, &a->tty, term_fd(a->term)) == 0) {
+        a->has_tty = true;
+        a->tty.data = a;
+        uv_poll_start(&a->tty, UV_READABLE, on_tty);
+    }
+}
+
+static void start_timers(struct attach *a)
+{
+    uv_timer_t *const all[] = {&a->tick, &a->paint, &a->retry};
+    for (size_t i = 0; i < 3; i++) {
+        uv_timer_init(&a->loop, all[i]);
+        all[i]->data = a;
+    }
+    uv_timer_start(&a->tick, on_tick, 1000, 1000);
+}
+
+static int run(struct attach *a, struct err *e)
+{
+    struct link_config c = {.unix_path = a->o->socket};
+    if (uv_loop_init(&a->loop)) return err_set(e, ERR_NOMEM, 0, "cannot make an event loop");
+    int rc = link_create(&a->loop, &c, &a->link, e);
+    if (rc == OK) {
+        a->heard_ms = clock_mono_ms();
+        a->tui.lost_since_ms = now_ms(a);
+        a->plain_state = VIEW_STATE_COUNT;
+        start_signals(a);
+        start_timers(a);
+        start_terminal(a);
+        subscribe(a);
+        uv_run(&a->loop, UV_RUN_DEFAULT);
+        term_close(a->term);
+    }
+    uv_loop_close(&a->loop);
+    return rc;
+}
+
+static int open_record(struct attach *a, struct err *e)
+{
+    a->record_fd = -1;
+    if (!a->o->record) return OK;
+    a->record_fd = open(a->o->record, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (a->record_fd < 0) return file_error(e, errno, "opening", a->o->record);
+    return OK;
+}
+
+static int live(const struct attach_options *o, enum screen first, struct err *e)
+{
+    struct attach a = {.o = o, .tui = {.screen = first}};
+    int rc = open_record(&a, e);
+    if (rc) return rc;
+    a.view = xmalloc(sizeof *a.view);
+    view_init(a.view);
+    rc = run(&a, e);
+    if (a.record_fd >= 0) close(a.record_fd);
+    canvas_deinit(&a.canvas);
+    buf_deinit(&a.line);
+    free(a.view);
+    free(a.still);
+    return rc;
+}
+
+/* ---- one frame as text ---------------------------------------------------------------------- */
+
+static int last_view(const char *path, struct view *ret, struct err *e)
+{
+    struct buf text = {0};
+    int rc = file_read(path, RECORDING_MAX, &text, e);
+    size_t end = text.len;
+    while (end && (text.p[end - 1] == '\n' || text.p[end - 1] == '\r'))
+        end--;
+    size_t from = end;
+    while (from && text.p[from - 1] != '\n')
+        from--;
+    if (rc == OK) rc = view_decode(text.p + from, end - from, ret, e);
+    if (rc != OK) err_wrap(e, "reading the recording '%s'", path);
+    buf_deinit(&text);
+    return rc;
+}
+
+static int dump_size(const char *text, int *ret_w, int *ret_h, struct err *e)
+{
+    char rest = 0;
+    int n = sscanf(text, "%dx%d%c", ret_w, ret_h, &rest);
+    if (n == 2 && *ret_w >= 1 && *ret_w <= CANVAS_MAX_W && *ret_h >= 1 && *ret_h <= CANVAS_MAX_H)
+        return OK;
+    err_set(e, ERR_ARG, 0, "'%s' is no size of a screen", text);
+    err_hint(e, "give columns x rows, for example --dump 80x24");
+    return ERR_ARG;
+}
+
+static int dump(const struct attach_options *o, enum screen screen, struct err *e)
+{
+    int w = 0;
+    int h = 0;
+    bool is_ascii = false;
+    int rc = dump_size(o->dump, &w, &h, e);
+    if (rc) return rc;
+    if (!o->recording) {
+        err_set(e, ERR_ARG, 0, "there is nothing to draw");
+        err_hint(e, "name a file of views with --recording FILE");
+        return ERR_ARG;
+    }
+    enum glyphs glyphs = term_glyphs_of("", &is_ascii);
+    if (o->graphs && !is_ascii) glyphs = (enum glyphs)theme_glyphs(o->graphs);
+    struct view *v = xmalloc(sizeof *v);
+    view_init(v);
+    rc = last_view(o->recording, v, e);
+    if (rc == OK) {
+        struct canvas c;
+        struct buf out = {0};
+        struct tui t = {.screen = screen, .has_view = true};
+        struct screen_frame f = {.c = &c,
+                                 .v = v,
+                                 .t = &t,
+                                 .glyphs = glyphs,
+                                 .now_ms = o->frozen_time_ms ? o->frozen_time_ms : v->at_ms};
+        canvas_init(&c, w, h, is_ascii);
+        screen_draw(&f);
+        for (int y = 0; y < c.h; y++) {
+            canvas_row(&c, y, &out);
+            buf_put_u8(&out, '\n');
+        }
+        rc = buf_ok(&out, e);
+        if (rc == OK) rc = file_write_all(STDOUT_FILENO, out.p, out.len, "standard output", e);
+        buf_deinit(&out);
+        canvas_deinit(&c);
+    }
+    free(v);
+    return rc;
+}
+
+/* The locale decides what can be shown; a frame asked for with finer graphs than it has gets
+ * the C library's own UTF-8 locale.
+ */
+static void choose_locale(const struct attach_options *o)
+{
+    bool is_ascii = false;
+    setlocale(LC_CTYPE, "");
+    term_glyphs_of("", &is_ascii);
+    if (is_ascii && o->dump && o->graphs && strcmp(o->graphs, "ascii") != 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+int attach_screen(const struct attach_options *o, struct err *e)
+{
+    int screen = o->screen ? tui_screen(o->screen) : SCREEN_OVERVIEW;
+    if (screen < 0) {
+        err_set(e, ERR_ARG, 0, "there is no screen '%s'", o->screen);
+        err_hint(e, "choose overview, run, peers, credits, log or help");
+        return ERR_ARG;
+    }
+    if (o->graphs && theme_glyphs(o->graphs) < 0) {
+        err_set(e, ERR_ARG, 0, "there are no graphs '%s'", o->graphs);
+        err_hint(e, "choose braille, blocks or ascii");
+        return ERR_ARG;
+    }
+    choose_locale(o);
+    if (o->dump) return dump(o, (enum screen)screen, e);
+    return live(o, (enum screen)screen, e);
+}

@@ -1,0 +1,21 @@
+#include "tui/plain.h"
+
+#include "view/text.h"
+
+void plain_line(const struct view *v, int64_t now_ms, struct buf *out)
+{
+    char a[TEXT_CAP];
+    buf_printf(out, "%s %s", text_clock(now_ms, a), view_state_word(v->state));
+    if (v->reason[0]) buf_printf(out, ": %s", v->reason);
+    if (v->ends_at_ms != VIEW_NONE && v->ends_at_ms >= now_ms)
+        buf_printf(out, ", %s left", text_duration(v->ends_at_ms - now_ms, a));
+    if (v->run_name[0]) {
+        buf_printf(out, "; round %s", text_count((int64_t)v->round, a));
+        buf_printf(out, "; speed %s tok/s", text_number(v->tok_per_s, a));
+        buf_printf(out, "; loss %s", text_fixed(v->loss, 3, a));
+        buf_printf(out, "; earned %s", text_credits(v->credits_confirmed, a));
+        buf_printf(out, "; pending %s", text_credits(v->credits_pending, a));
+        buf_printf(out, "; contributors %s", text_count(v->n_peers, a));
+    }
+    buf_put_str(out, "\n");
+}

@@ -1,0 +1,343 @@
+#include "tui/screen.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "tui/graph.h"
+#include "tui/keymap.h"
+#include "view/text.h"
+
+#define STATE_TEXT 512
+#define HOUR_MS    INT64_C(3600000)
+
+/* ---- shared by the screens ------------------------------------------------------------------ */
+
+enum view_state screen_state(const struct screen_frame *f)
+{
+    return f->t->is_lost || !f->t->has_view ? VIEW_NO_CONTACT : f->v->state;
+}
+
+char *screen_mark(const struct screen_frame *f, const char *text, char *dst, size_t cap)
+{
+    bool is_number = strcmp(text, "-") != 0;
+    snprintf(dst, cap, "%s%s", text, f->is_old && is_number ? "?" : "");
+    return dst;
+}
+
+void screen_title(const struct screen_frame *f, struct rect r, const char *title, const char *value,
+                  const char *extra)
+{
+    char marked[160];
+    if (r.h < 1 || r.w < 1) return;
+    int x = r.x;
+    int end = r.x + r.w;
+    x += canvas_text(f->c, x, r.y, end - x, STYLE_TITLE, title);
+    if (value[0] && end - x > 3) {
+        screen_mark(f, value, marked, sizeof marked);
+        x += 2;
+        x += canvas_text(f->c, x, r.y, end - x, STYLE_VALUE, marked);
+    }
+    if (extra[0] && canvas_width(f->c, extra) + 2 <= end - x) {
+        x += 2;
+        x += canvas_text(f->c, x, r.y, end - x, STYLE_DIM, extra);
+    }
+    if (end - x > 1) canvas_fill(f->c, x + 1, r.y, end - x - 1, theme_rule(f->glyphs), STYLE_DIM);
+}
+
+void screen_pair(const struct screen_frame *f, struct rect r, int y, int label_w, const char *label,
+                 enum style style, const char *value)
+{
+    char marked[320];
+    if (y < r.y || y >= r.y + r.h) return;
+    canvas_text(f->c, r.x, y, label_w < r.w ? label_w : r.w, STYLE_DIM, label);
+    screen_mark(f, value, marked, sizeof marked);
+    canvas_text(f->c, r.x + label_w + 1, y, r.w - label_w - 1, style, marked);
+}
+
+void screen_log_line(const struct screen_frame *f, struct rect r, int y, const struct view_log *l)
+{
+    static const char *const word[] = {"debug", "info", "warn", "error"};
+    static const enum style look[] = {STYLE_DIM, STYLE_DIM, STYLE_WARN, STYLE_BAD};
+    char at[16] = "-";
+    int level = l->level <= LOG_ERROR ? l->level : LOG_ERROR;
+    if (l->at_ms != VIEW_NONE) clock_hms(l->at_ms, at);
+    int x = r.x;
+    int end = r.x + r.w;
+    x += canvas_text(f->c, x, y, end - x, STYLE_DIM, at) + 2;
+    canvas_text(f->c, x, y, end - x, look[level], word[level]);
+    x += 7;
+    canvas_text(f->c, x, y, end - x, level >= LOG_WARN ? STYLE_VALUE : STYLE_TEXT, l->text);
+}
+
+void screen_graph(const struct screen_frame *f, struct rect r, int which, bool is_bare)
+{
+    const struct view *v = f->v;
+    struct graph g = {.glyphs = f->glyphs, .is_bare = is_bare, .last_round = v->round};
+    switch (which) {
+    case 0:
+        g.s = &v->speed;
+        g.style = STYLE_SPEED;
+        break;
+    case 1:
+        g.s = &v->loss_curve;
+        g.kind = GRAPH_LINE;
+        g.style = STYLE_LOSS;
+        break;
+    case 2:
+        g.s = v->earned.n >= v->earned_pending.n ? &v->earned : &v->earned_pending;
+        g.on_top = g.s == &v->earned ? &v->earned_pending : NULL;
+        g.kind = GRAPH_BARS;
+        g.style = STYLE_EARNED;
+        break;
+    default:
+        g.s = &v->peers_curve;
+        g.style = STYLE_PEERS;
+        break;
+    }
+    if (f->is_old) g.style = STYLE_DIM;
+    graph_draw(f->c, r, &g);
+}
+
+/* ---- the state line ------------------------------------------------------------------------- */
+
+static enum style state_style(enum view_state s)
+{
+    switch (s) {
+    case VIEW_RUNNING:
+    case VIEW_SENDING:
+    case VIEW_JOINING:
+    case VIEW_FETCHING: return STYLE_GOOD;
+    case VIEW_STOPPED:
+    case VIEW_NO_CONTACT:
+    case VIEW_RETRYING: return STYLE_BAD;
+    case VIEW_WAITING:
+    case VIEW_PAUSED:
+    case VIEW_FINISHING:
+    case VIEW_LEAVING: return STYLE_WARN;
+    case VIEW_IDLE:
+    case VIEW_STATE_COUNT: break;
+    }
+    return STYLE_TITLE;
+}
+
+/* "38 s left" for what is near, a time of the day for what is not. */
+static void put_end(const struct screen_frame *f, char *dst, size_t cap)
+{
+    char a[TEXT_CAP];
+    char b[TEXT_CAP];
+    int64_t left = f->v->ends_at_ms - f->now_ms;
+    dst[0] = 0;
+    if (f->v->ends_at_ms == VIEW_NONE || left < 0) return;
+    if (left < HOUR_MS)
+        snprintf(dst, cap, " - %s left", text_duration(left, a));
+    else
+        snprintf(dst, cap, " - until %s (%s)", text_clock(f->v->ends_at_ms, a),
+                 text_duration(left, b));
+}
+
+static void put_no_contact(const struct screen_frame *f, char *dst, size_t cap)
+{
+    char age[TEXT_CAP];
+    int64_t ms = f->now_ms - f->t->lost_since_ms;
+    text_duration(ms < 1000 ? 1000 : ms, age);
+    if (f->t->has_view)
+        snprintf(dst, cap, "the agent has not answered for %s; numbers below are old, trying again",
+                 age);
+    else
+        snprintf(dst, cap, "waiting for the agent to answer (%s)", age);
+}
+
+/* Reason, end and override in one text. */
+static void put_state(const struct screen_frame *f, char *dst, size_t cap)
+{
+    char end[2 * TEXT_CAP + 24];
+    if (screen_state(f) == VIEW_NO_CONTACT) {
+        put_no_contact(f, dst, cap);
+        return;
+    }
+    put_end(f, end, sizeof end);
+    const char *hint = f->v->override_hint;
+    snprintf(dst, cap, "%s%s%s%s%s", f->v->reason, end, hint[0] ? "  (" : "", hint,
+             hint[0] ? ")" : "");
+}
+
+static int chip_width(const struct screen_frame *f)
+{
+    return (int)strlen(view_state_word(screen_state(f))) + 2;
+}
+
+static int draw_chip(const struct screen_frame *f, int max_w)
+{
+    char chip[32];
+    snprintf(chip, sizeof chip, "[%s]", view_state_word(screen_state(f)));
+    return canvas_text(f->c, 0, 0, max_w, state_style(screen_state(f)), chip);
+}
+
+/* Row 0 gives way at its right end: first the run's name, then the clock. */
+static int draw_corner(const struct screen_frame *f, int used)
+{
+    char clock[TEXT_CAP];
+    char name[64];
+    int w = f->c->w;
+    text_clock(f->now_ms, clock);
+    int need = canvas_width(f->c, clock);
+    if (used + 2 + need > w) return w;
+    canvas_text_right(f->c, 0, 0, w, STYLE_DIM, clock);
+    w -= need;
+    screen_mark(f, f->v->run_name, name, sizeof name);
+    need = canvas_width(f->c, name);
+    if (!f->v->run_name[0] || used + 4 + need > w) return w - 1;
+    canvas_text_right(f->c, 0, 0, w - 2, STYLE_TITLE, name);
+    return w - 3 - need;
+}
+
+static void draw_state(const struct screen_frame *f, int n_rows)
+{
+    char text[STATE_TEXT];
+    put_state(f, text, sizeof text);
+    int x = draw_chip(f, f->c->w) + 1;
+    int need = canvas_width(f->c, text);
+    if (n_rows == 1) {
+        draw_corner(f, x + need);
+        canvas_text(f->c, x, 0, f->c->w - x, STYLE_TEXT, text);
+        return;
+    }
+    int w = draw_corner(f, f->c->w - 8) - x; /* the clock stays, the name does not */
+    size_t cut = canvas_break(f->c, text, w);
+    const char *rest = text + cut;
+    while (*rest == ' ')
+        rest++;
+    canvas_text(f->c, x, 1, f->c->w - x, STYLE_TEXT, rest);
+    text[cut] = 0;
+    canvas_text(f->c, x, 0, w, STYLE_TEXT, text);
+}
+
+/* ---- tabs and keys -------------------------------------------------------------------------- */
+
+static void draw_tabs(const struct screen_frame *f, struct rect r)
+{
+    static const char *const name[TUI_TABS] = {"Overview", "Run", "Peers", "Credits", "Log"};
+    int x = r.x;
+    for (int i = 0; i < TUI_TABS; i++) {
+        bool is_here = (int)f->t->screen == i;
+        char tab[32];
+        snprintf(tab, sizeof tab, is_here ? "<%d %s>" : " %d %s ", i + 1, name[i]);
+        x += canvas_text(f->c, x, r.y, r.x + r.w - x, is_here ? STYLE_HERE : STYLE_TEXT, tab) + 1;
+    }
+    const char *right = f->t->screen == SCREEN_HELP ? "<? Help>" : "? Help ";
+    if (x + (int)strlen(right) + 1 <= r.x + r.w)
+        canvas_text_right(f->c, r.x, r.y, r.w, f->t->screen == SCREEN_HELP ? STYLE_HERE : STYLE_DIM,
+                          right);
+}
+
+/* The greatest rank whose keys all fit into w cells. */
+static int fitting_rank(const struct screen_frame *f, int w)
+{
+    int n = 0;
+    const struct keymap_entry *k = keymap_table(&n);
+    for (int rank = 8; rank > 0; rank--) {
+        int need = 0;
+        for (int i = 0; i < n; i++)
+            if (k[i].label && k[i].rank <= rank)
+                need += (int)strlen(k[i].keys) +
+                        (int)strlen(keymap_label(&k[i], f->v, f->t->is_frozen)) + 1 +
+                        (need ? 2 : 0);
+        if (need <= w) return rank;
+    }
+    return 0;
+}
+
+static void draw_keys(const struct screen_frame *f, struct rect r, int x)
+{
+    int n = 0;
+    const struct keymap_entry *k = keymap_table(&n);
+    int end = r.x + r.w;
+    int rank = fitting_rank(f, end - x);
+    bool is_first = true;
+    for (int i = 0; i < n; i++) {
+        if (!k[i].label || k[i].rank > rank) continue;
+        if (!is_first) x += 2;
+        is_first = false;
+        x += canvas_text(f->c, x, r.y, end - x, STYLE_KEY, k[i].keys) + 1;
+        x += canvas_text(f->c, x, r.y, end - x, STYLE_TEXT,
+                         keymap_label(&k[i], f->v, f->t->is_frozen));
+    }
+}
+
+/* Before anything is stopped, what stopping costs. */
+static void draw_question(const struct screen_frame *f, struct rect r)
+{
+    char age[TEXT_CAP];
+    text_duration(f->v->saved_ms_ago, age);
+    if (f->v->saved_ms_ago == VIEW_NONE || r.w < 70)
+        canvas_printf(f->c, r.x, r.y, r.w, STYLE_WARN, "Stop training and quit? y Yes  n No");
+    else
+        canvas_printf(f->c, r.x, r.y, r.w, STYLE_WARN,
+                      "Stop training and quit? At most %s of work is lost.  y Yes  n No", age);
+}
+
+static void draw_bottom(const struct screen_frame *f, struct rect r)
+{
+    int x = r.x;
+    if (r.h < 1) return;
+    if (f->t->is_asking) {
+        draw_question(f, r);
+        return;
+    }
+    if (f->t->note[0] && f->now_ms < f->t->note_until_ms) {
+        canvas_text(f->c, r.x, r.y, r.w, STYLE_WARN, f->t->note);
+        return;
+    }
+    if (f->t->is_frozen)
+        x += canvas_text(f->c, x, r.y, r.w, STYLE_WARN,
+                         r.w >= 72 ? "[FROZEN, training continues]" : "[FROZEN]") +
+             2;
+    draw_keys(f, r, x);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static void draw_body(const struct screen_frame *f, enum layout_kind kind)
+{
+    if (kind == LAYOUT_LINE) {
+        screen_line_draw(f);
+        return;
+    }
+    switch (f->t->screen) {
+    case SCREEN_OVERVIEW:
+        if (kind == LAYOUT_COMPACT)
+            screen_compact_draw(f);
+        else
+            screen_overview_draw(f);
+        break;
+    case SCREEN_RUN: screen_run_draw(f); break;
+    case SCREEN_PEERS: screen_peers_draw(f); break;
+    case SCREEN_CREDITS: screen_credits_draw(f); break;
+    case SCREEN_LOG: screen_log_draw(f); break;
+    case SCREEN_HELP: screen_help_draw(f); break;
+    case SCREEN_COUNT: break;
+    }
+}
+
+void screen_draw(struct screen_frame *f)
+{
+    char text[STATE_TEXT];
+    canvas_clear(f->c);
+    f->is_old = f->t->is_lost && f->t->has_view;
+    put_state(f, text, sizeof text);
+    int want = chip_width(f) + 1 + canvas_width(f->c, text);
+    struct layout l = layout_frame(f->c->w, f->c->h, want);
+    f->body = l.body;
+    if (l.kind == LAYOUT_LINE) {
+        f->body = (struct rect){0, 0, f->c->w, f->c->h};
+    } else {
+        draw_state(f, l.n_state);
+        if (l.tabs.h) draw_tabs(f, l.tabs);
+        draw_bottom(f, l.keys);
+    }
+    draw_body(f, l.kind);
+}

@@ -1,0 +1,57 @@
+#pragma once
+/* Why: one frame is a pure function of the view, what the person chose (struct tui), what the
+ * terminal can show and the time. screen_draw is the whole picture; each screen_*.c fills the
+ * space between the state line and the key bar.
+ */
+
+#include "tui/canvas.h"
+#include "tui/layout.h"
+#include "tui/tui.h"
+#include "view/view.h"
+
+struct screen_frame {
+    struct canvas *c;
+    const struct view *v;
+    const struct tui *t;
+    enum glyphs glyphs;
+    int64_t now_ms;   /* wall clock */
+    struct rect body; /* set by screen_draw for the screen's own file */
+    bool is_old;      /* set by screen_draw: numbers carry a "?" */
+};
+
+/* Draw everything; f->c has its size. f->body and f->is_old need not be set. */
+void screen_draw(struct screen_frame *f);
+
+/* One for each file. */
+void screen_overview_draw(const struct screen_frame *f);
+void screen_compact_draw(const struct screen_frame *f); /* Overview below 60 x 16 */
+void screen_line_draw(const struct screen_frame *f);    /* anything below 40 x 10 */
+void screen_run_draw(const struct screen_frame *f);
+void screen_peers_draw(const struct screen_frame *f);
+void screen_credits_draw(const struct screen_frame *f);
+void screen_log_draw(const struct screen_frame *f);
+void screen_help_draw(const struct screen_frame *f);
+
+/* ---- shared by the screens ------------------------------------------------------------------ */
+
+/* The state actually shown: NO CONTACT when the agent does not answer. */
+enum view_state screen_state(const struct screen_frame *f);
+
+/* "Your speed  412 tok/s  avg 398 -----": a title, its number, what else fits, a rule. The extra
+ * text may be "". Returns nothing; takes row r.y.
+ */
+void screen_title(const struct screen_frame *f, struct rect r, const char *title, const char *value,
+                  const char *extra);
+
+/* "label      value" on row y of r; label_w cells for the label. */
+void screen_pair(const struct screen_frame *f, struct rect r, int y, int label_w, const char *label,
+                 enum style style, const char *value);
+
+/* One log line at row y; long ones are cut. */
+void screen_log_line(const struct screen_frame *f, struct rect r, int y, const struct view_log *l);
+
+/* "3.214?" when old: a copy of text with the mark. Returns dst. */
+char *screen_mark(const struct screen_frame *f, const char *text, char *dst, size_t cap);
+
+/* The four graphs. which: 0 speed, 1 loss, 2 earned, 3 contributors; into r without a title. */
+void screen_graph(const struct screen_frame *f, struct rect r, int which, bool is_bare);
