@@ -43,7 +43,7 @@ static const struct field view_fields[] = {
     FIELD(view, seq, U64), FIELD(view, at_ms, I64), TEXT_FIELD(view, version),
     FIELD(view, state, STATE), TEXT_FIELD(view, reason), FIELD(view, ends_at_ms, I64),
     TEXT_FIELD(view, override_hint), FIELD(view, is_paused, BOOL), FIELD(view, is_finishing, BOOL),
-    FIELD(view, is_demo, BOOL), TEXT_FIELD(view, name), TEXT_FIELD(view, key),
+    FIELD(view, is_demo, BOOL), FIELD(view, is_run_ended, BOOL), TEXT_FIELD(view, name), TEXT_FIELD(view, key),
     TEXT_FIELD(view, run_name), TEXT_FIELD(view, run_note), TEXT_FIELD(view, run_id),
     TEXT_FIELD(view, aggregator), FIELD(view, round, U64), FIELD(view, n_rounds, U64),
     FIELD(view, round_frac, REAL), FIELD(view, round_ends_at_ms, I64), FIELD(view, i_step, U64),

@@ -83,8 +83,9 @@ struct view {
     char override_hint[64];     /* "p: resume" */
     bool is_paused;             /* the wish */
     bool is_finishing;
-    bool is_demo;  /* q ends the demo */
-    char name[40]; /* you: chosen name or peer-xxxx */
+    bool is_demo;      /* q ends the demo */
+    bool is_run_ended; /* the final model is held */
+    char name[40];     /* you: chosen name or peer-xxxx */
     char key[65];
 
     /* run */

@@ -1,0 +1,196 @@
+#include "client/agent.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "client/agent_parts.h"
+#include "client/snapshot.h"
+
+#define MAX_LOG_BYTES (4l << 20)
+
+/* --- the end: run, control socket, handles; then the loop has nothing left to do ------------------- */
+
+static void close_all(struct agent *a)
+{
+    if (a->is_ending) return;
+    a->is_ending = true;
+    agent_run_end(a);
+    control_close(a->control, NULL, NULL);
+    a->control = NULL;
+    uv_close((uv_handle_t *)&a->wake, NULL);
+    uv_close((uv_handle_t *)&a->tick, NULL);
+    uv_close((uv_handle_t *)&a->second, NULL);
+    uv_close((uv_handle_t *)&a->sigint, NULL);
+    uv_close((uv_handle_t *)&a->sigterm, NULL);
+}
+
+void agent_gone(struct agent *a, enum intent_kind why)
+{
+    if (why != INTENT_LEAVE) {
+        log_info("goodbye");
+        close_all(a);
+        return;
+    }
+    struct err e = {0};
+    if (home_forget_current(a->config.home, &e) != OK) log_err(LOG_WARN, &e, "leaving the run");
+    log_info("the run was left; your key and receipts are kept");
+    agent_run_end(a);
+    control_changed(a->control);
+}
+
+/* --- what people ask -------------------------------------------------------------------------------- */
+
+static int join(struct agent *a, const char *text, struct err *e)
+{
+    struct hash run;
+    if (hash_from_hex(text, &run) != 0) {
+        err_set(e, ERR_ARG, 0, "a run is joined by its stored description");
+        err_hint(e, "use `potluck join FILE` or `potluck join LINK`");
+        return ERR_ARG;
+    }
+    if (a->has_run && hash_equal(&run, &a->run->id)) return OK;
+    if (a->has_run) {
+        err_set(e, ERR_WRONG_STATE, 0, "this agent already takes part in \"%s\"", a->run->name);
+        err_hint(e, "leave it first with `potluck leave`");
+        return ERR_WRONG_STATE;
+    }
+    int rc = agent_run_begin(a, &run, e);
+    if (rc == OK) rc = home_set_current(a->config.home, &run, e);
+    return rc;
+}
+
+/* Ask the session; without one, do what makes sense. */
+static int ask(const struct intent *it, void *ctx, struct err *e)
+{
+    struct agent *a = ctx;
+    if (it->kind == INTENT_JOIN) return join(a, it->text, e);
+    if (a->is_open) {
+        log_info("asked to %s", intent_name(it->kind));
+        struct session_event ev = {.kind = SESSION_EV_INTENT, .intent = it->kind};
+        agent_run_event(a, &ev);
+        return OK;
+    }
+    if (it->kind == INTENT_STOP) {
+        close_all(a);
+        return OK;
+    }
+    if (it->kind == INTENT_LEAVE && a->has_run) {
+        agent_gone(a, INTENT_LEAVE);
+        return OK;
+    }
+    err_set(e, ERR_WRONG_STATE, 0,
+            a->has_run ? "the agent is still getting ready" : "no run is joined");
+    err_hint(e, a->has_run ? "try again in a moment" : "join one with `potluck join FILE`");
+    return ERR_WRONG_STATE;
+}
+
+static void look(struct view *v, void *ctx)
+{
+    snapshot_fill(ctx, v);
+}
+
+/* --- handles ------------------------------------------------------------------------------------------ */
+
+static void on_wake(uv_async_t *h)
+{
+    agent_run_news(h->data);
+}
+
+static void on_tick(uv_timer_t *h)
+{
+    struct session_event ev = {.kind = SESSION_EV_TICK};
+    agent_run_event(h->data, &ev);
+}
+
+static void on_second(uv_timer_t *h)
+{
+    struct agent *a = h->data;
+    a->n_seconds++;
+    snapshot_machine(&a->machine, clock_mono_ms());
+    agent_run_second(a);
+}
+
+static void on_signal(uv_signal_t *h, int signum)
+{
+    struct agent *a = h->data;
+    (void)signum;
+    struct intent it = {.kind = INTENT_STOP};
+    if (ask(&it, a, NULL) != OK) close_all(a);
+}
+
+static void init_handles(struct agent *a)
+{
+    uv_async_init(&a->loop, &a->wake, on_wake);
+    uv_timer_init(&a->loop, &a->tick);
+    uv_timer_init(&a->loop, &a->second);
+    uv_signal_init(&a->loop, &a->sigint);
+    uv_signal_init(&a->loop, &a->sigterm);
+    a->wake.data = a;
+    a->tick.data = a;
+    a->second.data = a;
+    a->sigint.data = a;
+    a->sigterm.data = a;
+    a->on_tick = on_tick;
+    uv_signal_start(&a->sigint, on_signal, SIGINT);
+    uv_signal_start(&a->sigterm, on_signal, SIGTERM);
+    uv_timer_start(&a->second, on_second, 1000, 1000);
+}
+
+static void begin_current(struct agent *a)
+{
+    struct hash run;
+    struct err e = {0};
+    int rc = home_current(a->config.home, &run, &e);
+    if (rc == ERR_NOTFOUND) {
+        log_info("no run is joined yet; join one with `potluck join FILE`");
+        return;
+    }
+    if (rc == OK) rc = agent_run_begin(a, &run, &e);
+    if (rc == OK) return;
+    a->stopped = e;
+    log_err(LOG_ERROR, &e, "the joined run cannot be taken up");
+}
+
+static int prepare(struct agent *a, struct err *e)
+{
+    const struct home *h = a->config.home;
+    char path[PATH_CAP];
+    int rc = home_key(h, &a->key, e);
+    if (rc != OK) return rc;
+    home_name(h, a->name);
+    if (path_format(path, "%s/agent.log", h->paths.state) != 0)
+        return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
+    rc = log_open(path, MAX_LOG_BYTES, e);
+    if (rc != OK) return rc;
+    struct control_config c = {
+        .loop = &a->loop, .socket_path = h->paths.socket, .look = look, .ask = ask, .ctx = a};
+    return control_create(&c, &a->control, e);
+}
+
+int agent_run(const struct agent_config *c, struct err *e)
+{
+    struct agent *a = alloc_zero(1, sizeof *a);
+    if (!a) return err_set(e, ERR_NOMEM, 0, "no memory for the agent");
+    a->config = *c;
+    logbook_init(&a->logbook);
+    uv_loop_init(&a->loop);
+    (void)signal(SIGPIPE, SIG_IGN);
+    int rc = prepare(a, e);
+    if (rc == OK) {
+        init_handles(a);
+        begin_current(a);
+        uv_run(&a->loop, UV_RUN_DEFAULT);
+    }
+    check(uv_loop_close(&a->loop) == 0);
+    logbook_deinit(&a->logbook);
+    key_wipe(&a->key);
+    free(a);
+    log_close();
+    return rc;
+}

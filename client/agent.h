@@ -1,0 +1,23 @@
+#pragma once
+/* Why: the background process that contributes. It owns the loop and joins the parts: the session
+ * decides, the wire asks the aggregator, the work trains, the control socket serves screens.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "client/home.h"
+
+struct agent_config {
+    struct home *home; /* open and locked */
+    uint32_t n_threads;
+    uint64_t quota_bytes;  /* text cache */
+    int64_t save_every_ms; /* local state */
+    bool is_demo;          /* told to screens: q ends the demo */
+};
+
+/* Run until `stop` or a signal asks to end. Blocks; owns its loop. Errors only for what makes it
+ * useless from the start: the control socket in use, no key.
+ */
+int agent_run(const struct agent_config *c, struct err *e) MUST_CHECK;

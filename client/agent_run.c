@@ -1,0 +1,499 @@
+/* One joined run: carries out what its session orders, and tells it what came of it. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "client/agent_parts.h"
+
+#define PARK_MS          20000 /* a pause longer than this saves the state */
+#define LOOK_EVERY_S     5
+#define SAVE_HISTORY_S   120
+#define MAX_HISTORY_FILE (8u << 20)
+#define MAX_NOTE_FILE    4096
+
+/* --- orders to the trainer ---------------------------------------------------------------------- */
+
+static enum work_kind work_kind_of(enum session_do what)
+{
+    switch ((int)what) {
+    case SESSION_DO_PACK: return WORK_PACK;
+    case SESSION_DO_FOLD: return WORK_FOLD;
+    case SESSION_DO_RETURN: return WORK_RETURN;
+    case SESSION_DO_APPLY: return WORK_APPLY;
+    case SESSION_DO_LOAD: return WORK_LOAD;
+    case SESSION_DO_STOP_WORK: return WORK_STOP;
+    default: return WORK_TRAIN;
+    }
+}
+
+static void order(struct agent *a, const struct session_action *x)
+{
+    struct work_order o = {.kind = work_kind_of(x->what),
+                           .tag = x->tag,
+                           .round = x->round,
+                           .n_steps = x->n_steps,
+                           .until_ms = x->until_ms};
+    if (o.kind == WORK_APPLY || o.kind == WORK_LOAD) wire_take_fetched(a->wire, &o.bytes);
+    work_order(a->work, &o);
+}
+
+static void write_note(struct agent *a)
+{
+    struct buf b = {0};
+    struct err e = {0};
+    int rc = journal_note_encode(&a->session.note, &b, &e);
+    if (rc == OK) rc = file_replace(a->note_path, b.p, b.len, 0600, &e);
+    /* Even without the note nothing is counted twice while the aggregator knows the upload. */
+    if (rc != OK) log_err(LOG_WARN, &e, "noting what became of the contribution");
+    buf_deinit(&b);
+}
+
+static void gate(struct agent *a, bool is_paused)
+{
+    work_gate(a->work, is_paused);
+    a->paused_at_ms = is_paused ? clock_mono_ms() : 0;
+}
+
+static void carry_out(struct agent *a, const struct session_action *x)
+{
+    switch (x->what) {
+    case SESSION_DO_JOIN:
+    case SESSION_DO_POLL:
+    case SESSION_DO_FETCH_UPDATE:
+    case SESSION_DO_FETCH_CHECKPOINT:
+    case SESSION_DO_RESERVE:
+    case SESSION_DO_PUT_CHUNK:
+    case SESSION_DO_MANIFEST:
+        work_progress_copy(a->work, &a->progress);
+        wire_request(a->wire, x, &a->session, a->progress.engine, a->progress.tok_per_s);
+        break;
+    case SESSION_DO_DROP: wire_drop(a->wire, x->tag); break;
+    case SESSION_DO_TRAIN:
+    case SESSION_DO_PACK:
+    case SESSION_DO_FOLD:
+    case SESSION_DO_RETURN:
+    case SESSION_DO_APPLY:
+    case SESSION_DO_LOAD:
+    case SESSION_DO_STOP_WORK: order(a, x); break;
+    case SESSION_DO_HALT: work_halt(a->work); break;
+    case SESSION_DO_GATE: gate(a, x->is_long); break;
+    case SESSION_DO_NOTE: write_note(a); break;
+    case SESSION_DO_SAY: log_write(x->is_long ? LOG_WARN : LOG_INFO, "%s", x->text); break;
+    }
+}
+
+/* --- after each step ---------------------------------------------------------------------------- */
+
+static void keep_wish(struct agent *a)
+{
+    const struct session *s = &a->session;
+    if (s->is_paused == a->wish.is_paused && s->is_finishing == a->wish.is_finishing) return;
+    a->wish = (struct journal_wish){s->is_paused, s->is_finishing};
+    struct buf b = {0};
+    struct err e = {0};
+    int rc = journal_wish_encode(&a->wish, &b, &e);
+    if (rc == OK) rc = file_replace(a->wish_path, b.p, b.len, 0600, &e);
+    if (rc != OK) log_err(LOG_WARN, &e, "remembering what you asked for");
+    buf_deinit(&b);
+}
+
+static void log_state(const struct session *s)
+{
+    unsigned long long round = s->model_round;
+    switch (s->state) {
+    case SESSION_TRAINING: log_info("round %llu: training", round); break;
+    case SESSION_WAITING:
+        if (s->fate == SESSION_FATE_ACCEPTED) log_info("round %llu: contribution accepted", round);
+        break;
+    case SESSION_PAUSED: log_info("paused by you"); break;
+    case SESSION_RETRYING: log_info("waiting to try again: %s", s->why); break;
+    case SESSION_ENDED: log_info("the run ended after %llu rounds", round); break;
+    case SESSION_IDLE:
+    case SESSION_JOINING:
+    case SESSION_FETCHING:
+    case SESSION_PACKING:
+    case SESSION_EXCHANGING:
+    case SESSION_RETURNING:
+    case SESSION_APPLYING:
+    case SESSION_LEAVING:
+    case SESSION_GONE:
+    case SESSION_STATE_COUNT: log_debug("%s", session_state_name(s->state)); break;
+    }
+}
+
+/* Books of where the time goes. A round's uploading and waiting end when training begins anew. */
+static void on_state(struct agent *a, int64_t now_ms)
+{
+    struct agent_times *t = &a->times;
+    int64_t ms = now_ms - t->since_ms;
+    if (t->state == SESSION_EXCHANGING) t->upload_ms += ms;
+    if (t->state == SESSION_WAITING) t->wait_ms += ms;
+    if (a->session.state == SESSION_TRAINING && (t->upload_ms || t->wait_ms)) {
+        t->last_upload_ms = t->upload_ms;
+        t->last_wait_ms = t->wait_ms;
+        t->upload_ms = 0;
+        t->wait_ms = 0;
+    }
+    t->state = a->session.state;
+    t->since_ms = now_ms;
+    log_state(&a->session);
+}
+
+void agent_run_tick(struct agent *a)
+{
+    if (!a->is_open || a->is_ending) return;
+    int64_t at = session_next_ms(&a->session);
+    if (at == SESSION_NONE) {
+        uv_timer_stop(&a->tick);
+        return;
+    }
+    int64_t left = at - clock_mono_ms();
+    uv_update_time(&a->loop); /* its clock stands still while callbacks run */
+    uv_timer_start(&a->tick, a->on_tick, left > 0 ? (uint64_t)left : 0, 0);
+}
+
+void agent_run_event(struct agent *a, const struct session_event *ev)
+{
+    if (!a->is_open) return;
+    struct session_actions out;
+    int64_t now_ms = clock_mono_ms();
+    session_step(&a->session, ev, now_ms, &out);
+    for (uint32_t i = 0; i < out.n; i++)
+        carry_out(a, &out.a[i]);
+    keep_wish(a);
+    if (a->session.state != a->times.state) on_state(a, now_ms);
+    if (ev->kind != SESSION_EV_TICK) control_changed(a->control);
+    if (a->session.state == SESSION_GONE) {
+        agent_gone(a, a->session.ending);
+        return;
+    }
+    agent_run_tick(a);
+}
+
+/* --- news of the trainer ------------------------------------------------------------------------- */
+
+static void read_note(struct agent *a, struct session_note *ret)
+{
+    struct buf b = {0};
+    struct err e = {0};
+    int rc = file_read(a->note_path, MAX_NOTE_FILE, &b, &e);
+    if (rc == OK) rc = journal_note_decode(b.p, b.len, ret, &e);
+    if (rc != OK && rc != ERR_NOTFOUND)
+        log_err(LOG_WARN, &e, "reading what became of the last contribution");
+    buf_deinit(&b);
+}
+
+static void start_session(struct agent *a, const struct work_news *n)
+{
+    const struct rundesc *d = a->run;
+    struct session_config c = {.run = d->id,
+                               .inner_steps = d->inner_steps,
+                               .max_inner_steps = d->max_inner_steps,
+                               .upload_ms = d->upload_ms,
+                               .n_addresses = d->n_aggregators};
+    memcpy(&c.seed, a->key.pub.b, sizeof c.seed);
+    session_init(&a->session, &c, &n->base);
+    struct session_saved v = {.model_round = n->journal.model_round,
+                              .base = n->base,
+                              .phase = journal_phase(&n->journal),
+                              .is_round_done = n->journal.is_round_done,
+                              .has_payload = n->journal.has_payload,
+                              .payload = n->journal.payload,
+                              .is_paused = a->wish.is_paused,
+                              .is_finishing = a->wish.is_finishing};
+    read_note(a, &v.note);
+    session_restore(&a->session, &v);
+    a->is_open = true;
+    if (n->said[0]) log_warn("%s", n->said);
+    log_info("%s the run \"%s\" at round %llu, step %u", n->is_fresh ? "joining" : "back in",
+             d->name, (unsigned long long)v.model_round, v.phase.n_steps);
+    struct session_event ev = {.kind = SESSION_EV_START};
+    agent_run_event(a, &ev);
+}
+
+static void tell_work(struct agent *a, const struct work_news *n)
+{
+    char why[MSG_REASON_CAP];
+    struct session_event ev = {.tag = n->tag, .phase = journal_phase(&n->journal)};
+    ev.phase.is_halted = n->is_halted;
+    ev.payload = n->journal.payload;
+    ev.applied = n->base;
+    if (n->kind == WORK_FAILED && n->order != WORK_STOP) {
+        ev.kind = SESSION_EV_WORK_FAILED;
+        ev.failed.code = n->err.code;
+        ev.failed.why = err_line(&n->err, why, sizeof why);
+        agent_run_event(a, &ev);
+        return;
+    }
+    switch (n->order) {
+    case WORK_OPEN: return;
+    case WORK_TRAIN: ev.kind = SESSION_EV_TRAINED; break;
+    case WORK_PACK: ev.kind = SESSION_EV_PACKED; break;
+    case WORK_FOLD:
+    case WORK_RETURN: ev.kind = SESSION_EV_RETURNED; break;
+    case WORK_APPLY:
+    case WORK_LOAD: ev.kind = SESSION_EV_APPLIED; break;
+    case WORK_STOP:
+        if (n->kind == WORK_FAILED) log_err(LOG_WARN, &n->err, "saving before the end");
+        ev.kind = SESSION_EV_STOPPED;
+        break;
+    }
+    agent_run_event(a, &ev);
+}
+
+void agent_run_news(struct agent *a)
+{
+    struct work_news n;
+    while (a->work && !a->is_ending && work_take(a->work, &n)) {
+        if (n.kind == WORK_WANTS) {
+            wire_want(a->wire, &n.want);
+        } else if (n.order == WORK_OPEN && n.kind == WORK_FAILED) {
+            a->stopped = n.err;
+            log_err(LOG_ERROR, &n.err, "the trainer cannot start");
+            control_changed(a->control);
+        } else if (n.order == WORK_OPEN) {
+            start_session(a, &n);
+        } else {
+            tell_work(a, &n);
+        }
+    }
+}
+
+/* --- answers of the aggregator ------------------------------------------------------------------- */
+
+static void on_event(const struct session_event *ev, void *ctx)
+{
+    struct agent *a = ctx;
+    if (ev->kind == SESSION_EV_ROUND && a->history)
+        history_val(a->history, ev->round->val_round, ev->round->val_loss);
+    if (ev->kind == SESSION_EV_RECEIPT && ev->receipt->verdict != MSG_ACCEPTED)
+        log_warn("round %llu: %s", (unsigned long long)ev->receipt->round, ev->receipt->reason);
+    agent_run_event(a, ev);
+}
+
+static void on_text(const struct chunks_want *want, struct buf *bytes, void *ctx)
+{
+    struct agent *a = ctx;
+    work_feed(a->work, want, bytes);
+}
+
+static void on_peers(const struct msg_peers *peers, void *ctx)
+{
+    struct agent *a = ctx;
+    if (!a->peers) a->peers = alloc_zero(1, sizeof *a->peers);
+    if (a->peers) *a->peers = *peers;
+}
+
+static void on_credits(const struct msg_credits *credits, void *ctx)
+{
+    struct agent *a = ctx;
+    if (!a->credits) a->credits = alloc_zero(1, sizeof *a->credits);
+    if (a->credits) *a->credits = *credits;
+}
+
+/* --- once a second ------------------------------------------------------------------------------- */
+
+/* The history is written by libuv's pool: nobody waits for it. */
+struct history_job {
+    uv_work_t req;
+    struct agent *agent;
+    struct buf bytes;
+    char path[PATH_CAP];
+    int rc;
+    struct err err;
+};
+
+static void write_history(uv_work_t *req)
+{
+    struct history_job *j = req->data;
+    j->rc = file_replace(j->path, j->bytes.p, j->bytes.len, 0600, &j->err);
+}
+
+static void history_written(uv_work_t *req, int status)
+{
+    struct history_job *j = req->data;
+    (void)status;
+    j->agent->is_saving_history = false;
+    if (j->rc != OK) log_err(LOG_WARN, &j->err, "saving the history of the graphs");
+    buf_deinit(&j->bytes);
+    free(j);
+}
+
+static void save_history(struct agent *a)
+{
+    if (a->is_saving_history || !a->history) return;
+    struct history_job *j = alloc_zero(1, sizeof *j);
+    if (!j) return;
+    j->agent = a;
+    j->req.data = j;
+    snprintf(j->path, sizeof j->path, "%s", a->history_path);
+    if (history_save(a->history, &j->bytes, &j->err) != OK ||
+        uv_queue_work(&a->loop, &j->req, write_history, history_written) != 0) {
+        buf_deinit(&j->bytes);
+        free(j);
+        return;
+    }
+    a->is_saving_history = true;
+}
+
+static void sample(struct agent *a)
+{
+    struct work_progress p;
+    work_progress_copy(a->work, &p);
+    struct history *h = a->history;
+    int64_t wall = clock_wall_ms();
+    bool has_moved = p.n_steps_ever != a->progress.n_steps_ever;
+    a->progress = p;
+    bool is_training = a->session.state == SESSION_TRAINING && !p.is_waiting_for_text;
+    if (is_training && isfinite(p.tok_per_s)) {
+        series_push(&h->speed, p.tok_per_s, wall);
+        if (!(h->best_speed >= p.tok_per_s)) h->best_speed = p.tok_per_s;
+    }
+    if (has_moved && isfinite(p.loss)) {
+        series_push(&h->loss, p.loss, wall);
+        if (!(h->best_loss <= p.loss)) h->best_loss = p.loss;
+    }
+    if (a->session.has_round) series_push(&h->peers, a->session.round.n_contributors, wall);
+}
+
+void agent_run_second(struct agent *a)
+{
+    if (!a->is_open || !a->history) return;
+    sample(a);
+    if (a->n_seconds % LOOK_EVERY_S == 1 && a->session.is_joined) wire_look_around(a->wire);
+    if (a->n_seconds % SAVE_HISTORY_S == SAVE_HISTORY_S - 1) save_history(a);
+    if (a->paused_at_ms && clock_mono_ms() - a->paused_at_ms > PARK_MS) {
+        a->paused_at_ms = 0;
+        work_park(a->work);
+    }
+}
+
+/* --- joining and leaving -------------------------------------------------------------------------- */
+
+static int find_paths(struct agent *a, const struct hash *run, struct err *e)
+{
+    const struct home *h = a->config.home;
+    int rc = home_run_path(h, run, "", a->run_dir, e);
+    if (rc == OK) rc = home_run_path(h, run, "note.json", a->note_path, e);
+    if (rc == OK) rc = home_run_path(h, run, "wish.json", a->wish_path, e);
+    if (rc == OK) rc = home_run_path(h, run, "receipts.jws", a->receipts_path, e);
+    if (rc == OK) rc = home_run_path(h, run, "history", a->history_path, e);
+    if (rc == OK) rc = home_cache_path(h, run, a->cache_dir, e);
+    return rc;
+}
+
+/* What earlier processes left beside the trainer's state. Nothing here can stop the run. */
+static void read_leftovers(struct agent *a)
+{
+    struct buf b = {0};
+    struct err e = {0};
+    int rc = file_read(a->wish_path, MAX_NOTE_FILE, &b, &e);
+    if (rc == OK) rc = journal_wish_decode(b.p, b.len, &a->wish, &e);
+    if (rc != OK && rc != ERR_NOTFOUND) log_err(LOG_WARN, &e, "reading what you asked for");
+    buf_clear(&b);
+    history_init(a->history);
+    rc = file_read(a->history_path, MAX_HISTORY_FILE, &b, &e);
+    if (rc == OK) rc = history_load(b.p, b.len, a->history, &e);
+    if (rc != OK && rc != ERR_NOTFOUND) log_err(LOG_WARN, &e, "the graphs begin anew");
+    buf_deinit(&b);
+    uint32_t n_bad = 0;
+    if (receipts_read(a->receipts_path, a->run, &a->key.pub, &a->counted, &n_bad, &e) != OK)
+        log_err(LOG_WARN, &e, "reading the receipts");
+    if (n_bad) log_warn("%u lines of %s are no receipts of this run", n_bad, a->receipts_path);
+}
+
+static void wake(void *ctx)
+{
+    struct agent *a = ctx;
+    uv_async_send(&a->wake);
+}
+
+static int start_parts(struct agent *a, struct err *e)
+{
+    struct wire_config w = {.loop = &a->loop,
+                            .run = a->run,
+                            .key = &a->key,
+                            .run_dir = a->run_dir,
+                            .receipts_path = a->receipts_path,
+                            .on_event = on_event,
+                            .on_text = on_text,
+                            .on_peers = on_peers,
+                            .on_credits = on_credits,
+                            .ctx = a};
+    snprintf(w.name, sizeof w.name, "%s", a->name);
+    int rc = wire_create(&w, &a->wire, e);
+    struct work_config k = {.run = a->run,
+                            .contributor = a->key.pub,
+                            .run_dir = a->run_dir,
+                            .cache_dir = a->cache_dir,
+                            .quota_bytes = a->config.quota_bytes,
+                            .n_threads = a->config.n_threads,
+                            .save_every_ms = a->config.save_every_ms,
+                            .wake = wake,
+                            .ctx = a};
+    if (rc == OK) rc = work_create(&k, &a->work, e);
+    return rc;
+}
+
+int agent_run_begin(struct agent *a, const struct hash *run, struct err *e)
+{
+    a->run = alloc_zero(1, sizeof *a->run);
+    a->history = alloc_zero(1, sizeof *a->history);
+    int rc = a->run && a->history ? OK : err_set(e, ERR_NOMEM, 0, "no memory for the run");
+    if (rc == OK) rc = home_load_run(a->config.home, run, a->run, e);
+    if (rc == OK) rc = find_paths(a, run, e);
+    if (rc == OK) {
+        read_leftovers(a);
+        rc = start_parts(a, e);
+    }
+    if (rc != OK) {
+        agent_run_end(a);
+        return rc;
+    }
+    a->stopped = (struct err){0};
+    a->has_run = true;
+    return OK;
+}
+
+static void wire_gone(void *ctx)
+{
+    free(ctx); /* the run description, which the wire pointed to */
+}
+
+void agent_run_end(struct agent *a)
+{
+    uv_timer_stop(&a->tick);
+    if (a->history && a->has_run) {
+        struct buf b = {0};
+        if (history_save(a->history, &b, NULL) == OK)
+            (void)!file_replace(a->history_path, b.p, b.len, 0600, NULL);
+        buf_deinit(&b);
+    }
+    work_destroy(a->work);
+    if (a->wire)
+        wire_close(a->wire, wire_gone, a->run);
+    else
+        free(a->run);
+    free(a->history);
+    free(a->peers);
+    free(a->credits);
+    a->work = NULL;
+    a->wire = NULL;
+    a->run = NULL;
+    a->history = NULL;
+    a->peers = NULL;
+    a->credits = NULL;
+    a->has_run = false;
+    a->is_open = false;
+    a->session = (struct session){0};
+    a->wish = (struct journal_wish){0};
+    a->progress = (struct work_progress){0};
+    a->counted = (struct receipts_count){0};
+    a->times = (struct agent_times){0};
+    a->paused_at_ms = 0;
+}
