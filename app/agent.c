@@ -1,0 +1,156 @@
+/* potluck-agent: the process that trains. `potluck` starts it; `potluck agent` becomes it. */
+#include "client/agent.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "client/invite.h"
+
+#define DEFAULT_QUOTA_MIB 512
+#define DEFAULT_SAVE_S    30
+
+struct options {
+    const char *home;
+    const char *join;
+    const char *name;
+    uint32_t n_threads;
+    uint64_t quota_mib;
+    uint64_t save_s;
+    bool is_demo;
+    bool is_quiet;
+};
+
+static const char usage_text[] =
+    "Usage: potluck agent [options]\n"
+    "Trains in the background until `potluck stop`, SIGTERM or Ctrl+C.\n"
+    "\n"
+    "  --home DIR        keep everything in DIR (or POTLUCK_HOME)\n"
+    "  --join FILE|LINK  take part in this run\n"
+    "  --name NAME       how others see you; at most 32 bytes\n"
+    "  --threads N       processor threads to train with, 1 to 64 (default: half of the cores)\n"
+    "  --quota MIB       disk for the text cache (default: 512)\n"
+    "  --save SECONDS    how often the local state is saved (default: 30)\n"
+    "  --quiet           log to the file only, not to stderr\n"
+    "  --foreground      stay in the foreground (it always does; accepted for clarity)\n"
+    "  --demo            tell screens that this is a demo\n"
+    "  --help, --version\n";
+
+enum {
+    OPT_HOME = 1,
+    OPT_JOIN,
+    OPT_NAME,
+    OPT_THREADS,
+    OPT_QUOTA,
+    OPT_SAVE,
+    OPT_QUIET,
+    OPT_FOREGROUND,
+    OPT_DEMO,
+    OPT_HELP,
+    OPT_VERSION
+};
+
+static const struct option longs[] = {
+    {"home",       required_argument, NULL, OPT_HOME      },
+    {"join",       required_argument, NULL, OPT_JOIN      },
+    {"name",       required_argument, NULL, OPT_NAME      },
+    {"threads",    required_argument, NULL, OPT_THREADS   },
+    {"quota",      required_argument, NULL, OPT_QUOTA     },
+    {"save",       required_argument, NULL, OPT_SAVE      },
+    {"quiet",      no_argument,       NULL, OPT_QUIET     },
+    {"foreground", no_argument,       NULL, OPT_FOREGROUND},
+    {"demo",       no_argument,       NULL, OPT_DEMO      },
+    {"help",       no_argument,       NULL, OPT_HELP      },
+    {"version",    no_argument,       NULL, OPT_VERSION   },
+    {NULL,         0,                 NULL, 0             },
+};
+
+/* -1 when text is not a whole number in [lo, hi]. */
+static int64_t number(const char *text, int64_t lo, int64_t hi)
+{
+    char *end = NULL;
+    long long v = strtoll(text, &end, 10);
+    return *text && !*end && v >= lo && v <= hi ? v : -1;
+}
+
+static int usage_error(const char *what)
+{
+    fprintf(stderr, "potluck-agent: %s\nSee potluck-agent --help.\n", what);
+    return 2;
+}
+
+/* 0 go on, 1 done (help, version), 2 usage. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t threads = cores / 2 > 0 ? cores / 2 : 1;
+    int64_t quota = DEFAULT_QUOTA_MIB, save = DEFAULT_SAVE_S;
+    if (threads > 64) threads = 64;
+    int c;
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) !=
+           -1) { /* NOLINT(concurrency-mt-unsafe) */
+        switch (c) {
+        case OPT_HOME: o->home = optarg; break;
+        case OPT_JOIN: o->join = optarg; break;
+        case OPT_NAME: o->name = optarg; break;
+        case OPT_THREADS: threads = number(optarg, 1, 64); break;
+        case OPT_QUOTA: quota = number(optarg, 1, 1 << 20); break;
+        case OPT_SAVE: save = number(optarg, 1, 3600); break;
+        case OPT_QUIET: o->is_quiet = true; break;
+        case OPT_FOREGROUND: break;
+        case OPT_DEMO: o->is_demo = true; break;
+        case OPT_HELP: fputs(usage_text, stdout); return 1;
+        case OPT_VERSION: puts("potluck-agent " POTLUCK_VERSION); return 1;
+        default: return usage_error("unknown option");
+        }
+    }
+    if (optind < argc) return usage_error("no arguments are expected");
+    if (threads < 0) return usage_error("--threads wants a number from 1 to 64");
+    if (quota < 0) return usage_error("--quota wants a number of MiB from 1");
+    if (save < 0) return usage_error("--save wants a number of seconds from 1 to 3600");
+    o->n_threads = (uint32_t)threads;
+    o->quota_mib = (uint64_t)quota;
+    o->save_s = (uint64_t)save;
+    return 0;
+}
+
+static int accept_run(const struct home *h, const char *source, struct err *e)
+{
+    struct buf jws = {0};
+    struct rundesc *run = calloc(1, sizeof *run);
+    int rc = run ? invite_get(source, &jws, run, e)
+                 : err_set(e, ERR_NOMEM, 0, "no memory for the run description");
+    if (rc == OK) rc = invite_accept(h, &jws, run, e);
+    buf_deinit(&jws);
+    free(run);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    int done = read_options(argc, argv, &o);
+    if (done) return done == 1 ? 0 : done;
+    struct err e = {0};
+    struct home h;
+    int rc = home_open(&h, o.home, &e);
+    if (rc == OK) rc = home_lock(&h, &e);
+    if (rc == OK && o.name) rc = home_name_set(&h, o.name, &e);
+    if (rc == OK && o.join) rc = accept_run(&h, o.join, &e);
+    if (rc == OK) {
+        log_set_stderr(!o.is_quiet);
+        struct agent_config c = {.home = &h,
+                                 .n_threads = o.n_threads,
+                                 .quota_bytes = o.quota_mib << 20,
+                                 .save_every_ms = (int64_t)o.save_s * 1000,
+                                 .is_demo = o.is_demo};
+        rc = agent_run(&c, &e);
+    }
+    char line[400];
+    if (rc != OK) fprintf(stderr, "potluck-agent: %s\n", err_line(&e, line, sizeof line));
+    home_close(&h);
+    return rc == OK ? 0 : 1;
+}

@@ -1,0 +1,96 @@
+#include "client/invite.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "net/link.h"
+
+#define SCHEME  "potluck://"
+#define WAIT_MS 20000
+
+struct fetch {
+    struct buf *out;
+    struct link *link;
+    int rc;
+    struct err *e;
+};
+
+static void on_done(const struct link_reply *reply, void *ctx)
+{
+    struct fetch *f = ctx;
+    f->rc = reply->code;
+    if (reply->code != OK) {
+        if (f->e) *f->e = reply->err;
+    } else if (reply->status != 200) {
+        f->rc =
+            err_set(f->e, ERR_PROTO, 0, "the aggregator answered with status %d", reply->status);
+        err_hint(f->e, "ask the host whether the invite is still good");
+    } else {
+        buf_put(f->out, reply->body, reply->n_body);
+        f->rc = buf_ok(f->out, f->e);
+    }
+    link_close(f->link, NULL, NULL);
+}
+
+static int fetch_run(const struct rundesc_invite *v, struct buf *out, struct err *e)
+{
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    struct link_config c = {.host = v->host, .port = v->port, .tls_pin = &v->tls_pin};
+    struct fetch f = {.out = out, .rc = ERR_IO, .e = e};
+    int rc = link_create(&loop, &c, &f.link, e);
+    if (rc == OK) {
+        struct link_request r = {.method = "GET",
+                                 .path = "/v1/run",
+                                 .stall_ms = WAIT_MS,
+                                 .max_reply_bytes = RUNDESC_MAX_BYTES,
+                                 .done = on_done,
+                                 .ctx = &f};
+        link_send(f.link, &r);
+        uv_run(&loop, UV_RUN_DEFAULT);
+        rc = f.rc;
+    }
+    check(uv_loop_close(&loop) == 0);
+    if (rc == ERR_IO && e) {
+        err_wrap(e, "asking %s:%u for the run", v->host, v->port);
+        if (!e->hint[0]) err_hint(e, "check the network, or ask the host whether it runs");
+    }
+    return rc;
+}
+
+int invite_get(const char *source, struct buf *out, struct rundesc *ret, struct err *e)
+{
+    bool is_link = strncmp(source, SCHEME, strlen(SCHEME)) == 0;
+    struct rundesc_invite v;
+    int rc;
+    if (is_link) {
+        rc = rundesc_invite_parse(source, &v, e);
+        if (rc == OK) rc = fetch_run(&v, out, e);
+    } else {
+        rc = file_read(source, RUNDESC_MAX_BYTES, out, e);
+        if (rc == ERR_NOTFOUND)
+            err_hint(e, "give the path of a run.potluck file or an invite link");
+        if (rc == ERR_LIMIT) err_hint(e, "a run description is smaller; is this the right file?");
+    }
+    if (rc == OK) rc = rundesc_parse(out->p, out->len, is_link ? &v.key : NULL, ret, e);
+    if (rc != OK && e && !e->hint[0])
+        err_hint(e, "ask the run's host for a good run.potluck or invite link");
+    return rc;
+}
+
+int invite_accept(const struct home *h, const struct buf *jws, const struct rundesc *run,
+                  struct err *e)
+{
+    struct hash now;
+    int rc = home_current(h, &now, NULL);
+    if (rc == OK && !hash_equal(&now, &run->id)) {
+        err_set(e, ERR_WRONG_STATE, 0, "this home already takes part in another run");
+        err_hint(e, "leave it first with `potluck leave`, or use another --home");
+        return ERR_WRONG_STATE;
+    }
+    rc = home_store_run(h, &run->id, jws->p, jws->len, e);
+    return rc == OK ? home_set_current(h, &run->id, e) : rc;
+}
