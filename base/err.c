@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int err_set(struct err *e, int code, int sys, const char *fmt, ...)
+int(err_set)(struct err *e, int code, int sys, const char *fmt, ...)
 {
     if (!e) return code;
     e->code = code;

@@ -32,6 +32,13 @@ struct err {
 
 /* Fill e (may be NULL) and return code. sys is an errno value or 0; its text is appended. */
 int err_set(struct err *e, int code, int sys, const char *fmt, ...) PRINTF_LIKE(4, 5);
+#ifdef __clang_analyzer__ /* it sees one file at a time and cannot know that the code comes back */
+#    define err_set(e, code, ...)                                                                  \
+        __extension__({                                                                            \
+            (void)err_set(e, code, __VA_ARGS__);                                                   \
+            (code);                                                                                \
+        })
+#endif
 
 /* Set the hint of an error already filled; returns e->code, or code 0 when e is NULL. */
 void err_hint(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
