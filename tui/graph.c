@@ -279,12 +279,26 @@ static void draw_time_axis(struct canvas *c, struct rect r, const struct graph *
     if (canvas_width(c, left) + need + 2 <= r.w) canvas_text(c, r.x, r.y, r.w, STYLE_DIM, left);
 }
 
+/* "1.00k" is "1k" on an axis. */
+static void shorten(char *text)
+{
+    char *dot = strchr(text, '.');
+    if (!dot || strchr(text, 'e')) return;
+    char *end = dot + strspn(dot, ".0123456789");
+    char *keep = end;
+    while (keep > dot && (keep[-1] == '0' || keep[-1] == '.'))
+        if (*--keep == '.') break;
+    memmove(keep, end, strlen(end) + 1);
+}
+
 static struct rect draw_value_axis(struct canvas *c, struct rect r, struct graph_scale sc)
 {
     char hi[TEXT_CAP];
     char lo[TEXT_CAP];
     text_number(sc.hi, hi);
     text_number(sc.lo, lo);
+    shorten(hi);
+    shorten(lo);
     int w = canvas_width(c, hi);
     if (canvas_width(c, lo) > w) w = canvas_width(c, lo);
     if (w + 1 + 4 > r.w) return r; /* the shape is worth more than its labels */

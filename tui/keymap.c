@@ -4,31 +4,32 @@
 
 /* clang-format off */
 static const struct keymap_entry table[] = {
-    {{'p'}, ACTION_PAUSE, "p", "Pause",
+    {{'p'}, ACTION_PAUSE, "p", "Pause", "Pause",
      "pause at once, or resume; your place in the run is kept", 0},
-    {{'f'}, ACTION_FINISH, "f", "Finish round",
+    {{'f'}, ACTION_FINISH, "f", "Finish round", "Finish",
      "complete this round, then pause; f again: keep going", 3},
-    {{' '}, ACTION_FREEZE, "Space", "Freeze",
+    {{' '}, ACTION_FREEZE, "Space", "Freeze", "Freeze",
      "hold the display still; training continues", 4},
-    {{'1'}, ACTION_OVERVIEW, "1", NULL, "Overview: the four graphs", 9},
-    {{'2'}, ACTION_RUN, "2", NULL, "Run: the model and this round", 9},
-    {{'3'}, ACTION_PEERS, "3", NULL, "Peers: who contributes", 9},
-    {{'4'}, ACTION_CREDITS, "4", NULL, "Credits: what each round earned", 9},
-    {{'5'}, ACTION_LOG, "5", NULL, "Log: what happened, and what to do", 9},
-    {{KEYMAP_TAB, KEYMAP_RIGHT}, ACTION_NEXT_SCREEN, "Tab, Right", NULL, "next screen", 9},
-    {{KEYMAP_BACK_TAB, KEYMAP_LEFT}, ACTION_PREVIOUS_SCREEN, "Left", NULL, "previous screen", 9},
-    {{KEYMAP_UP}, ACTION_UP, "Up", NULL, "a line up (Down: a line down)", 9},
-    {{KEYMAP_DOWN}, ACTION_DOWN, "Down", NULL, NULL, 9},
-    {{KEYMAP_PAGE_UP}, ACTION_PAGE_UP, "PgUp", NULL, "ten lines up (PgDn: down)", 9},
-    {{KEYMAP_PAGE_DOWN}, ACTION_PAGE_DOWN, "PgDn", NULL, NULL, 9},
-    {{KEYMAP_HOME}, ACTION_FIRST, "Home", NULL, "first line (End: last line)", 9},
-    {{KEYMAP_END}, ACTION_LAST, "End", NULL, NULL, 9},
-    {{'?', KEYMAP_F1}, ACTION_HELP, "?", "Help", "this help (also F1)", 2},
-    {{KEYMAP_ESC}, ACTION_BACK, "Esc", NULL, "back to the Overview", 9},
-    {{KEYMAP_CTRL_L}, ACTION_REDRAW, "Ctrl-L", NULL, "draw everything anew", 9},
-    {{'q'}, ACTION_CLOSE, "q", "Close, keep training",
+    {{'1'}, ACTION_OVERVIEW, "1 .. 5", NULL, NULL, "Overview, Run, Peers, Credits, Log", 9},
+    {{'2'}, ACTION_RUN, "2", NULL, NULL, NULL, 9},
+    {{'3'}, ACTION_PEERS, "3", NULL, NULL, NULL, 9},
+    {{'4'}, ACTION_CREDITS, "4", NULL, NULL, NULL, 9},
+    {{'5'}, ACTION_LOG, "5", NULL, NULL, NULL, 9},
+    {{KEYMAP_TAB, KEYMAP_RIGHT}, ACTION_NEXT_SCREEN, "Left, Right", NULL, NULL,
+     "the screen before or after (Tab: after)", 9},
+    {{KEYMAP_BACK_TAB, KEYMAP_LEFT}, ACTION_PREVIOUS_SCREEN, "Left", NULL, NULL, NULL, 9},
+    {{KEYMAP_UP}, ACTION_UP, "Up, Down", NULL, NULL, "a line", 9},
+    {{KEYMAP_DOWN}, ACTION_DOWN, "Down", NULL, NULL, NULL, 9},
+    {{KEYMAP_PAGE_UP}, ACTION_PAGE_UP, "PgUp, PgDn", NULL, NULL, "ten lines", 9},
+    {{KEYMAP_PAGE_DOWN}, ACTION_PAGE_DOWN, "PgDn", NULL, NULL, NULL, 9},
+    {{KEYMAP_HOME}, ACTION_FIRST, "Home, End", NULL, NULL, "first or last line", 9},
+    {{KEYMAP_END}, ACTION_LAST, "End", NULL, NULL, NULL, 9},
+    {{'?', KEYMAP_F1}, ACTION_HELP, "?", "Help", "Help", "this help (also F1)", 2},
+    {{KEYMAP_ESC}, ACTION_BACK, "Esc", NULL, NULL, "back to the Overview", 9},
+    {{KEYMAP_CTRL_L}, ACTION_REDRAW, "Ctrl-L", NULL, NULL, "draw everything anew", 9},
+    {{'q'}, ACTION_CLOSE, "q", "Close, keep training", "Close",
      "close this screen; the agent keeps training", 1},
-    {{'Q'}, ACTION_STOP, "Q", NULL, "stop training and quit (asks first)", 9},
+    {{'Q'}, ACTION_STOP, "Q", NULL, NULL, "stop training and quit (asks first)", 9},
 };
 /* clang-format on */
 
@@ -47,11 +48,13 @@ enum action keymap_find(int key)
     return ACTION_NONE;
 }
 
-const char *keymap_label(const struct keymap_entry *k, const struct view *v, bool is_frozen)
+const char *keymap_label(const struct keymap_entry *k, const struct view *v, bool is_frozen,
+                         bool is_brief)
 {
+    if (k->action == ACTION_PAUSE && v->state == VIEW_STOPPED) return "Try again";
     if (k->action == ACTION_PAUSE && v->is_paused) return "Resume";
     if (k->action == ACTION_FINISH && v->is_finishing) return "Keep going";
     if (k->action == ACTION_FREEZE && is_frozen) return "Unfreeze";
     if (k->action == ACTION_CLOSE && v->is_demo) return "End demo";
-    return k->label;
+    return is_brief ? k->brief : k->label;
 }

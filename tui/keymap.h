@@ -57,9 +57,12 @@ struct keymap_entry {
     enum action action;
     const char *keys;  /* as shown: "Up" */
     const char *label; /* key bar: "Pause"; NULL: not in the bar */
+    const char *brief; /* the same where room is short */
     const char *help;  /* what it does, one line; NULL: explained by its neighbour */
     int rank;          /* key bar: 0 stays longest */
 };
+
+#define KEYMAP_BAR_RANKS 4 /* ranks 0 to this appear in the key bar */
 
 /* The table, n entries, in the order of the help. */
 const struct keymap_entry *keymap_table(int *ret_n);
@@ -67,4 +70,5 @@ const struct keymap_entry *keymap_table(int *ret_n);
 enum action keymap_find(int key);
 
 /* The label for this moment: p is "Resume" while paused, q "End demo" in the demo. */
-const char *keymap_label(const struct keymap_entry *k, const struct view *v, bool is_frozen);
+const char *keymap_label(const struct keymap_entry *k, const struct view *v, bool is_frozen,
+                         bool is_brief);

@@ -18,7 +18,7 @@ struct layout layout_frame(int w, int h, int state_w)
         l.kind = LAYOUT_GRID;
     else if (w >= 40 && h >= 10)
         l.kind = LAYOUT_COMPACT;
-    if (l.kind != LAYOUT_LINE && state_w > w) l.n_state = 2;
+    if (l.kind != LAYOUT_LINE && state_w > w) l.n_state = state_w > 3 * w / 2 && h >= 10 ? 3 : 2;
     int top = l.n_state;
     if (l.kind == LAYOUT_GRID) l.tabs = (struct rect){0, top, w, 1};
     top += l.tabs.h;

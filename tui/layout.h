@@ -14,7 +14,7 @@ enum layout_kind {
 
 struct layout {
     enum layout_kind kind;
-    int n_state;      /* rows of the state line: 1, or 2 when its text needs them */
+    int n_state;      /* rows of the state line: 1, more when its text needs them */
     struct rect tabs; /* h 0: none */
     struct rect body;
     struct rect keys;

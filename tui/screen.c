@@ -28,6 +28,51 @@ char *screen_mark(const struct screen_frame *f, const char *text, char *dst, siz
     return dst;
 }
 
+char *screen_unit(const char *text, const char *unit, char *dst, size_t cap)
+{
+    if (strcmp(text, "-") == 0)
+        snprintf(dst, cap, "-");
+    else
+        snprintf(dst, cap, "%s %s", text, unit);
+    return dst;
+}
+
+char *screen_peers_text(const struct view *v, char *dst)
+{
+    return text_count(v->run_name[0] ? (int64_t)v->n_peers : VIEW_NONE, dst);
+}
+
+void screen_fact(char *dst, size_t cap, const char *label, const char *text, const char *unit)
+{
+    size_t n = strlen(dst);
+    if (strcmp(text, "-") == 0) return;
+    snprintf(dst + n, cap - n, "%s%s%s%s%s%s", n ? "  " : "", label, label[0] ? " " : "", text,
+             unit[0] ? " " : "", unit);
+}
+
+char *screen_age(int64_t ms, char *dst, size_t cap)
+{
+    char t[TEXT_CAP];
+    if (ms == VIEW_NONE)
+        snprintf(dst, cap, "-");
+    else if (ms < 2000)
+        snprintf(dst, cap, "now");
+    else
+        snprintf(dst, cap, "%s ago", text_duration(ms / 1000 * 1000, t));
+    return dst;
+}
+
+/* Facts stand two spaces apart; the last one leaves first. */
+static void drop_last(char *text)
+{
+    size_t n = strlen(text);
+    while (n && !(n >= 2 && text[n - 1] == ' ' && text[n - 2] == ' '))
+        n--;
+    while (n && text[n - 1] == ' ')
+        n--;
+    text[n] = 0;
+}
+
 void screen_title(const struct screen_frame *f, struct rect r, const char *title, const char *value,
                   const char *extra)
 {
@@ -41,10 +86,11 @@ void screen_title(const struct screen_frame *f, struct rect r, const char *title
         x += 2;
         x += canvas_text(f->c, x, r.y, end - x, STYLE_VALUE, marked);
     }
-    if (extra[0] && canvas_width(f->c, extra) + 2 <= end - x) {
-        x += 2;
-        x += canvas_text(f->c, x, r.y, end - x, STYLE_DIM, extra);
-    }
+    char part[160];
+    snprintf(part, sizeof part, "%s", extra);
+    while (part[0] && canvas_width(f->c, part) + 2 > end - x)
+        drop_last(part);
+    if (part[0]) x += 2 + canvas_text(f->c, x + 2, r.y, end - x - 2, STYLE_DIM, part);
     if (end - x > 1) canvas_fill(f->c, x + 1, r.y, end - x - 1, theme_rule(f->glyphs), STYLE_DIM);
 }
 
@@ -129,9 +175,9 @@ static void put_end(const struct screen_frame *f, char *dst, size_t cap)
 {
     char a[TEXT_CAP];
     char b[TEXT_CAP];
-    int64_t left = f->v->ends_at_ms - f->now_ms;
     dst[0] = 0;
-    if (f->v->ends_at_ms == VIEW_NONE || left < 0) return;
+    if (f->v->ends_at_ms == VIEW_NONE || f->v->ends_at_ms < f->now_ms) return;
+    int64_t left = (f->v->ends_at_ms - f->now_ms + 999) / 1000 * 1000;
     if (left < HOUR_MS)
         snprintf(dst, cap, " - %s left", text_duration(left, a));
     else
@@ -143,7 +189,7 @@ static void put_no_contact(const struct screen_frame *f, char *dst, size_t cap)
 {
     char age[TEXT_CAP];
     int64_t ms = f->now_ms - f->t->lost_since_ms;
-    text_duration(ms < 1000 ? 1000 : ms, age);
+    text_duration(ms < 1000 ? 1000 : ms / 1000 * 1000, age);
     if (f->t->has_view)
         snprintf(dst, cap, "the agent has not answered for %s; numbers below are old, trying again",
                  age);
@@ -200,20 +246,19 @@ static void draw_state(const struct screen_frame *f, int n_rows)
     char text[STATE_TEXT];
     put_state(f, text, sizeof text);
     int x = draw_chip(f, f->c->w) + 1;
-    int need = canvas_width(f->c, text);
-    if (n_rows == 1) {
-        draw_corner(f, x + need);
-        canvas_text(f->c, x, 0, f->c->w - x, STYLE_TEXT, text);
-        return;
+    const char *s = text;
+    int end = n_rows > 1 ? draw_corner(f, f->c->w - 8) : draw_corner(f, x + canvas_width(f->c, s));
+    for (int row = 0; row < n_rows && *s; row++) {
+        bool is_last = row == n_rows - 1;
+        int w = (row == 0 ? end : f->c->w) - x;
+        size_t cut = is_last ? strlen(s) : canvas_break(f->c, s, w);
+        char part[STATE_TEXT];
+        snprintf(part, sizeof part, "%.*s", (int)cut, s);
+        canvas_text(f->c, x, row, w, STYLE_TEXT, part);
+        s += cut;
+        while (*s == ' ')
+            s++;
     }
-    int w = draw_corner(f, f->c->w - 8) - x; /* the clock stays, the name does not */
-    size_t cut = canvas_break(f->c, text, w);
-    const char *rest = text + cut;
-    while (*rest == ' ')
-        rest++;
-    canvas_text(f->c, x, 1, f->c->w - x, STYLE_TEXT, rest);
-    text[cut] = 0;
-    canvas_text(f->c, x, 0, w, STYLE_TEXT, text);
 }
 
 /* ---- tabs and keys -------------------------------------------------------------------------- */
@@ -234,29 +279,29 @@ static void draw_tabs(const struct screen_frame *f, struct rect r)
                           right);
 }
 
-/* The greatest rank whose keys all fit into w cells. */
-static int fitting_rank(const struct screen_frame *f, int w)
+/* Cells for all keys up to a rank. */
+static int keys_width(const struct screen_frame *f, int rank, bool is_short)
 {
     int n = 0;
+    int need = 0;
     const struct keymap_entry *k = keymap_table(&n);
-    for (int rank = 8; rank > 0; rank--) {
-        int need = 0;
-        for (int i = 0; i < n; i++)
-            if (k[i].label && k[i].rank <= rank)
-                need += (int)strlen(k[i].keys) +
-                        (int)strlen(keymap_label(&k[i], f->v, f->t->is_frozen)) + 1 +
-                        (need ? 2 : 0);
-        if (need <= w) return rank;
-    }
-    return 0;
+    for (int i = 0; i < n; i++)
+        if (k[i].label && k[i].rank <= rank)
+            need += (int)strlen(k[i].keys) + 1 + (need ? 2 : 0) +
+                    (int)strlen(keymap_label(&k[i], f->v, f->t->is_frozen, is_short));
+    return need;
 }
 
+/* Long labels for all keys, else short ones, else fewer keys. */
 static void draw_keys(const struct screen_frame *f, struct rect r, int x)
 {
     int n = 0;
     const struct keymap_entry *k = keymap_table(&n);
     int end = r.x + r.w;
-    int rank = fitting_rank(f, end - x);
+    int rank = KEYMAP_BAR_RANKS;
+    bool is_short = keys_width(f, rank, false) > end - x;
+    while (rank > 0 && keys_width(f, rank, is_short) > end - x)
+        rank--;
     bool is_first = true;
     for (int i = 0; i < n; i++) {
         if (!k[i].label || k[i].rank > rank) continue;
@@ -264,7 +309,7 @@ static void draw_keys(const struct screen_frame *f, struct rect r, int x)
         is_first = false;
         x += canvas_text(f->c, x, r.y, end - x, STYLE_KEY, k[i].keys) + 1;
         x += canvas_text(f->c, x, r.y, end - x, STYLE_TEXT,
-                         keymap_label(&k[i], f->v, f->t->is_frozen));
+                         keymap_label(&k[i], f->v, f->t->is_frozen, is_short));
     }
 }
 

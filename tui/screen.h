@@ -53,5 +53,17 @@ void screen_log_line(const struct screen_frame *f, struct rect r, int y, const s
 /* "3.214?" when old: a copy of text with the mark. Returns dst. */
 char *screen_mark(const struct screen_frame *f, const char *text, char *dst, size_t cap);
 
+/* "412 tok/s", but "-" alone when the number is missing. Returns dst. */
+char *screen_unit(const char *text, const char *unit, char *dst, size_t cap);
+
+/* Append "  label text unit" to dst; nothing when the number is missing. */
+void screen_fact(char *dst, size_t cap, const char *label, const char *text, const char *unit);
+
+/* "now", "12 s ago", "-". Returns dst. */
+char *screen_age(int64_t ms, char *dst, size_t cap);
+
+/* Contributors now; "-" without a run. Returns dst (TEXT_CAP). */
+char *screen_peers_text(const struct view *v, char *dst);
+
 /* The four graphs. which: 0 speed, 1 loss, 2 earned, 3 contributors; into r without a title. */
 void screen_graph(const struct screen_frame *f, struct rect r, int which, bool is_bare);

@@ -31,13 +31,14 @@ void screen_compact_draw(const struct screen_frame *f)
     char b[TEXT_CAP];
     char t[160];
     int y = r.y;
-    snprintf(t, sizeof t, "%s tok/s", text_number(v->tok_per_s, a));
-    row(f, &y, "speed", t, 0);
+    row(f, &y, "speed", screen_unit(text_number(v->tok_per_s, a), "tok/s", t, sizeof t), 0);
     row(f, &y, "loss", text_fixed(v->loss, 3, a), 1);
-    snprintf(t, sizeof t, "%s (%s)", text_credits(v->credits_confirmed, a),
-             text_credits_signed(v->credits_pending, b));
+    text_credits(v->credits_confirmed, t);
+    if (v->credits_pending != VIEW_NONE)
+        snprintf(t, sizeof t, "%s (%s)", text_credits(v->credits_confirmed, a),
+                 text_credits_signed(v->credits_pending, b));
     row(f, &y, "earned", t, 2);
-    row(f, &y, "peers", text_count(v->n_peers, a), 3);
+    row(f, &y, "peers", screen_peers_text(v, a), 3);
     snprintf(t, sizeof t, "%s accepted, %s late", text_count((int64_t)v->n_accepted, a),
              text_count((int64_t)v->n_late, b));
     row(f, &y, "yours", t, -1);

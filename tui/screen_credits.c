@@ -53,10 +53,10 @@ void screen_credits_draw(const struct screen_frame *f)
     struct rect r = f->body;
     char a[TEXT_CAP];
     char value[2 * TEXT_CAP];
-    char extra[TEXT_CAP + 16];
-    snprintf(value, sizeof value, "%s %s", text_credits(v->credits_confirmed, a),
-             v->reward_unit[0] ? v->reward_unit : "credits");
-    snprintf(extra, sizeof extra, "%s pending", text_credits_signed(v->credits_pending, a));
+    char extra[TEXT_CAP + 16] = "";
+    screen_unit(text_credits(v->credits_confirmed, a),
+                v->reward_unit[0] ? v->reward_unit : "credits", value, sizeof value);
+    screen_fact(extra, sizeof extra, "", text_credits_signed(v->credits_pending, a), "pending");
     screen_title(f, r, "Earned", value, extra);
     r.y++;
     r.h--;

@@ -3,7 +3,7 @@
 #include "tui/keymap.h"
 #include "tui/screen.h"
 
-#define KEY_W 10
+#define KEY_W 11
 
 /* What the words and signs mean; the keys come from the key table itself. */
 static const char *const about[] = {
@@ -15,7 +15,6 @@ static const char *const about[] = {
     "loss is measured on text that nobody trains on.",
     "Credits are pending until a round is settled, then they stay.",
     "\"-\" means not known yet, \"?\" after a number means it is old.",
-    "Others see the name you chose and your speed, nothing else.",
 };
 
 static int n_lines(const struct keymap_entry *k, int n)

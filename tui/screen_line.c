@@ -21,15 +21,15 @@ void screen_line_draw(const struct screen_frame *f)
         canvas_text(f->c, x, 0, w - x, STYLE_WARN, "stop? y n");
         return;
     }
-    snprintf(value, sizeof value, "%s tok/s", text_number(v->tok_per_s, a));
+    screen_unit(text_number(v->tok_per_s, a), "tok/s", value, sizeof value);
     x += canvas_text(f->c, x, 0, w - x, STYLE_VALUE, screen_mark(f, value, t, sizeof t)) + 1;
-    snprintf(value, sizeof value, "%s cr", text_credits_signed(v->credits_confirmed, b));
+    screen_unit(text_credits_signed(v->credits_confirmed, b), "cr", value, sizeof value);
     if (x + canvas_width(f->c, value) <= w)
         x += canvas_text(f->c, x, 0, w - x, STYLE_VALUE, screen_mark(f, value, t, sizeof t)) + 2;
     if (x + 5 <= w) canvas_text(f->c, x, 0, w - x, STYLE_KEY, "p f q");
     struct rect r = {0, 0, w, f->c->h};
     screen_pair(f, r, 1, 5, "loss", STYLE_VALUE, text_fixed(v->loss, 3, a));
-    screen_pair(f, r, 2, 5, "peers", STYLE_VALUE, text_count(v->n_peers, a));
+    screen_pair(f, r, 2, 5, "peers", STYLE_VALUE, screen_peers_text(v, a));
     screen_pair(f, r, 3, 5, "round", STYLE_VALUE, text_count((int64_t)v->round, a));
     if (f->t->note[0] && f->now_ms < f->t->note_until_ms)
         canvas_text(f->c, 0, f->c->h > 4 ? 4 : f->c->h - 1, w, STYLE_WARN, f->t->note);

@@ -4,7 +4,7 @@
 #include "tui/screen.h"
 #include "view/text.h"
 
-#define LABEL_W 9
+#define LABEL_W 8
 
 static const char *unit(const struct view *v)
 {
@@ -22,27 +22,27 @@ static void draw_graphs(const struct screen_frame *f, const struct layout_overvi
 {
     const struct view *v = f->v;
     char a[TEXT_CAP];
-    char b[TEXT_CAP];
     char value[128];
-    char extra[128];
+    char extra[128] = "";
 
-    snprintf(value, sizeof value, "%s tok/s", text_number(v->tok_per_s, a));
-    snprintf(extra, sizeof extra, "avg %s  best %s", text_number(v->tok_per_s_avg, a),
-             text_number(v->tok_per_s_best, b));
+    screen_unit(text_number(v->tok_per_s, a), "tok/s", value, sizeof value);
+    screen_fact(extra, sizeof extra, "avg", text_number(v->tok_per_s_avg, a), "");
+    screen_fact(extra, sizeof extra, "best", text_number(v->tok_per_s_best, a), "");
     draw_panel(f, o->graph[0], 0, "Your speed", value, extra);
 
-    text_fixed(v->loss, 3, value);
-    snprintf(extra, sizeof extra, "best %s  held-out %s", text_fixed(v->loss_best, 3, a),
-             text_fixed(v->val_loss, 3, b));
-    draw_panel(f, o->graph[1], 1, "Model loss", value, extra);
+    extra[0] = 0;
+    screen_fact(extra, sizeof extra, "best", text_fixed(v->loss_best, 3, a), "");
+    screen_fact(extra, sizeof extra, "held-out", text_fixed(v->val_loss, 3, a), "");
+    draw_panel(f, o->graph[1], 1, "Model loss", text_fixed(v->loss, 3, value), extra);
 
-    snprintf(value, sizeof value, "%s %s", text_credits(v->credits_confirmed, a), unit(v));
-    snprintf(extra, sizeof extra, "%s pending", text_credits_signed(v->credits_pending, a));
+    extra[0] = 0;
+    screen_unit(text_credits(v->credits_confirmed, a), unit(v), value, sizeof value);
+    screen_fact(extra, sizeof extra, "", text_credits_signed(v->credits_pending, a), "pending");
     draw_panel(f, o->graph[2], 2, "Earned", value, extra);
 
-    text_count(v->n_peers, value);
-    snprintf(extra, sizeof extra, "%s tok/s together", text_number(v->swarm_tok_per_s, a));
-    draw_panel(f, o->graph[3], 3, "Contributors", value, extra);
+    extra[0] = 0;
+    screen_fact(extra, sizeof extra, "", text_number(v->swarm_tok_per_s, a), "tok/s together");
+    draw_panel(f, o->graph[3], 3, "Contributors", screen_peers_text(v, value), extra);
 }
 
 static void draw_your_part(const struct screen_frame *f, struct rect r)
@@ -59,9 +59,8 @@ static void draw_your_part(const struct screen_frame *f, struct rect r)
                 text_count((int64_t)v->n_rejected, a));
     snprintf(t, sizeof t, "%s tokens", text_number((double)v->n_tokens, a));
     screen_pair(f, r, r.y + 3, LABEL_W, "trained", STYLE_TEXT, t);
-    snprintf(t, sizeof t, v->saved_ms_ago == VIEW_NONE ? "%s" : "%s ago",
-             text_duration(v->saved_ms_ago, a));
-    screen_pair(f, r, r.y + 4, LABEL_W, "saved", STYLE_TEXT, t);
+    screen_pair(f, r, r.y + 4, LABEL_W, "saved", STYLE_TEXT,
+                screen_age(v->saved_ms_ago, t, sizeof t));
 }
 
 static void draw_this_computer(const struct screen_frame *f, struct rect r)
@@ -71,15 +70,15 @@ static void draw_this_computer(const struct screen_frame *f, struct rect r)
     char b[TEXT_CAP];
     char t[160];
     screen_title(f, r, "This computer", "", "");
-    snprintf(t, sizeof t, "%s  %u of %u cores", text_percent(v->cpu_frac, a), v->n_threads,
+    snprintf(t, sizeof t, "%s, %u/%u cores", text_percent(v->cpu_frac, a), v->n_threads,
              v->n_cores);
     screen_pair(f, r, r.y + 1, LABEL_W, "CPU", STYLE_TEXT, t);
     screen_pair(f, r, r.y + 2, LABEL_W, "memory", STYLE_TEXT,
                 v->rss_bytes ? text_bytes(v->rss_bytes, a) : "-");
-    snprintf(t, sizeof t, "%s / %s", text_bytes(v->bytes_up, a), text_bytes(v->bytes_down, b));
-    screen_pair(f, r, r.y + 3, LABEL_W, "up / down", STYLE_TEXT, t);
-    snprintf(t, sizeof t, v->rtt_ms >= 0 ? "%s ms" : "%s", text_number(v->rtt_ms, a));
-    screen_pair(f, r, r.y + 4, LABEL_W, "ping", STYLE_TEXT, t);
+    snprintf(t, sizeof t, "%s, %s", text_bytes(v->bytes_up, a), text_bytes(v->bytes_down, b));
+    screen_pair(f, r, r.y + 3, LABEL_W, "up, down", STYLE_TEXT, t);
+    screen_pair(f, r, r.y + 4, LABEL_W, "ping", STYLE_TEXT,
+                screen_unit(text_number(v->rtt_ms, a), "ms", t, sizeof t));
 }
 
 static void draw_progress(const struct screen_frame *f, struct rect r, int y)
@@ -107,11 +106,11 @@ static void draw_the_run(const struct screen_frame *f, struct rect r)
         snprintf(t, sizeof t, "%s", a);
     screen_pair(f, r, r.y + 1, LABEL_W, "round", STYLE_TEXT, v->run_name[0] ? t : "-");
     draw_progress(f, r, r.y + 2);
-    snprintf(t, sizeof t, "%s bits/byte", text_fixed(v->val_bits_per_byte, 3, a));
-    screen_pair(f, r, r.y + 3, LABEL_W, "held-out", STYLE_TEXT, t);
+    screen_pair(f, r, r.y + 3, LABEL_W, "held-out", STYLE_TEXT,
+                screen_unit(text_fixed(v->val_bits_per_byte, 3, a), "bits/byte", t, sizeof t));
     if (v->model_hash[0])
         snprintf(t, sizeof t, "%.8s %s", v->model_hash,
-                 v->is_model_hash_agreed ? "same for all" : "DIFFERS");
+                 v->is_model_hash_agreed ? "agreed" : "DIFFERS");
     else
         snprintf(t, sizeof t, "-");
     screen_pair(f, r, r.y + 4, LABEL_W, "weights",

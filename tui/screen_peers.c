@@ -28,11 +28,7 @@ static void draw_row(const struct screen_frame *f, struct rect r, int y, const s
     table_cell(f->c, r.x, y, t, 2, s, text_number(p->tok_per_s, a));
     table_cell(f->c, r.x, y, t, 3, s, text_percent(p->share_frac, a));
     table_cell(f->c, r.x, y, t, 4, STYLE_DIM, p->last10);
-    if (p->seen_ms_ago == VIEW_NONE)
-        snprintf(seen, sizeof seen, "-");
-    else
-        snprintf(seen, sizeof seen, "%s ago", text_duration(p->seen_ms_ago, a));
-    table_cell(f->c, r.x, y, t, 5, STYLE_DIM, seen);
+    table_cell(f->c, r.x, y, t, 5, STYLE_DIM, screen_age(p->seen_ms_ago, seen, sizeof seen));
     table_cell(f->c, r.x, y, t, 6, s, p->state);
 }
 
@@ -58,9 +54,9 @@ void screen_peers_draw(const struct screen_frame *f)
     struct rect r = f->body;
     char a[TEXT_CAP];
     char value[TEXT_CAP];
-    char extra[TEXT_CAP + 24];
-    snprintf(extra, sizeof extra, "%s tok/s together", text_number(v->swarm_tok_per_s, a));
-    screen_title(f, r, "Contributors", text_count(v->n_peers, value), extra);
+    char extra[TEXT_CAP + 24] = "";
+    screen_fact(extra, sizeof extra, "", text_number(v->swarm_tok_per_s, a), "tok/s together");
+    screen_title(f, r, "Contributors", screen_peers_text(v, value), extra);
     r.y++;
     r.h--;
     if (r.h >= 6) {

@@ -30,14 +30,13 @@ static void add_round(struct list *l)
     text_count((int64_t)v->round, a);
     int n = v->n_rounds ? snprintf(t, sizeof t, "%s of %s", a, text_count((int64_t)v->n_rounds, b))
                         : snprintf(t, sizeof t, "%s", a);
-    int64_t left =
-        v->round_ends_at_ms == VIEW_NONE ? VIEW_NONE : v->round_ends_at_ms - l->f->now_ms;
+    bool has_end = v->round_ends_at_ms != VIEW_NONE && v->round_ends_at_ms >= l->f->now_ms;
     screen_pair(l->f, l->r, l->y, LABEL_W, "round", STYLE_VALUE, t);
     int x = l->r.x + LABEL_W + n + 3;
     x += gauge_draw(l->f->c, x, l->y, 24, v->round_frac, l->f->glyphs, STYLE_GOOD) + 2;
-    if (left >= 0)
+    if (has_end)
         canvas_printf(l->f->c, x, l->y, l->r.x + l->r.w - x, STYLE_TEXT, "ends in %s",
-                      text_duration(left, a));
+                      text_duration((v->round_ends_at_ms - l->f->now_ms) / 1000 * 1000, a));
     l->y++;
 }
 
@@ -137,10 +136,10 @@ static void draw_curves(const struct screen_frame *f, struct rect r)
     char a[TEXT_CAP];
     char b[TEXT_CAP];
     char value[TEXT_CAP];
-    char extra[160];
+    char extra[160] = "";
     bool is_pair = r.w >= 60;
     struct rect left = is_pair ? layout_column(r, 0, 2) : r;
-    snprintf(extra, sizeof extra, "best %s", text_fixed(v->loss_best, 3, a));
+    screen_fact(extra, sizeof extra, "best", text_fixed(v->loss_best, 3, a), "");
     screen_title(f, left, "Training loss", text_fixed(v->loss, 3, value), extra);
     screen_graph(f, (struct rect){left.x, left.y + 1, left.w, left.h - 1}, 1, false);
     if (!is_pair) return;

@@ -65,8 +65,10 @@ static struct tui_command scroll(struct tui *t, const struct view *v, int by)
     return draw;
 }
 
-static struct tui_command ask(enum intent_kind intent)
+/* What was asked for must be seen to happen, so a frozen display thaws. */
+static struct tui_command ask(struct tui *t, enum intent_kind intent)
 {
+    t->is_frozen = false;
     return (struct tui_command){TUI_ASK, intent};
 }
 
@@ -105,8 +107,9 @@ static struct tui_command act(struct tui *t, enum action a, const struct view *v
     case ACTION_PAGE_DOWN: return scroll(t, v, PAGE);
     case ACTION_FIRST: return scroll(t, v, -10000);
     case ACTION_LAST: return scroll(t, v, 10000);
-    case ACTION_PAUSE: return ask(v->is_paused ? INTENT_RESUME : INTENT_PAUSE);
-    case ACTION_FINISH: return ask(v->is_finishing ? INTENT_RESUME : INTENT_FINISH);
+    case ACTION_PAUSE:
+        return ask(t, v->is_paused || v->state == VIEW_STOPPED ? INTENT_RESUME : INTENT_PAUSE);
+    case ACTION_FINISH: return ask(t, v->is_finishing ? INTENT_RESUME : INTENT_FINISH);
     case ACTION_FREEZE: t->is_frozen = !t->is_frozen; return draw;
     case ACTION_HELP: return help(t);
     case ACTION_BACK: return back(t);

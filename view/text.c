@@ -105,6 +105,8 @@ char *text_duration(int64_t ms, char dst[TEXT_CAP])
     int64_t h = min / 60;
     if (ms < 1000)
         snprintf(dst, TEXT_CAP, "%" PRId64 " ms", ms);
+    else if (ms < 10000 && ms % 1000)
+        snprintf(dst, TEXT_CAP, "%" PRId64 ".%" PRId64 " s", s, ms % 1000 / 100);
     else if (s < 120)
         snprintf(dst, TEXT_CAP, "%" PRId64 " s", s);
     else if (min < 120)
@@ -122,8 +124,8 @@ static char *credits(int64_t micro, const char *plus, char dst[TEXT_CAP])
 {
     if (micro == VIEW_NONE) return missing(dst);
     uint64_t m = magnitude(micro);
-    int decimals = m >= 1000000000 ? 1 : m >= 1000000 || m == 0 ? 2 : 4;
-    uint64_t unit = decimals == 1 ? 100000 : decimals == 2 ? 10000 : 100;
+    int decimals = m >= 1000000000 ? 1 : m >= 1000000 || m == 0 ? 2 : m >= 100000 ? 3 : 4;
+    uint64_t unit = decimals == 1 ? 100000 : decimals == 2 ? 10000 : decimals == 3 ? 1000 : 100;
     uint64_t ticks = m / unit + (m % unit >= unit / 2); /* rounded to the last shown digit */
     uint64_t per_one = 1000000 / unit;
     char after[16];

@@ -23,13 +23,13 @@ char *text_count(int64_t n, char dst[TEXT_CAP]);
 /* "512 B", "1.13 GB" (powers of 1000). */
 char *text_bytes(uint64_t n, char dst[TEXT_CAP]);
 
-/* "350 ms", "38 s", "4 min", "2 h 20 min", "9 d". VIEW_NONE: "-". Negative counts as 0. */
+/* "350 ms", "1.9 s", "38 s", "4 min", "2 h 20 min", "9 d". VIEW_NONE: "-". Negative counts as 0. */
 char *text_duration(int64_t ms, char dst[TEXT_CAP]);
 
-/* Micro-credits: "12.40", "1,284.6", "0.1875"; VIEW_NONE: "-". */
+/* Micro-credits: "12.40", "1,284.6", "0.188"; VIEW_NONE: "-". */
 char *text_credits(int64_t micro, char dst[TEXT_CAP]);
 
-/* The same with a sign in front where it is not negative: "+0.19". */
+/* The same with a sign in front where it is not negative: "+0.190". */
 char *text_credits_signed(int64_t micro, char dst[TEXT_CAP]);
 
 /* "62%" of a fraction; "<1%" for a little; "-" when not finite. */

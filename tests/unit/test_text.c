@@ -94,11 +94,12 @@ static void credits_round_at_the_last_shown_digit(void **state)
     char b[TEXT_CAP];
     assert_string_equal(text_credits(12400000, b), "12.40");
     assert_string_equal(text_credits(1284640000, b), "1,284.6");
-    assert_string_equal(text_credits(187500, b), "0.1875");
+    assert_string_equal(text_credits(187500, b), "0.188");
+    assert_string_equal(text_credits(18750, b), "0.0188");
     assert_string_equal(text_credits(0, b), "0.00");
     assert_string_equal(text_credits(1999999, b), "2.00");
     assert_string_equal(text_credits(-12400000, b), "-12.40");
-    assert_string_equal(text_credits_signed(190000, b), "+0.1900");
+    assert_string_equal(text_credits_signed(190000, b), "+0.190");
     assert_string_equal(text_credits_signed(VIEW_NONE, b), "-");
     assert_string_equal(text_credits_signed(-1000000, b), "-1.00");
 }
