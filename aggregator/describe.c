@@ -1,0 +1,184 @@
+#include "aggregator/describe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "net/tls.h"
+
+#define MICRO 1000000u
+
+static int home_path(char dst[PATH_CAP], const char *home, const char *name, struct err *e)
+{
+    if (path_format(dst, "%s/%s", home, name) == 0) return OK;
+    return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
+}
+
+static void fill_model(const struct setup *s, uint32_t vocab, struct model_config *m)
+{
+    *m = (struct model_config){.vocab_size = vocab,
+                               .hidden_size = (uint32_t)s->hidden,
+                               .intermediate_size = (uint32_t)s->intermediate,
+                               .num_hidden_layers = (uint32_t)s->layers,
+                               .num_attention_heads = (uint32_t)s->heads,
+                               .num_key_value_heads = (uint32_t)s->kv_heads,
+                               .max_position_embeddings = (uint32_t)s->seq,
+                               .rms_norm_eps = 1e-5,
+                               .rope_theta = 10000,
+                               .initializer_range = 0.02,
+                               .tie_word_embeddings = true};
+}
+
+static void fill_training(const struct setup *s, struct train_params *t)
+{
+    *t = (struct train_params){
+        .seq_len = (uint32_t)s->seq,
+        .batch_seqs = (uint32_t)s->batch,
+        .lr = s->lr,
+        .lr_min_frac = 0.1,
+        .warmup_steps = s->warmup_steps,
+        .total_steps = s->total_steps,
+        .beta1 = 0.9,
+        .beta2 = 0.95,
+        .eps = 1e-8,
+        .weight_decay = s->weight_decay,
+        .clip_norm = 1,
+        .ef_beta = 0.95,
+        .outer_lr = s->outer_lr,
+        .delta = {.chunk = (uint32_t)s->chunk, .k = (uint32_t)s->k}
+    };
+}
+
+static int initial_model(struct rundesc *r, struct err *e)
+{
+    struct model_table t = {0};
+    int rc = model_config_check(&r->model, e);
+    if (rc == OK) rc = model_table_init(&t, &r->model, e);
+    if (rc != OK) return rc;
+    float *params = alloc_zero((size_t)t.n_params, sizeof *params);
+    if (params) {
+        model_init_weights(&t, &r->model, r->init_seed, params);
+        r->initial_model = model_hash(&t, params);
+        free(params);
+    } else {
+        rc = err_set(e, ERR_NOMEM, 0, "no memory for a model of %llu parameters",
+                     (unsigned long long)t.n_params);
+    }
+    model_table_deinit(&t);
+    return rc;
+}
+
+int describe_fill(const struct setup *s, const struct dataset *d, const struct key_pub *host,
+                  const struct hash *tls_pin, struct rundesc *ret, struct err *e)
+{
+    struct rundesc r = {.init_seed = s->seed,
+                        .inner_steps = (uint32_t)s->inner_steps,
+                        .inner_ms = (uint32_t)s->inner_seconds * 1000,
+                        .max_inner_steps = (uint32_t)s->max_inner_steps,
+                        .upload_ms = (uint32_t)s->upload_seconds * 1000,
+                        .min_contributions = (uint32_t)s->min_contributions,
+                        .n_rounds = s->rounds,
+                        .merge_min_senders = s->min_senders,
+                        .reward_unit = "credits",
+                        .reward_per_round = s->reward * MICRO,
+                        .n_aggregators = 1};
+    struct rundesc_aggregator *a = &r.aggregators[0];
+    snprintf(r.name, sizeof r.name, "%s", s->name);
+    snprintf(r.note, sizeof r.note, "%s", s->note);
+    fill_model(s, d->vocab_size, &r.model);
+    fill_training(s, &r.train);
+    dataset_describe(d, &r);
+    a->key = *host;
+    a->tls_pin = *tls_pin;
+    int rc = setup_split(s->public_addr[0] ? s->public_addr : s->listen_addr, a->host, &a->port, e);
+    if (rc == OK) rc = initial_model(&r, e);
+    if (rc == OK) *ret = r;
+    return rc;
+}
+
+static int sign_and_write(const char *home, struct rundesc *r, const struct key *k, struct err *e)
+{
+    char path[PATH_CAP];
+    struct buf jws = {0};
+    int rc = rundesc_sign(r, k, &jws, e);
+    if (rc == OK) rc = home_path(path, home, "run.potluck", e);
+    if (rc == OK) rc = file_replace(path, jws.p, jws.len, 0644, e);
+    buf_deinit(&jws);
+    return rc;
+}
+
+static int make(const char *home, const struct setup *s, struct rundesc *ret, struct err *e)
+{
+    char path[PATH_CAP];
+    struct dataset d = {0};
+    struct key k = {0};
+    struct hash pin;
+    int rc = home_path(path, home, "keys/host.key", e);
+    if (rc == OK) rc = key_load_or_create(path, &k, e);
+    if (rc == OK) rc = home_path(path, home, "keys/tls-cert.pem", e);
+    if (rc == OK) rc = tls_certificate_pin(path, &pin, e);
+    if (rc == OK) rc = dataset_open(home, &d, e);
+    if (rc == OK) rc = describe_fill(s, &d, &k.pub, &pin, ret, e);
+    if (rc == OK) rc = sign_and_write(home, ret, &k, e);
+    key_wipe(&k);
+    dataset_close(&d);
+    return rc;
+}
+
+int describe_home(const char *home, struct rundesc *ret, struct err *e)
+{
+    char path[PATH_CAP];
+    struct setup s;
+    int rc = home_path(path, home, "run.potluck", e);
+    if (rc != OK) return rc;
+    if (file_exists(path)) return describe_read(home, ret, NULL, e);
+    rc = setup_load(home, &s, e);
+    if (rc == ERR_NOTFOUND || (rc == OK && !dataset_exists(home))) {
+        if (e) *e = (struct err){0};
+        return ERR_AGAIN;
+    }
+    return rc == OK ? make(home, &s, ret, e) : rc;
+}
+
+/* What is missing, in the order a host would do it. */
+static int next_step(const char *home, struct err *e)
+{
+    struct setup s;
+    err_set(e, ERR_NOTFOUND, 0, "there is no run under '%s' yet", home);
+    if (setup_load(home, &s, NULL) != OK)
+        err_hint(e, "run: potluck-aggregator init --home DIR --name NAME");
+    else if (!dataset_exists(home))
+        err_hint(e, "run: potluck-aggregator prepare --home DIR TEXT_FOLDER");
+    return ERR_NOTFOUND;
+}
+
+int describe_read(const char *home, struct rundesc *ret, struct buf *jws, struct err *e)
+{
+    char path[PATH_CAP];
+    struct buf text = {0};
+    int rc = home_path(path, home, "run.potluck", e);
+    if (rc == OK) rc = file_read(path, RUNDESC_MAX_BYTES, &text, e);
+    if (rc == ERR_NOTFOUND) rc = next_step(home, e);
+    while (rc == OK && text.len && (text.p[text.len - 1] == '\n' || text.p[text.len - 1] == ' '))
+        text.len--;
+    if (rc == OK) {
+        rc = rundesc_parse(text.p, text.len, NULL, ret, e);
+        if (rc != OK) err_wrap(e, "'%s'", path);
+    }
+    if (rc == OK && jws) {
+        buf_put(jws, text.p, text.len);
+        rc = buf_ok(jws, e);
+    }
+    buf_deinit(&text);
+    return rc;
+}
+
+int describe_invite(const struct rundesc *d, char *dst, size_t cap, struct err *e)
+{
+    const struct rundesc_aggregator *a = &d->aggregators[0];
+    struct rundesc_invite v = {.port = a->port, .key = d->host, .tls_pin = a->tls_pin};
+    memcpy(v.host, a->host, sizeof v.host);
+    return rundesc_invite_format(&v, dst, cap, e);
+}

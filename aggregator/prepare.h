@@ -1,0 +1,40 @@
+#pragma once
+/* Why: `potluck-aggregator prepare`: folders of text in, tokenizer and token shards out. Same
+ * text, same options, same bytes. Everything that was not used is told and counted.
+ *
+ *   HOME/data/tokenizer.json         Hugging Face form
+ *   HOME/data/train-000.shard ...    tokens, documents separated by <|endoftext|>
+ *   HOME/data/val.shard              held-out documents, never trained on
+ *   HOME/data/prepare.json           the list of all that, written last; and the report
+ */
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct prepare_options {
+    const char *home;
+    const char *const *paths; /* [n_paths] files or folders */
+    int n_paths;
+    uint32_t vocab_size;
+    double val_frac;
+    uint64_t shard_tokens; /* at most so many in one shard; 0: a good default */
+    void (*progress)(const char *line, void *ctx); /* one line for a person; may be NULL */
+    void *ctx;
+};
+
+struct prepare_report {
+    uint64_t n_files;
+    uint64_t n_skipped;
+    uint64_t n_text_bytes;
+    uint64_t n_docs, n_val_docs;
+    uint64_t n_train_tokens, n_val_tokens;
+    uint32_t n_shards;
+    uint32_t vocab_size;
+};
+
+/* ERR_ARG when nothing usable or too little is left (sizes in the text), ERR_WRONG_STATE when the
+ * run under home is described already.
+ */
+int prepare_run(const struct prepare_options *o, struct prepare_report *ret,
+                struct err *e) MUST_CHECK;

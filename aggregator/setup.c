@@ -1,0 +1,332 @@
+#include "aggregator/setup.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/key.h"
+#include "base/rng.h"
+#include "base/utf8.h"
+#include "net/tls.h"
+
+#define TEXT(f, member, what)                                                                      \
+    {                                                                                              \
+        f, SETUP_TEXT, offsetof(struct setup, member), sizeof(((struct setup *)0)->member), 0, 0,  \
+            what                                                                                   \
+    }
+#define COUNT(f, member, lo, hi, what)                                                             \
+    {                                                                                              \
+        f, SETUP_COUNT, offsetof(struct setup, member), 0, lo, hi, what                            \
+    }
+#define REAL(f, member, lo, hi, what)                                                              \
+    {                                                                                              \
+        f, SETUP_REAL, offsetof(struct setup, member), 0, lo, hi, what                             \
+    }
+
+/* clang-format off */
+static const struct setup_option options[] = {
+    TEXT("name", name, "what the run is called"),
+    TEXT("note", note, "what is trained, and the licence of text and weights"),
+    TEXT("listen", listen_addr, "address and port to listen on; port 0 picks a free one"),
+    TEXT("public", public_addr, "host and port as contributors reach it"),
+    COUNT("hidden", hidden, 16, 65536, "model width"),
+    COUNT("layers", layers, 1, 512, "layers"),
+    COUNT("heads", heads, 1, 1024, "attention heads"),
+    COUNT("kv-heads", kv_heads, 1, 1024, "key-value heads"),
+    COUNT("intermediate", intermediate, 0, 262144, "hidden width of the MLP; 0: 8/3 of --hidden"),
+    COUNT("seq", seq, 8, 65536, "tokens predicted in a sequence"),
+    COUNT("batch", batch, 1, 65536, "sequences in an inner step"),
+    REAL("lr", lr, 1e-8, 10, "peak learning rate of the inner steps"),
+    REAL("weight-decay", weight_decay, 0, 10, "weight decay of AdamW"),
+    COUNT("warmup-steps", warmup_steps, 0, 1e9, "inner steps until the peak"),
+    COUNT("total-steps", total_steps, 0, 1e9, "length of the cosine; 0: from --rounds"),
+    COUNT("inner-steps", inner_steps, 0, 1e6, "steps of an inner phase; 0: a time budget decides"),
+    COUNT("inner-seconds", inner_seconds, 0, 86400, "time budget of an inner phase; 0: steps decide"),
+    COUNT("max-inner-steps", max_inner_steps, 0, 1e6, "most steps one contribution may claim; 0: auto"),
+    COUNT("upload-seconds", upload_seconds, 1, 86400, "from the inner phase's end to the deadline"),
+    COUNT("rounds", rounds, 0, 1e9, "rounds of the run; 0: endless"),
+    COUNT("k", k, 1, 4096, "values sent of each chunk"),
+    COUNT("chunk", chunk, 64, 4096, "values in a chunk"),
+    REAL("outer-lr", outer_lr, 1e-4, 100, "step of the merged update"),
+    REAL("min-senders", min_senders, 1, 1024, "m of sum / max(senders, m)"),
+    COUNT("min-contributions", min_contributions, 1, 1024, "a round is merged only with so many"),
+    COUNT("val-seqs", val_seqs, 1, 65536, "validation sequences after each round"),
+    COUNT("checkpoint-every", checkpoint_every, 1, 1e6, "rounds between checkpoints"),
+    COUNT("seed", seed, 0, 9007199254740991.0, "of the initial weights; 0: random"),
+    COUNT("reward", reward, 0, 1e9, "credits a round pays out in all"),
+};
+/* clang-format on */
+
+const struct setup_option *setup_options(size_t *ret_n)
+{
+    *ret_n = sizeof options / sizeof *options;
+    return options;
+}
+
+void setup_defaults(struct setup *s)
+{
+    *s = (struct setup){.listen_addr = "127.0.0.1:7333",
+                        .hidden = 256,
+                        .layers = 6,
+                        .heads = 8,
+                        .kv_heads = 4,
+                        .seq = 128,
+                        .batch = 8,
+                        .lr = 2e-3,
+                        .weight_decay = 0.1,
+                        .warmup_steps = 20,
+                        .inner_seconds = 30,
+                        .upload_seconds = 30,
+                        .k = 64,
+                        .chunk = 4096,
+                        .outer_lr = 1,
+                        .min_senders = 2,
+                        .min_contributions = 1,
+                        .val_seqs = 64,
+                        .checkpoint_every = 10,
+                        .reward = 100};
+}
+
+static void *member(struct setup *s, const struct setup_option *o)
+{
+    return (char *)s + o->offset;
+}
+
+static int out_of_bounds(const struct setup_option *o, const char *value, struct err *e)
+{
+    return err_set(e, ERR_ARG, 0, "--%s '%.40s' is not between %.9g and %.9g", o->name, value,
+                   o->lo, o->hi);
+}
+
+static int set_number(struct setup *s, const struct setup_option *o, const char *value,
+                      struct err *e)
+{
+    char *end = NULL;
+    double v = strtod(value, &end);
+    if (end == value || *end || !(v >= o->lo && v <= o->hi)) return out_of_bounds(o, value, e);
+    if (o->type == SETUP_REAL) {
+        *(double *)member(s, o) = v;
+        return OK;
+    }
+    if (v != (double)(uint64_t)v)
+        return err_set(e, ERR_ARG, 0, "--%s '%.40s' is not a whole number", o->name, value);
+    *(uint64_t *)member(s, o) = (uint64_t)v;
+    if (o->offset == offsetof(struct setup, inner_steps) && s->inner_steps) s->inner_seconds = 0;
+    if (o->offset == offsetof(struct setup, inner_seconds) && s->inner_seconds) s->inner_steps = 0;
+    return OK;
+}
+
+int setup_set(struct setup *s, const char *name, const char *value, struct err *e)
+{
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        const struct setup_option *o = &options[i];
+        if (strcmp(o->name, name) != 0) continue;
+        if (o->type != SETUP_TEXT) return set_number(s, o, value, e);
+        if (strlen(value) >= o->cap)
+            return err_set(e, ERR_ARG, 0, "--%s is longer than %zu bytes", name, o->cap - 1);
+        if (!utf8_valid(value, strlen(value)))
+            return err_set(e, ERR_ARG, 0, "--%s is not valid UTF-8", name);
+        utf8_printable(value, member(s, o), o->cap);
+        return OK;
+    }
+    return err_set(e, ERR_ARG, 0, "there is no option --%s", name);
+}
+
+int setup_split(const char *text, char host[SETUP_HOST_CAP], uint16_t *ret_port, struct err *e)
+{
+    const char *colon = strrchr(text, ':');
+    size_t n = colon ? (size_t)(colon - text) : 0;
+    const char *start = text;
+    char *end = NULL;
+    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
+    if (n >= 2 && text[0] == '[' && text[n - 1] == ']') {
+        start++;
+        n -= 2;
+    }
+    if (!colon || n == 0 || n >= SETUP_HOST_CAP || end == colon + 1 || *end || port > 65535)
+        return err_set(e, ERR_ARG, 0, "'%.100s' is not ADDRESS:PORT", text);
+    memcpy(host, start, n);
+    host[n] = '\0';
+    *ret_port = (uint16_t)port;
+    return OK;
+}
+
+static void fill_in(struct setup *s)
+{
+    if (!s->intermediate) s->intermediate = (s->hidden * 8 / 3 + 15) / 16 * 16;
+    if (!s->max_inner_steps)
+        s->max_inner_steps = s->inner_steps ? s->inner_steps : s->inner_seconds * 100;
+    if (!s->total_steps) /* unknown speed: assume one inner step a second */
+        s->total_steps =
+            s->rounds ? s->rounds * (s->inner_steps ? s->inner_steps : s->inner_seconds) : 100000;
+    if (s->total_steps <= s->warmup_steps) s->warmup_steps = s->total_steps / 10;
+    if (!s->seed) {
+        rng_secure(&s->seed, sizeof s->seed);
+        s->seed = (s->seed >> 11) | 1;
+    }
+}
+
+int setup_check(struct setup *s, struct err *e)
+{
+    if (!s->name[0]) {
+        err_set(e, ERR_ARG, 0, "the run has no name");
+        err_hint(e, "give it one with --name NAME");
+        return ERR_ARG;
+    }
+    if (!s->inner_steps && !s->inner_seconds)
+        return err_set(e, ERR_ARG, 0, "one of --inner-steps and --inner-seconds is needed");
+    if (s->k > s->chunk)
+        return err_set(e, ERR_ARG, 0, "--k %" PRIu64 " is more than --chunk %" PRIu64, s->k,
+                       s->chunk);
+    if (s->hidden % s->heads || s->heads % s->kv_heads)
+        return err_set(e, ERR_ARG, 0, "--heads must divide --hidden, and --kv-heads --heads");
+    char host[SETUP_HOST_CAP];
+    uint16_t port = 0;
+    int rc = setup_split(s->listen_addr, host, &port, e);
+    if (rc != OK) return err_wrap(e, "--listen");
+    bool is_any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    if (is_any && !s->public_addr[0]) {
+        err_set(e, ERR_ARG, 0, "contributors cannot connect to '%s'", host);
+        err_hint(e, "say how they reach this machine: --public HOST:PORT");
+        return ERR_ARG;
+    }
+    if (s->public_addr[0] && setup_split(s->public_addr, host, &port, e) != OK)
+        return err_wrap(e, "--public");
+    fill_in(s);
+    return OK;
+}
+
+static int home_path(char dst[PATH_CAP], const char *home, const char *name, struct err *e)
+{
+    if (path_format(dst, "%s/%s", home, name) == 0) return OK;
+    return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
+}
+
+int setup_save(const struct setup *s, const char *home, struct err *e)
+{
+    struct setup copy = *s;
+    struct buf text = {0};
+    char path[PATH_CAP];
+    json_t *o = json_object();
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        const struct setup_option *p = &options[i];
+        if (p->type == SETUP_TEXT)
+            json_set_text(o, p->name, member(&copy, p));
+        else if (p->type == SETUP_COUNT)
+            json_set_u64(o, p->name, *(uint64_t *)member(&copy, p));
+        else
+            json_set_real(o, p->name, *(double *)member(&copy, p));
+    }
+    int rc = json_write(o, &text, e);
+    if (rc == OK) rc = home_path(path, home, "aggregator.json", e);
+    if (rc == OK) rc = file_replace(path, text.p, text.len, 0600, e);
+    json_decref(o);
+    buf_deinit(&text);
+    return rc;
+}
+
+static int read_choices(const json_t *o, struct setup *s, struct err *e)
+{
+    struct json_reader r = {.e = e};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        const struct setup_option *p = &options[i];
+        if (p->type == SETUP_TEXT)
+            json_text(&r, o, p->name, member(s, p), p->cap);
+        else if (p->type == SETUP_COUNT)
+            *(uint64_t *)member(s, p) = json_u64(&r, o, p->name, (uint64_t)p->lo, (uint64_t)p->hi);
+        else
+            *(double *)member(s, p) = json_real_in(&r, o, p->name, p->lo, p->hi);
+    }
+    return json_bad(&r) ? ERR_PROTO : OK;
+}
+
+int setup_load(const char *home, struct setup *ret, struct err *e)
+{
+    char path[PATH_CAP];
+    struct buf text = {0};
+    struct setup s = {0};
+    json_t *o = NULL;
+    int rc = home_path(path, home, "aggregator.json", e);
+    if (rc == OK) rc = file_read(path, 65536, &text, e);
+    if (rc == ERR_NOTFOUND) {
+        err_set(e, ERR_NOTFOUND, 0, "there is no aggregator under '%s'", home);
+        err_hint(e, "run: potluck-aggregator init --home DIR --name NAME");
+    }
+    if (rc == OK) rc = json_parse(text.p, text.len, &o, e);
+    if (rc == OK) rc = read_choices(o, &s, e);
+    if (rc == OK) *ret = s;
+    json_decref(o);
+    buf_deinit(&text);
+    return rc;
+}
+
+/* A port that is free now: bind to 0, ask which, let go. */
+static int free_port(const char *host, uint16_t *ret, struct err *e)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t n = sizeof a;
+    if (inet_pton(AF_INET, host, &a.sin_addr) != 1)
+        return err_set(e, ERR_ARG, 0, "port 0 needs a numeric IPv4 address, not '%s'", host);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_good = fd >= 0 && bind(fd, (struct sockaddr *)&a, n) == 0 &&
+                   getsockname(fd, (struct sockaddr *)&a, &n) == 0;
+    if (fd >= 0) close(fd);
+    if (!is_good) return err_set(e, ERR_IO, 0, "no free port at '%s'", host);
+    *ret = ntohs(a.sin_port);
+    return OK;
+}
+
+static int settle_port(struct setup *s, struct err *e)
+{
+    char host[SETUP_HOST_CAP];
+    uint16_t port = 0;
+    int rc = setup_split(s->listen_addr, host, &port, e);
+    if (rc != OK || port) return rc;
+    rc = free_port(host, &port, e);
+    if (rc == OK) snprintf(s->listen_addr, sizeof s->listen_addr, "%s:%u", host, port);
+    return rc;
+}
+
+static int make_keys(const struct setup *s, const char *home, struct err *e)
+{
+    char dir[PATH_CAP], cert[PATH_CAP], secret[PATH_CAP], host_key[PATH_CAP];
+    char name[SETUP_HOST_CAP];
+    uint16_t port = 0;
+    struct key key;
+    struct hash pin;
+    if (home_path(dir, home, "keys", e) || home_path(host_key, home, "keys/host.key", e) ||
+        home_path(cert, home, "keys/tls-cert.pem", e) ||
+        home_path(secret, home, "keys/tls-key.pem", e))
+        return ERR_LIMIT;
+    int rc = file_mkdirs(dir, e);
+    if (rc == OK) rc = key_load_or_create(host_key, &key, e);
+    if (rc != OK) return rc;
+    key_wipe(&key);
+    if (file_exists(cert) && file_exists(secret)) return OK;
+    rc = setup_split(s->public_addr[0] ? s->public_addr : s->listen_addr, name, &port, e);
+    return rc == OK ? tls_make_certificate(cert, secret, name, &pin, e) : rc;
+}
+
+int setup_create(struct setup *s, const char *home, struct err *e)
+{
+    char path[PATH_CAP];
+    int rc = home_path(path, home, "run.potluck", e);
+    if (rc == OK && file_exists(path)) {
+        err_set(e, ERR_WRONG_STATE, 0, "the run under '%s' is described already", home);
+        err_hint(e, "start it with: potluck-aggregator serve; another run needs a new --home");
+        return ERR_WRONG_STATE;
+    }
+    if (rc == OK) rc = file_mkdirs(home, e);
+    if (rc == OK) rc = setup_check(s, e);
+    if (rc == OK) rc = settle_port(s, e);
+    if (rc == OK) rc = make_keys(s, home, e);
+    if (rc == OK) rc = setup_save(s, home, e);
+    return rc;
+}
