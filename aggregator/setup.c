@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/key.h"
+#include "base/path.h"
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "net/tls.h"
