@@ -13,6 +13,12 @@ import subprocess
 import sys
 import time
 
+# About five million parameters; small enough to learn on two cores while you watch.
+DEMO = {"vocab": 2048, "hidden": 256, "intermediate": 688, "layers": 6, "heads": 8, "kv-heads": 4,
+        "seq": 128, "batch": 4}
+# For tests of everything but the learning: a step takes milliseconds.
+TINY = {"vocab": 320, "hidden": 32, "intermediate": 64, "layers": 2, "heads": 4, "kv-heads": 2,
+        "seq": 32, "batch": 2}
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -47,6 +53,8 @@ class Swarm:
         self.programs = programs
         self.threads = threads
         self.say = say or (lambda text: print(text, file=sys.stderr, flush=True))
+        self.agent_options = []
+        self.invite = None
         self.processes = {}  # "aggregator" or a number: Popen
         self.env = {k: v for k, v in os.environ.items()
                     if not k.startswith("XDG_") and k != "POTLUCK_HOME"}
@@ -63,7 +71,7 @@ class Swarm:
 
     def command(self, who, *args):
         program = "potluck-aggregator" if who == "aggregator" else "potluck"
-        return [os.path.join(self.programs, program), "--home", self.home(who), *args]
+        return [os.path.join(self.programs, program), *args, "--home", self.home(who)]
 
     # running commands
 
@@ -82,11 +90,30 @@ class Swarm:
         except subprocess.TimeoutExpired as e:
             raise SwarmError(f"'{' '.join(args[:1])}' of {who} did not end in {timeout} s") from e
 
-    def start(self, who, *args):
+    def make_run(self, text, model, *options):
+        """Prepare the text and describe the run; self.invite is the link to it afterwards."""
+        shape = [x for k, v in model.items() if k != "vocab" for x in (f"--{k}", str(v))]
+        self.run("aggregator", "init", "--listen", "127.0.0.1:0", *shape, *map(str, options))
+        said = self.attempt("aggregator", "prepare", text, "--vocab", str(model["vocab"]))
+        if said.returncode:
+            raise SwarmError(f"preparing the text failed: {said.stderr.strip()[-600:]}")
+        return said.stderr
+
+    def start_party(self, who):
+        """Start the aggregator, or contributor number `who`; again after a death."""
+        if who == "aggregator":
+            command = self.command(who, "serve")
+        else:
+            command = [os.path.join(self.programs, "potluck-agent"), "--home", self.home(who),
+                       "--threads", str(self.threads), *self.agent_options]
         with open(self.log(who), "ab") as log:
             self.processes[who] = subprocess.Popen(
-                self.command(who, *args), env=self.env, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, preexec_fn=die_with_parent, start_new_session=True)
+                command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=die_with_parent, start_new_session=True)
+
+    def join(self, i, source=None):
+        """Contributor i accepts the run: by its link, or any other link or file."""
+        self.run(i, "join", source or self.invite, timeout=60)
 
     def status(self, who):
         """The party's own account of itself, or None when it cannot be asked just now."""
