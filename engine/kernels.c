@@ -109,7 +109,8 @@ double kernels_pow_int(double x, uint64_t n)
 /* ---- exp, single precision ---- */
 
 /* Round to nearest by adding 1.5 * 2^23; its low bits are then the integer, ready to become the
- * exponent. Polynomial: minimax on [-ln2/2, ln2/2], degree 6.
+ * exponent. Polynomial: Taylor to the seventh power, whose
+ * rest on [-ln2/2, ln2/2] is below 6e-9.
  */
 INLINE float exp1(float x)
 {
@@ -118,7 +119,8 @@ INLINE float exp1(float x)
     float t = y * 1.44269504F + 12582912.0F;
     float k = t - 12582912.0F;
     float r = (y - k * 0.693359375F) - k * -2.12194440e-4F;
-    float p = 1.3888889e-3F;
+    float p = 1.9841270e-4F;
+    p = p * r + 1.3888889e-3F;
     p = p * r + 8.3333333e-3F;
     p = p * r + 4.1666668e-2F;
     p = p * r + 0.16666667F;
