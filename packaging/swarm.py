@@ -19,6 +19,7 @@ DEMO = {"vocab": 2048, "hidden": 256, "intermediate": 688, "layers": 6, "heads":
 # For tests of everything but the learning: a step takes milliseconds.
 TINY = {"vocab": 320, "hidden": 32, "intermediate": 64, "layers": 2, "heads": 4, "kv-heads": 2,
         "seq": 32, "batch": 2}
+STATUS_CODES = (0, 3, 4)  # at work, paused, waiting: `potluck help status`
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -113,12 +114,12 @@ class Swarm:
 
     def join(self, i, source=None):
         """Contributor i accepts the run: by its link, or any other link or file."""
-        self.run(i, "join", source or self.invite, timeout=60)
+        self.run(i, "join", "--no-agent", source or self.invite, timeout=60)
 
     def status(self, who):
         """The party's own account of itself, or None when it cannot be asked just now."""
         done = self.attempt(who, "status", "--json", timeout=30)
-        if done.returncode:
+        if done.returncode not in STATUS_CODES:
             return None
         try:
             return json.loads(done.stdout)
