@@ -206,7 +206,7 @@ static void count_step(struct work *w, const struct trainer_step_result *r)
     j->total_tokens += r->n_tokens;
     j->loss_sum += r->loss;
     j->busy_ns += r->busy_ns;
-    double now = r->busy_ns > 0 ? (double)r->n_tokens * 1e9 / (double)r->busy_ns : NAN;
+    double now = r->busy_ns > 0 ? (double)r->n_tokens * 1e9 / (double)r->busy_ns : (double)NAN;
     pthread_mutex_lock(&w->lock);
     struct work_progress *p = &w->progress;
     p->journal = *j;
@@ -368,8 +368,8 @@ int work_create(const struct work_config *c, struct work **ret, struct err *e)
     struct work *w = alloc_zero(1, sizeof *w);
     if (!w) return err_set(e, ERR_NOMEM, 0, "no memory for the trainer");
     w->config = *c;
-    w->progress.loss = NAN;
-    w->progress.tok_per_s = NAN;
+    w->progress.loss = (double)NAN;
+    w->progress.tok_per_s = (double)NAN;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->more, NULL);
     int rc = OK;

@@ -1,0 +1,16 @@
+#pragma once
+/* Why: the short conversations of the command line with the agent: one question, one answer.
+ *
+ * Thread: any; each call runs its own loop and blocks up to 10 s.
+ * Errors: ERR_NOTFOUND when no agent listens; else what went wrong, with the agent's hint.
+ */
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "view/intent.h"
+#include "view/view.h"
+
+bool ask_is_there(const char *socket);
+int ask_view(const char *socket, struct view *ret, struct err *e) MUST_CHECK;
+int ask_intent(const char *socket, const struct intent *it, struct err *e) MUST_CHECK;

@@ -1,0 +1,215 @@
+#include "app/cmdline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where an option may stand. */
+enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8 };
+
+struct word {
+    const char *name;
+    enum cmdline_command command;
+    int options;      /* beside ON_ALL */
+    const char *args; /* "" or what follows */
+    bool needs_arg;
+    const char *help;
+};
+
+/* clang-format off */
+static const struct word words[] = {
+    {"screen", CMDLINE_SCREEN, ON_SCREEN, "", false,
+     "Open the screen; start the agent if none runs. The same as no command at all."},
+    {"join", CMDLINE_JOIN, ON_JOIN, "FILE|LINK", true,
+     "Take part in a run: its run.potluck file, or its potluck:// invite link."},
+    {"status", CMDLINE_STATUS, ON_STATUS, "", false,
+     "Say what the agent does and why; the exit code says it too."},
+    {"pause", CMDLINE_PAUSE, ON_STATUS, "", false,
+     "Stop training at once, keep the seat. Lasts until `resume`, also over restarts."},
+    {"resume", CMDLINE_RESUME, ON_STATUS, "", false, "Go on after a pause."},
+    {"finish", CMDLINE_FINISH, ON_STATUS, "", false,
+     "Complete this round's contribution, then pause."},
+    {"leave", CMDLINE_LEAVE, ON_STATUS, "", false,
+     "Give up the run; your key and receipts stay."},
+    {"stop", CMDLINE_STOP, ON_STATUS, "", false,
+     "End the agent. What was trained is saved; the next start goes on from there."},
+    {"agent", CMDLINE_AGENT, 0, "[options]", false,
+     "Be the agent, in the foreground; see `potluck agent --help`."},
+    {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
+};
+
+enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
+           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME };
+
+struct option_word {
+    const char *name;
+    enum opt opt;
+    int where;
+    const char *arg; /* NULL: takes none */
+    const char *help;
+};
+
+static const struct option_word options[] = {
+    {"--home", OPT_HOME, ON_ALL, "DIR", "keep everything in DIR (or POTLUCK_HOME)"},
+    {"--json", OPT_JSON, ON_STATUS | ON_JOIN, NULL, "answer with one JSON object"},
+    {"--name", OPT_NAME, ON_JOIN, "NAME", "how others see you; at most 32 bytes"},
+    {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
+    {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
+    {"--plain", OPT_PLAIN, ON_SCREEN, NULL, "lines instead of a screen"},
+    {"--no-color", OPT_NO_COLOR, ON_SCREEN, NULL, "no colours (or NO_COLOR)"},
+    {"--graphs", OPT_GRAPHS, ON_SCREEN, "KIND", "braille, blocks or ascii"},
+    {"--screen", OPT_SCREEN, ON_SCREEN, "NAME", "overview, run, peers, credits, log or help"},
+    {"--record", OPT_RECORD, ON_SCREEN, "FILE", "append every view that is received to FILE"},
+    {"--dump", OPT_DUMP, ON_SCREEN, "WxH", "print one frame of a recording and end"},
+    {"--recording", OPT_RECORDING, ON_SCREEN, "FILE", "the recording to dump"},
+    {"--time", OPT_TIME, ON_SCREEN, "MS", "draw as if it were this time (ms since 1970)"},
+};
+/* clang-format on */
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct word *find_word(const char *name)
+{
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (strcmp(words[i].name, name) == 0) return &words[i];
+    return NULL;
+}
+
+static int usage(struct err *e, const char *fmt, const char *what)
+{
+    /* NOLINTNEXTLINE(clang-diagnostic-format-nonliteral) */
+    err_set(e, ERR_ARG, 0, "%s '%.80s'", fmt, what);
+    err_hint(e, "see `potluck help`");
+    return ERR_ARG;
+}
+
+static int set_time(struct cmdline *c, const char *value, struct err *e)
+{
+    char *end = NULL;
+    long long ms = strtoll(value, &end, 10);
+    if (!*value || *end || ms < 0) return usage(e, "--time wants milliseconds, not", value);
+    c->screen.frozen_time_ms = ms;
+    return OK;
+}
+
+static int set_option(struct cmdline *c, const struct option_word *o, const char *value,
+                      struct err *e)
+{
+    switch (o->opt) {
+    case OPT_HOME: c->home = value; break;
+    case OPT_JSON: c->is_json = true; break;
+    case OPT_NAME: c->name = value; break;
+    case OPT_THREADS: c->threads = value; break;
+    case OPT_NO_AGENT: c->no_agent = true; break;
+    case OPT_PLAIN: c->screen.is_plain = true; break;
+    case OPT_NO_COLOR: c->screen.no_color = true; break;
+    case OPT_GRAPHS: c->screen.graphs = value; break;
+    case OPT_SCREEN: c->screen.screen = value; break;
+    case OPT_RECORD: c->screen.record = value; break;
+    case OPT_DUMP: c->screen.dump = value; break;
+    case OPT_RECORDING: c->screen.recording = value; break;
+    case OPT_TIME: return set_time(c, value, e);
+    }
+    return OK;
+}
+
+/* An option at argv[*i], "--x value" or "--x=value"; *i moves to its last argument. */
+static int take_option(int argc, char **argv, int *i, const struct word *w, struct cmdline *c,
+                       struct err *e)
+{
+    const char *arg = argv[*i];
+    const char *eq = strchr(arg, '=');
+    size_t len = eq ? (size_t)(eq - arg) : strlen(arg);
+    int where = ON_ALL | (w ? w->options : ON_SCREEN | ON_STATUS);
+    for (size_t k = 0; k < COUNT(options); k++) {
+        const struct option_word *o = &options[k];
+        if (strncmp(o->name, arg, len) != 0 || o->name[len]) continue;
+        if (!(o->where & where)) return usage(e, "this command has no option", arg);
+        if (!o->arg)
+            return eq ? usage(e, "no value belongs to", o->name) : set_option(c, o, NULL, e);
+        if (eq) return set_option(c, o, eq + 1, e);
+        if (*i + 1 >= argc) return usage(e, "a value is missing after", o->name);
+        return set_option(c, o, argv[++*i], e);
+    }
+    return usage(e, "unknown option", arg);
+}
+
+int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
+{
+    struct cmdline c = {.command = CMDLINE_SCREEN};
+    const struct word *w = NULL;
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        if (strcmp(arg, "--version") == 0) {
+            c.command = CMDLINE_VERSION;
+            break;
+        }
+        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+            c.source = w ? w->name : NULL;
+            c.command = CMDLINE_HELP;
+            break;
+        }
+        if (arg[0] == '-' && arg[1]) {
+            int rc = take_option(argc, argv, &i, w, &c, e);
+            if (rc != OK) return rc;
+        } else if (!w) {
+            w = find_word(arg);
+            if (!w) return usage(e, "there is no command", arg);
+            c.command = w->command;
+            if (w->command == CMDLINE_AGENT) {
+                c.i_rest = i + 1;
+                break;
+            }
+        } else if (*w->args && !c.source) {
+            c.source = arg;
+        } else {
+            return usage(e, "one argument too many:", arg);
+        }
+    }
+    if (w && c.command == w->command && w->needs_arg && !c.source)
+        return usage(e, "say what to join: potluck join", w->args);
+    *ret = c;
+    return OK;
+}
+
+static void put_options(struct buf *out, int where)
+{
+    for (size_t i = 0; i < COUNT(options); i++) {
+        if (!(options[i].where & where)) continue;
+        char left[32];
+        snprintf(left, sizeof left, "%s%s%s", options[i].name, options[i].arg ? " " : "",
+                 options[i].arg ? options[i].arg : "");
+        buf_printf(out, "  %-18s %s\n", left, options[i].help);
+    }
+}
+
+int cmdline_help(const char *command, struct buf *out, struct err *e)
+{
+    if (command) {
+        const struct word *w = find_word(command);
+        if (!w) {
+            err_set(e, ERR_NOTFOUND, 0, "there is no command '%.40s'", command);
+            err_hint(e, "see `potluck help`");
+            return ERR_NOTFOUND;
+        }
+        buf_printf(out, "Usage: potluck %s%s%s [options]\n%s\n\n", w->name, *w->args ? " " : "",
+                   w->args, w->help);
+        put_options(out, ON_ALL | w->options);
+        return buf_ok(out, e);
+    }
+    buf_put_str(out, "potluck - train a language model together with others\n\n"
+                     "Usage: potluck [COMMAND] [options]\n\n");
+    for (size_t i = 0; i < COUNT(words); i++) {
+        char left[32];
+        snprintf(left, sizeof left, "%s%s%s", words[i].name, *words[i].args ? " " : "",
+                 words[i].args);
+        buf_printf(out, "  %-18s %s\n", left, words[i].help);
+    }
+    buf_put_str(out, "\nOptions of several commands:\n");
+    put_options(out, ON_ALL | ON_STATUS);
+    buf_put_str(out,
+                "  --version          the version\n"
+                "\nExit codes: 0 training, or done as asked; 1 error; 2 wrong usage; 3 paused;\n"
+                "4 waiting (for a run, the aggregator or the others); 5 no agent runs.\n");
+    return buf_ok(out, e);
+}

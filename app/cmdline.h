@@ -1,0 +1,53 @@
+#pragma once
+/* Why: one table of subcommands drives parsing, help and the exit codes' description, so that they
+ * cannot disagree. Pure: no output, no I/O.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/attach.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+enum cmdline_command {
+    CMDLINE_SCREEN = 0, /* also without any word */
+    CMDLINE_AGENT,
+    CMDLINE_JOIN,
+    CMDLINE_LEAVE,
+    CMDLINE_PAUSE,
+    CMDLINE_RESUME,
+    CMDLINE_FINISH,
+    CMDLINE_STOP,
+    CMDLINE_STATUS,
+    CMDLINE_HELP,
+    CMDLINE_VERSION,
+};
+
+/* Exit codes of `potluck`, also in its help. */
+enum cmdline_exit {
+    CMDLINE_EXIT_OK = 0,
+    CMDLINE_EXIT_ERROR = 1,
+    CMDLINE_EXIT_USAGE = 2,
+    CMDLINE_EXIT_PAUSED = 3,
+    CMDLINE_EXIT_WAITING = 4,
+    CMDLINE_EXIT_NO_AGENT = 5,
+};
+
+struct cmdline {
+    enum cmdline_command command;
+    const char *home;    /* --home; NULL: not given */
+    const char *source;  /* join: FILE|LINK; help: a command's name or NULL */
+    const char *name;    /* join: --name */
+    const char *threads; /* join, screen: --threads, for an agent that is started */
+    bool is_json;
+    bool no_agent; /* join, screen: start none */
+    struct attach_options screen;
+    int i_rest; /* agent: the first argument that belongs to it */
+};
+
+/* ERR_ARG with a sentence; strings point into argv. */
+int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e) MUST_CHECK;
+
+/* Help for everything, or for one command (ERR_NOTFOUND when there is no such). */
+int cmdline_help(const char *command, struct buf *out, struct err *e) MUST_CHECK;

@@ -1,0 +1,182 @@
+/* potluck: the one command of a contributor. It looks and asks; the agent (potluck-agent) trains.
+ *
+ *   app/cmdline   which command, which options       app/status   the agent's answer, as text
+ *   app/attach    the screen                         app/ask      question and answer on the socket
+ *   app/spawn     starting or becoming the agent     client/home  folders, key, joined run
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/ask.h"
+#include "app/attach.h"
+#include "app/cmdline.h"
+#include "app/spawn.h"
+#include "app/status.h"
+#include "base/json.h"
+#include "client/home.h"
+#include "client/invite.h"
+
+struct program {
+    struct cmdline c;
+    struct home home;
+    char **argv;
+};
+
+static int say_error(const struct program *p, const struct err *e, int code)
+{
+    char line[400];
+    if (p->c.is_json) {
+        json_t *o = json_object();
+        struct buf b = {0};
+        json_set_text(o, "state", code == CMDLINE_EXIT_NO_AGENT ? "NO AGENT" : "ERROR");
+        json_set_text(o, "error", e->what);
+        json_set_text(o, "reason", e->what);
+        json_set_text(o, "hint", e->hint);
+        if (json_write(o, &b, NULL) == OK) puts(buf_str(&b));
+        json_decref(o);
+        buf_deinit(&b);
+        return code;
+    }
+    fprintf(stderr, "potluck: %s\n", err_line(e, line, sizeof line));
+    return code;
+}
+
+static int exit_of(int rc)
+{
+    if (rc == OK) return CMDLINE_EXIT_OK;
+    return rc == ERR_NOTFOUND ? CMDLINE_EXIT_NO_AGENT : CMDLINE_EXIT_ERROR;
+}
+
+static void print(struct buf *b)
+{
+    (void)buf_str(b);
+    if (b->len) fwrite(b->p, 1, b->len, stdout);
+    if (b->len && b->p[b->len - 1] != '\n') putchar('\n');
+    buf_deinit(b);
+}
+
+static int run_help(struct program *p)
+{
+    struct buf b = {0};
+    struct err e = {0};
+    if (cmdline_help(p->c.source, &b, &e) != OK) return say_error(p, &e, CMDLINE_EXIT_USAGE);
+    print(&b);
+    return CMDLINE_EXIT_OK;
+}
+
+static int run_status(struct program *p)
+{
+    struct err e = {0};
+    struct view *v = calloc(1, sizeof *v);
+    struct buf b = {0};
+    int rc = v ? ask_view(p->home.paths.socket, v, &e) : err_set(&e, ERR_NOMEM, 0, "out of memory");
+    if (rc == OK && p->c.is_json) rc = status_json(v, &b, &e);
+    if (rc == OK && !p->c.is_json) status_text(v, &b);
+    int code = rc == OK ? status_exit(v) : say_error(p, &e, exit_of(rc));
+    print(&b);
+    free(v);
+    return code;
+}
+
+static int done(const struct program *p, const char *what)
+{
+    if (p->c.is_json)
+        puts("{\"ok\":true}");
+    else
+        puts(what);
+    return CMDLINE_EXIT_OK;
+}
+
+static int run_intent(struct program *p, enum intent_kind kind, const char *what)
+{
+    struct err e = {0};
+    struct intent it = {.kind = kind};
+    int rc = ask_intent(p->home.paths.socket, &it, &e);
+    if (rc == ERR_NOTFOUND && kind == INTENT_LEAVE) {
+        rc = home_forget_current(&p->home, &e); /* no agent is needed to give up a run */
+    }
+    return rc == OK ? done(p, what) : say_error(p, &e, exit_of(rc));
+}
+
+static int start_agent(struct program *p, struct err *e)
+{
+    if (p->c.no_agent || ask_is_there(p->home.paths.socket)) return OK;
+    return spawn_agent(&p->home, p->c.home, p->c.threads, p->c.name, e);
+}
+
+static int run_join(struct program *p)
+{
+    struct err e = {0};
+    struct buf jws = {0};
+    struct intent it = {.kind = INTENT_JOIN};
+    char what[160];
+    struct rundesc *run = calloc(1, sizeof *run);
+    int rc = run ? OK : err_set(&e, ERR_NOMEM, 0, "out of memory");
+    if (rc == OK) rc = invite_get(p->c.source, &jws, run, &e);
+    if (rc == OK && p->c.name) rc = home_name_set(&p->home, p->c.name, &e);
+    if (rc == OK) rc = invite_accept(&p->home, &jws, run, &e);
+    if (rc == OK && ask_is_there(p->home.paths.socket)) {
+        hash_hex(&run->id, it.text);
+        rc = ask_intent(p->home.paths.socket, &it, &e);
+    } else if (rc == OK) {
+        rc = start_agent(p, &e);
+    }
+    if (rc == OK)
+        snprintf(what, sizeof what, "You take part in \"%s\". See it with: potluck", run->name);
+    buf_deinit(&jws);
+    free(run);
+    return rc == OK ? done(p, what) : say_error(p, &e, CMDLINE_EXIT_ERROR);
+}
+
+static int run_screen(struct program *p)
+{
+    struct err e = {0};
+    int rc = p->c.screen.dump ? OK : start_agent(p, &e);
+    p->c.screen.socket = p->home.paths.socket;
+    if (rc == OK) rc = attach_screen(&p->c.screen, &e);
+    if (rc == OK) return CMDLINE_EXIT_OK;
+    return say_error(p, &e, rc == ERR_ARG ? CMDLINE_EXIT_USAGE : CMDLINE_EXIT_ERROR);
+}
+
+static int run_agent(struct program *p)
+{
+    struct err e = {0};
+    if (spawn_become(p->c.home, p->argv + p->c.i_rest, &e) == OK) return CMDLINE_EXIT_OK;
+    return say_error(p, &e, CMDLINE_EXIT_ERROR);
+}
+
+static int run(struct program *p)
+{
+    switch (p->c.command) {
+    case CMDLINE_SCREEN: return run_screen(p);
+    case CMDLINE_AGENT: return run_agent(p);
+    case CMDLINE_JOIN: return run_join(p);
+    case CMDLINE_LEAVE: return run_intent(p, INTENT_LEAVE, "The run is left; your key is kept.");
+    case CMDLINE_PAUSE: return run_intent(p, INTENT_PAUSE, "Paused.");
+    case CMDLINE_RESUME: return run_intent(p, INTENT_RESUME, "Going on.");
+    case CMDLINE_FINISH:
+        return run_intent(p, INTENT_FINISH, "This round will be completed, then pause.");
+    case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent saves and ends.");
+    case CMDLINE_STATUS: return run_status(p);
+    case CMDLINE_HELP: return run_help(p);
+    case CMDLINE_VERSION: puts("potluck " POTLUCK_VERSION); return CMDLINE_EXIT_OK;
+    }
+    return CMDLINE_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct program p = {.argv = argv};
+    struct err e = {0};
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (cmdline_parse(argc, argv, &p.c, &e) != OK) return say_error(&p, &e, CMDLINE_EXIT_USAGE);
+    bool needs_home = p.c.command != CMDLINE_HELP && p.c.command != CMDLINE_VERSION &&
+                      !(p.c.command == CMDLINE_SCREEN && p.c.screen.dump);
+    if (needs_home && home_open(&p.home, p.c.home, &e) != OK)
+        return say_error(&p, &e, CMDLINE_EXIT_ERROR);
+    int code = run(&p);
+    if (needs_home) home_close(&p.home);
+    return code;
+}
