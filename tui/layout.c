@@ -11,14 +11,14 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-struct layout layout_frame(int w, int h, int state_w)
+struct layout layout_frame(int w, int h, int n_state)
 {
     struct layout l = {.kind = LAYOUT_LINE, .n_state = 1};
     if (w >= 60 && h >= 16)
         l.kind = LAYOUT_GRID;
     else if (w >= 40 && h >= 10)
         l.kind = LAYOUT_COMPACT;
-    if (l.kind != LAYOUT_LINE && state_w > w) l.n_state = state_w > 3 * w / 2 && h >= 10 ? 3 : 2;
+    if (l.kind != LAYOUT_LINE) l.n_state = n_state;
     int top = l.n_state;
     if (l.kind == LAYOUT_GRID) l.tabs = (struct rect){0, top, w, 1};
     top += l.tabs.h;

@@ -20,8 +20,8 @@ struct layout {
     struct rect keys;
 };
 
-/* state_w: cells the state line would like. */
-struct layout layout_frame(int w, int h, int state_w);
+/* n_state: rows that the state line would like. */
+struct layout layout_frame(int w, int h, int n_state);
 
 struct layout_overview {
     struct rect graph[4]; /* w 0: no room */

@@ -12,6 +12,7 @@
 #include "view/text.h"
 
 #define STATE_TEXT 512
+#define CORNER_W   7 /* the clock and its distance */
 #define HOUR_MS    INT64_C(3600000)
 
 /* ---- shared by the screens ------------------------------------------------------------------ */
@@ -224,41 +225,57 @@ static int draw_chip(const struct screen_frame *f, int max_w)
 }
 
 /* Row 0 gives way at its right end: first the run's name, then the clock. */
-static int draw_corner(const struct screen_frame *f, int used)
+static void draw_corner(const struct screen_frame *f, int used)
 {
     char clock[TEXT_CAP];
     char name[64];
     int w = f->c->w;
     text_clock(f->now_ms, clock);
     int need = canvas_width(f->c, clock);
-    if (used + 2 + need > w) return w;
+    if (used + 2 + need > w) return;
     canvas_text_right(f->c, 0, 0, w, STYLE_DIM, clock);
     w -= need;
     screen_mark(f, f->v->run_name, name, sizeof name);
-    need = canvas_width(f->c, name);
-    if (!f->v->run_name[0] || used + 4 + need > w) return w - 1;
+    if (!f->v->run_name[0] || used + 4 + canvas_width(f->c, name) > w) return;
     canvas_text_right(f->c, 0, 0, w - 2, STYLE_TITLE, name);
-    return w - 3 - need;
 }
 
-static void draw_state(const struct screen_frame *f, int n_rows)
+/* The state's text over at most max_rows rows; returns how many it wants. Row 0 ends at `end`. */
+static int wrap_state(const struct screen_frame *f, const char *s, int end, int max_rows,
+                      bool is_drawn)
 {
-    char text[STATE_TEXT];
-    put_state(f, text, sizeof text);
-    int x = draw_chip(f, f->c->w) + 1;
-    const char *s = text;
-    int end = n_rows > 1 ? draw_corner(f, f->c->w - 8) : draw_corner(f, x + canvas_width(f->c, s));
-    for (int row = 0; row < n_rows && *s; row++) {
-        bool is_last = row == n_rows - 1;
+    int x = chip_width(f) + 1;
+    int row = 0;
+    for (; *s && row < max_rows; row++) {
         int w = (row == 0 ? end : f->c->w) - x;
-        size_t cut = is_last ? strlen(s) : canvas_break(f->c, s, w);
+        size_t cut = is_drawn && row == max_rows - 1 ? strlen(s) : canvas_break(f->c, s, w);
         char part[STATE_TEXT];
         snprintf(part, sizeof part, "%.*s", (int)cut, s);
-        canvas_text(f->c, x, row, w, STYLE_TEXT, part);
+        if (is_drawn) canvas_text(f->c, x, row, w, STYLE_TEXT, part);
         s += cut;
         while (*s == ' ')
             s++;
     }
+    return row > 0 ? row : 1;
+}
+
+/* Rows that the state wants: one when all of it fits beside the clock, up to three. */
+static int state_rows(const struct screen_frame *f, const char *text)
+{
+    if (chip_width(f) + 1 + canvas_width(f->c, text) <= f->c->w) return 1;
+    return wrap_state(f, text, f->c->w - CORNER_W, 3, false);
+}
+
+static void draw_state(const struct screen_frame *f, const char *text, int n_rows)
+{
+    int x = draw_chip(f, f->c->w) + 1;
+    int end = f->c->w;
+    if (n_rows > 1)
+        draw_corner(f, f->c->w - CORNER_W); /* the clock stays, the run's name goes */
+    else
+        draw_corner(f, x + canvas_width(f->c, text));
+    if (n_rows > 1) end -= CORNER_W;
+    wrap_state(f, text, end, n_rows, true);
 }
 
 /* ---- tabs and keys -------------------------------------------------------------------------- */
@@ -374,13 +391,12 @@ void screen_draw(struct screen_frame *f)
     canvas_clear(f->c);
     f->is_old = f->t->is_lost && f->t->has_view;
     put_state(f, text, sizeof text);
-    int want = chip_width(f) + 1 + canvas_width(f->c, text);
-    struct layout l = layout_frame(f->c->w, f->c->h, want);
+    struct layout l = layout_frame(f->c->w, f->c->h, state_rows(f, text));
     f->body = l.body;
     if (l.kind == LAYOUT_LINE) {
         f->body = (struct rect){0, 0, f->c->w, f->c->h};
     } else {
-        draw_state(f, l.n_state);
+        draw_state(f, text, l.n_state);
         if (l.tabs.h) draw_tabs(f, l.tabs);
         draw_bottom(f, l.keys);
     }

@@ -31,8 +31,12 @@ void screen_line_draw(const struct screen_frame *f)
     screen_pair(f, r, 1, 5, "loss", STYLE_VALUE, text_fixed(v->loss, 3, a));
     screen_pair(f, r, 2, 5, "peers", STYLE_VALUE, screen_peers_text(v, a));
     screen_pair(f, r, 3, 5, "round", STYLE_VALUE, text_count((int64_t)v->round, a));
-    if (f->t->note[0] && f->now_ms < f->t->note_until_ms)
-        canvas_text(f->c, 0, f->c->h > 4 ? 4 : f->c->h - 1, w, STYLE_WARN, f->t->note);
-    else if (f->c->h > 4)
-        canvas_text(f->c, 0, 4, w, STYLE_TEXT, v->reason);
+    bool has_note = f->t->note[0] && f->now_ms < f->t->note_until_ms;
+    int last = f->c->h > 4 ? 4 : f->c->h - 1;
+    if (last > 0 && has_note) {
+        canvas_fill(f->c, 0, last, w, ' ', STYLE_TEXT);
+        canvas_text(f->c, 0, last, w, STYLE_WARN, f->t->note);
+    } else if (last == 4) {
+        canvas_text(f->c, 0, last, w, STYLE_TEXT, v->reason);
+    }
 }

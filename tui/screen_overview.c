@@ -52,13 +52,14 @@ static void draw_your_part(const struct screen_frame *f, struct rect r)
     char b[TEXT_CAP];
     char t[160];
     screen_title(f, r, "Your part", "", "");
+    bool has_run = v->run_name[0] != 0;
     snprintf(t, sizeof t, "%s, %s late", text_count((int64_t)v->n_accepted, a),
              text_count((int64_t)v->n_late, b));
-    screen_pair(f, r, r.y + 1, LABEL_W, "accepted", STYLE_TEXT, t);
+    screen_pair(f, r, r.y + 1, LABEL_W, "accepted", STYLE_TEXT, has_run ? t : "-");
     screen_pair(f, r, r.y + 2, LABEL_W, "rejected", v->n_rejected ? STYLE_BAD : STYLE_TEXT,
-                text_count((int64_t)v->n_rejected, a));
+                text_count(has_run ? (int64_t)v->n_rejected : VIEW_NONE, a));
     snprintf(t, sizeof t, "%s tokens", text_number((double)v->n_tokens, a));
-    screen_pair(f, r, r.y + 3, LABEL_W, "trained", STYLE_TEXT, t);
+    screen_pair(f, r, r.y + 3, LABEL_W, "trained", STYLE_TEXT, has_run ? t : "-");
     screen_pair(f, r, r.y + 4, LABEL_W, "saved", STYLE_TEXT,
                 screen_age(v->saved_ms_ago, t, sizeof t));
 }
@@ -72,11 +73,11 @@ static void draw_this_computer(const struct screen_frame *f, struct rect r)
     screen_title(f, r, "This computer", "", "");
     snprintf(t, sizeof t, "%s, %u/%u cores", text_percent(v->cpu_frac, a), v->n_threads,
              v->n_cores);
-    screen_pair(f, r, r.y + 1, LABEL_W, "CPU", STYLE_TEXT, t);
+    screen_pair(f, r, r.y + 1, LABEL_W, "CPU", STYLE_TEXT, v->n_cores ? t : "-");
     screen_pair(f, r, r.y + 2, LABEL_W, "memory", STYLE_TEXT,
                 v->rss_bytes ? text_bytes(v->rss_bytes, a) : "-");
     snprintf(t, sizeof t, "%s, %s", text_bytes(v->bytes_up, a), text_bytes(v->bytes_down, b));
-    screen_pair(f, r, r.y + 3, LABEL_W, "up, down", STYLE_TEXT, t);
+    screen_pair(f, r, r.y + 3, LABEL_W, "up, down", STYLE_TEXT, f->t->has_view ? t : "-");
     screen_pair(f, r, r.y + 4, LABEL_W, "ping", STYLE_TEXT,
                 screen_unit(text_number(v->rtt_ms, a), "ms", t, sizeof t));
 }

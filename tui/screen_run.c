@@ -33,7 +33,8 @@ static void add_round(struct list *l)
     bool has_end = v->round_ends_at_ms != VIEW_NONE && v->round_ends_at_ms >= l->f->now_ms;
     screen_pair(l->f, l->r, l->y, LABEL_W, "round", STYLE_VALUE, t);
     int x = l->r.x + LABEL_W + n + 3;
-    x += gauge_draw(l->f->c, x, l->y, 24, v->round_frac, l->f->glyphs, STYLE_GOOD) + 2;
+    int w = l->r.x + l->r.w - x;
+    x += gauge_draw(l->f->c, x, l->y, w < 24 ? w : 24, v->round_frac, l->f->glyphs, STYLE_GOOD) + 2;
     if (has_end)
         canvas_printf(l->f->c, x, l->y, l->r.x + l->r.w - x, STYLE_TEXT, "ends in %s",
                       text_duration((v->round_ends_at_ms - l->f->now_ms) / 1000 * 1000, a));
@@ -66,7 +67,7 @@ static void add_time(struct list *l)
         if (part[i] != VIEW_NONE)
             n += snprintf(t + n, sizeof t - (size_t)n, "%s%s %s", n ? ", " : "", name[i],
                           text_duration(part[i], a));
-    add(l, "last time", STYLE_TEXT, t);
+    add(l, "timing", STYLE_TEXT, t);
 }
 
 static void add_checks(struct list *l)
