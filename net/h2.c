@@ -194,7 +194,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
             h->calls->pong((double)(h->now_ns - sent_ns) / 1e6, h->ctx);
         return 0;
     }
-    if (frame->hd.type == NGHTTP2_GOAWAY && h->calls->goaway) h->calls->goaway(h->ctx);
+    if (frame->hd.type == NGHTTP2_GOAWAY && h->calls->goaway) h->calls->goaway(h, h->ctx);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     struct h2_stream *s = stream_of(h, frame->hd.stream_id);
     if (!s) return 0;

@@ -38,8 +38,8 @@ struct h2_calls {
     long (*read)(struct h2_stream *s, uint8_t *dst, size_t cap, bool *ret_end, void *ctx);
     /* Last call for a stream: over, reset (why is the error code), or connection gone. */
     void (*closed)(struct h2_stream *s, uint32_t why, void *ctx);
-    void (*pong)(double rtt_ms, void *ctx); /* may be NULL */
-    void (*goaway)(void *ctx);              /* the peer takes no new streams; may be NULL */
+    void (*pong)(double rtt_ms, void *ctx);  /* may be NULL */
+    void (*goaway)(struct h2 *h, void *ctx); /* the peer takes no new streams; may be NULL */
 };
 
 struct h2_field {

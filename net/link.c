@@ -384,11 +384,11 @@ static void on_pong(double rtt_ms, void *ctx)
 }
 
 /* The server takes nothing new here. What is open goes on; what comes gets a new connection. */
-static void on_goaway(void *ctx)
+static void on_goaway(struct h2 *h, void *ctx)
 {
     struct link *l = ctx;
     struct conn *c = l->conn;
-    if (l->state != LINK_UP) return; /* an older connection says it again */
+    if (l->state != LINK_UP || conn_h2(c) != h) return; /* an older connection */
     l->conn = NULL;
     l->state = LINK_DOWN;
     leave_conn(l, c);

@@ -84,8 +84,9 @@ static void on_pong(double rtt_ms, void *ctx)
     ((struct side *)ctx)->n_pong++;
 }
 
-static void on_goaway(void *ctx)
+static void on_goaway(struct h2 *h, void *ctx)
 {
+    (void)h;
     ((struct side *)ctx)->n_goaway++;
 }
 
