@@ -1,0 +1,100 @@
+#include <string.h>
+
+#include "engine/budget.h"
+#include "engine/model_pass.h"
+#include "tests/check.h"
+
+static const struct model_config config = {
+    .vocab_size = 4096,
+    .hidden_size = 256,
+    .intermediate_size = 688,
+    .num_hidden_layers = 6,
+    .num_attention_heads = 8,
+    .num_key_value_heads = 4,
+    .max_position_embeddings = 256,
+    .rms_norm_eps = 1e-5,
+    .rope_theta = 10000,
+    .initializer_range = 0.02,
+    .tie_word_embeddings = true,
+};
+static const struct train_params params = {.seq_len = 256, .batch_seqs = 8};
+
+static void budget_counts_the_same_parameters_as_the_table(void **state)
+{
+    (void)state;
+    for (int tied = 0; tied < 2; tied++) {
+        struct model_table t = {0};
+        struct model_config c = config;
+        struct budget b;
+        c.tie_word_embeddings = tied;
+        assert_int_equal(model_table_init(&t, &c, NULL), OK);
+        budget_plan(&c, &params, 2, false, &b);
+        assert_int_equal(b.bytes[BUDGET_WEIGHTS], 2 * 4 * t.n_params);
+        assert_int_equal(b.bytes[BUDGET_GRADIENTS], 4 * t.n_params);
+        assert_int_equal(b.bytes[BUDGET_MOMENTS], 8 * t.n_params);
+        assert_int_equal(b.bytes[BUDGET_FEEDBACK], 4 * t.n_params);
+        model_table_deinit(&t);
+    }
+}
+
+static void budget_for_evaluation_holds_weights_and_activations_only(void **state)
+{
+    (void)state;
+    struct budget train;
+    struct budget eval;
+    budget_plan(&config, &params, 2, false, &train);
+    budget_plan(&config, &params, 2, true, &eval);
+    assert_int_equal(eval.bytes[BUDGET_WEIGHTS] * 2, train.bytes[BUDGET_WEIGHTS]);
+    assert_int_equal(eval.bytes[BUDGET_MOMENTS] + eval.bytes[BUDGET_GRADIENTS], 0);
+    assert_true(eval.bytes[BUDGET_ACTIVATIONS] < train.bytes[BUDGET_ACTIVATIONS] / 2);
+}
+
+/* 6 flops for each of the weights that multiply, and 6 * 6 * 256 * 256 for attention. */
+static void budget_counts_flops_as_the_speed_figures_do(void **state)
+{
+    (void)state;
+    struct budget b;
+    budget_plan(&config, &params, 1, false, &b);
+    uint64_t layer = 2 * 256 * 256 + 2 * 128 * 256 + 3 * 688 * 256;
+    assert_int_equal(b.flops_per_token, 6 * (6 * layer + 4096 * 256) + 6ull * 6 * 256 * 256);
+}
+
+static void budget_text_names_each_kind_and_the_sum(void **state)
+{
+    (void)state;
+    struct budget b;
+    char text[200];
+    char small[20];
+    budget_plan(&config, &params, 1, false, &b);
+    budget_text(&b, text, sizeof text);
+    assert_non_null(strstr(text, "weights 41."));
+    assert_non_null(strstr(text, "moments"));
+    assert_non_null(strstr(text, "MiB in all"));
+    assert_true(strlen(budget_text(&b, small, sizeof small)) < sizeof small);
+}
+
+static void budget_of_an_absurd_model_does_not_wrap(void **state)
+{
+    (void)state;
+    struct model_config c = config;
+    struct train_params p = {.seq_len = 65536, .batch_seqs = 1};
+    struct budget b;
+    c.hidden_size = 32768;
+    c.intermediate_size = 131072;
+    c.num_hidden_layers = 512;
+    c.max_position_embeddings = 65536;
+    budget_plan(&c, &p, 64, false, &b);
+    assert_true(b.total_bytes > 1ull << 45);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(budget_counts_the_same_parameters_as_the_table),
+        cmocka_unit_test(budget_for_evaluation_holds_weights_and_activations_only),
+        cmocka_unit_test(budget_counts_flops_as_the_speed_figures_do),
+        cmocka_unit_test(budget_text_names_each_kind_and_the_sum),
+        cmocka_unit_test(budget_of_an_absurd_model_does_not_wrap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,136 @@
+#include <math.h>
+#include <string.h>
+
+#include "engine/model_pass.h"
+#include "tests/layer_case.h"
+
+/* Correctness against torch is in test_reference.c; here: bits, micro-batches, memory. */
+enum { T = 70, SEQS = 3 };
+
+static const struct model_config config = {
+    .vocab_size = 90,
+    .hidden_size = 24,
+    .intermediate_size = 36,
+    .num_hidden_layers = 3,
+    .num_attention_heads = 4,
+    .num_key_value_heads = 2,
+    .max_position_embeddings = T,
+    .rms_norm_eps = 1e-5,
+    .rope_theta = 10000,
+    .initializer_range = 0.1,
+    .tie_word_embeddings = true,
+};
+
+struct pass_case {
+    struct pool *pool;
+    struct model_table table;
+    struct model_pass *pass;
+    float *block, *params, *grads;
+    uint32_t tokens[SEQS * (T + 1)];
+};
+
+static struct pass_case make(uint32_t n_threads, uint32_t B, bool eval_only)
+{
+    struct pass_case k = {.pool = case_pool(n_threads)};
+    assert_int_equal(model_table_init(&k.table, &config, NULL), OK);
+    size_t n = model_pass_floats(&config, B, T, n_threads, eval_only);
+    k.block = case_block(n, 99, 0, 1); /* litter: nothing may rely on zeros */
+    k.params = case_block(k.table.n_params, 2, 0, 0);
+    k.grads = case_block(k.table.n_params, 3, 0, 0);
+    model_init_weights(&k.table, &config, 1, k.params);
+    struct rng r;
+    rng_init(&r, 4, 0);
+    for (uint32_t i = 0; i < SEQS * (T + 1); i++)
+        k.tokens[i] = rng_below(&r, config.vocab_size);
+    assert_int_equal(
+        model_pass_create(&config, &k.table, k.pool, B, T, eval_only, k.block, &k.pass, NULL), OK);
+    return k;
+}
+
+static void unmake(struct pass_case *k)
+{
+    model_pass_destroy(k->pass);
+    pool_destroy(k->pool);
+    model_table_deinit(&k->table);
+    free(k->block);
+    free(k->params);
+    free(k->grads);
+}
+
+static void model_pass_gives_the_same_bits_on_one_and_three_threads(void **state)
+{
+    (void)state;
+    struct pass_case one = make(1, SEQS, false);
+    struct pass_case three = make(3, SEQS, false);
+    double a = model_pass_grads(one.pass, one.params, one.tokens, SEQS, 0.01F, one.grads);
+    double b = model_pass_grads(three.pass, one.params, one.tokens, SEQS, 0.01F, three.grads);
+    assert_memory_equal(&a, &b, sizeof a);
+    assert_memory_equal(one.grads, three.grads, one.table.n_params * sizeof(float));
+    unmake(&one);
+    unmake(&three);
+}
+
+static void model_pass_evaluation_gives_the_training_loss(void **state)
+{
+    (void)state;
+    struct pass_case train = make(2, SEQS, false);
+    struct pass_case eval = make(2, SEQS, true);
+    double a = model_pass_loss(train.pass, train.params, train.tokens, SEQS);
+    double b = model_pass_loss(eval.pass, train.params, train.tokens, SEQS);
+    assert_memory_equal(&a, &b, sizeof a);
+    assert_true(fabs(a / (SEQS * T) - log(90)) < 0.5);
+    unmake(&train);
+    unmake(&eval);
+}
+
+static void model_pass_gradients_add_up_over_micro_batches(void **state)
+{
+    (void)state;
+    struct pass_case all = make(2, SEQS, false);
+    struct pass_case each = make(2, 1, false);
+    double a = model_pass_grads(all.pass, all.params, all.tokens, SEQS, 1, all.grads);
+    double b = 0;
+    for (uint32_t i = 0; i < SEQS; i++)
+        b += model_pass_grads(each.pass, all.params, all.tokens + (size_t)i * (T + 1), 1, 1,
+                              each.grads);
+    assert_true(fabs(a / b - 1) < 1e-6);
+    double off = 0;
+    double top = 0;
+    for (uint64_t i = 0; i < all.table.n_params; i++) {
+        off = fmax(off, fabs((double)all.grads[i] - (double)each.grads[i]));
+        top = fmax(top, fabs((double)all.grads[i]));
+    }
+    assert_true(off < 1e-5 * top);
+    unmake(&all);
+    unmake(&each);
+}
+
+static void model_pass_seqs_keeps_rows_bounded(void **state)
+{
+    (void)state;
+    assert_int_equal(model_pass_seqs(256, 8), MODEL_PASS_ROWS / 256);
+    assert_int_equal(model_pass_seqs(128, 3), 3);
+    assert_int_equal(model_pass_seqs(MODEL_PASS_ROWS * 2, 8), 1);
+}
+
+static void model_pass_floats_grows_with_what_is_kept(void **state)
+{
+    (void)state;
+    struct model_config c = config;
+    size_t usual = model_pass_floats(&c, 1, T, 1, false);
+    assert_true(model_pass_floats(&c, 1, T, 1, true) < usual);
+    assert_true(model_pass_floats(&c, 2, T, 1, false) > usual);
+    assert_true(usual % 16 == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(model_pass_gives_the_same_bits_on_one_and_three_threads),
+        cmocka_unit_test(model_pass_evaluation_gives_the_training_loss),
+        cmocka_unit_test(model_pass_gradients_add_up_over_micro_batches),
+        cmocka_unit_test(model_pass_seqs_keeps_rows_bounded),
+        cmocka_unit_test(model_pass_floats_grows_with_what_is_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

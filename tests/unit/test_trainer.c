@@ -1,0 +1,507 @@
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "engine/trainer.h"
+#include "tests/check.h"
+
+enum { T = 24, B = 3, N_TOKENS = B * (T + 1) };
+
+static const struct model_config model = {
+    .vocab_size = 64,
+    .hidden_size = 32,
+    .intermediate_size = 48,
+    .num_hidden_layers = 2,
+    .num_attention_heads = 4,
+    .num_key_value_heads = 2,
+    .max_position_embeddings = T,
+    .rms_norm_eps = 1e-5,
+    .rope_theta = 10000,
+    .initializer_range = 0.05,
+    .tie_word_embeddings = true,
+};
+
+static const struct train_params params = {
+    .seq_len = T,
+    .batch_seqs = B,
+    .lr = 1e-2,
+    .lr_min_frac = 0.1,
+    .warmup_steps = 3,
+    .total_steps = 200,
+    .beta1 = 0.9,
+    .beta2 = 0.95,
+    .eps = 1e-8,
+    .weight_decay = 0.1,
+    .clip_norm = 1,
+    .ef_beta = 0.95,
+    .outer_lr = 1,
+    .delta = {.chunk = 256, .k = 16},
+};
+
+/* Every allocation of the process, whoever makes it (BLAS, libc): counted by standing in front of
+ * malloc. The sanitizers stand there already, so their rows count only our own allocator.
+ */
+static _Atomic uint64_t n_mallocs;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__) &&       \
+    !defined(__clang__)
+extern void *__libc_malloc(size_t n);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *p, size_t n);
+extern void *__libc_memalign(size_t align, size_t n);
+
+void *malloc(size_t n)
+{
+    n_mallocs++;
+    return __libc_malloc(n);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    n_mallocs++;
+    return __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t n)
+{
+    n_mallocs++;
+    return __libc_realloc(p, n);
+}
+
+void *aligned_alloc(size_t align, size_t n)
+{
+    n_mallocs++;
+    return __libc_memalign(align, n);
+}
+#endif
+
+static struct trainer *make(uint32_t n_threads)
+{
+    struct trainer *t = NULL;
+    struct err e = {0};
+    if (trainer_create(&model, &params, n_threads, false, &t, &e)) fail_msg("%s", e.what);
+    trainer_init_weights(t, 11);
+    return t;
+}
+
+static void draw(uint64_t i_step, uint32_t *tokens)
+{
+    struct rng r;
+    rng_init(&r, 3, i_step);
+    for (int i = 0; i < N_TOKENS; i++)
+        tokens[i] = rng_below(&r, model.vocab_size);
+}
+
+static struct trainer_step_result step(struct trainer *t, uint64_t i_step)
+{
+    uint32_t tokens[N_TOKENS];
+    struct trainer_step_result r = {0};
+    struct err e = {0};
+    draw(i_step, tokens);
+    if (trainer_step(t, tokens, i_step, &r, &e)) fail_msg("%s", e.what);
+    return r;
+}
+
+/* One round alone: steps, pack, the own contribution as if it were the update. */
+static void steps_and_pack(struct trainer *t, uint64_t first, struct buf *payload)
+{
+    for (uint64_t i = first; i < first + 4; i++)
+        step(t, i);
+    buf_clear(payload);
+    assert_int_equal(trainer_pack(t, payload, NULL, NULL), OK);
+}
+
+static bool same_bits(const struct trainer *a, const struct trainer *b)
+{
+    size_t n = trainer_table(a)->n_params * sizeof(float);
+    return memcmp(trainer_weights(a), trainer_weights(b), n) == 0 &&
+           memcmp(trainer_local(a), trainer_local(b), n) == 0;
+}
+
+static void trainer_same_seed_gives_same_bits_on_one_and_three_threads(void **state)
+{
+    (void)state;
+    struct trainer *a = make(1);
+    struct trainer *b = make(1);
+    struct trainer *c = make(3);
+    for (uint64_t i = 0; i < 5; i++) {
+        double loss = step(a, i).loss;
+        double again = step(b, i).loss;
+        double threads = step(c, i).loss;
+        assert_memory_equal(&loss, &again, sizeof loss);
+        assert_memory_equal(&loss, &threads, sizeof loss);
+    }
+    assert_true(same_bits(a, b));
+    assert_true(same_bits(a, c));
+    trainer_init_weights(b, 12);
+    assert_false(same_bits(a, b));
+    trainer_destroy(a);
+    trainer_destroy(b);
+    trainer_destroy(c);
+}
+
+static void trainer_step_allocates_nothing(void **state)
+{
+    (void)state;
+    struct trainer *t = make(3);
+    step(t, 0);
+    alloc_fail_nth(0);
+    uint64_t before = n_mallocs;
+    for (uint64_t i = 1; i <= 3; i++)
+        step(t, i);
+    assert_int_equal(alloc_count(), 0);
+    assert_int_equal(n_mallocs - before, 0);
+    trainer_destroy(t);
+}
+
+static void trainer_loss_falls_on_a_tiny_text_within_fifty_steps(void **state)
+{
+    (void)state;
+    static const char text[] = "the pot is for all who bring something to the pot, and the table "
+                               "is long: ";
+    struct trainer *t = make(2);
+    uint32_t tokens[N_TOKENS];
+    for (int i = 0; i < N_TOKENS; i++)
+        tokens[i] = (uint32_t)text[i % (int)(sizeof text - 1)] % 64;
+    struct trainer_step_result r = {0};
+    double first = 0;
+    for (uint64_t i = 0; i < 50; i++) {
+        assert_int_equal(trainer_step(t, tokens, i, &r, NULL), OK);
+        if (i == 0) first = r.loss;
+    }
+    assert_true(fabs(first - log(64)) < 0.3);
+    assert_true(r.loss < 0.5);
+    assert_int_equal(r.n_tokens, B * T);
+    trainer_destroy(t);
+}
+
+static void save_path(char *dst, size_t cap)
+{
+    const char *tmp = getenv("TMPDIR");
+    snprintf(dst, cap, "%s/potluck-trainer-%d", tmp ? tmp : "/tmp", (int)getpid());
+}
+
+/* Weights, moments, error feedback: if any one of them were not saved, the second payload or the
+ * weights after it would differ.
+ */
+static void trainer_resumed_gives_the_bits_of_one_never_stopped(void **state)
+{
+    (void)state;
+    char path[200];
+    char note[100] = {0};
+    struct trainer *a = make(2);
+    struct buf pa = {0};
+    struct buf pb = {0};
+    save_path(path, sizeof path);
+    steps_and_pack(a, 0, &pa);
+    step(a, 4); /* stopped in the middle of the second inner phase */
+    assert_int_equal(trainer_save(a, path, "round 1 step 5", NULL), OK);
+    struct trainer *b = make(3);
+    trainer_init_weights(b, 99);
+    struct err e = {0};
+    if (trainer_load(b, path, note, sizeof note, &e)) fail_msg("%s", e.what);
+    assert_string_equal(note, "round 1 step 5");
+    assert_true(same_bits(a, b));
+    steps_and_pack(a, 5, &pa);
+    steps_and_pack(b, 5, &pb);
+    assert_true(same_bits(a, b));
+    assert_int_equal(pa.len, pb.len);
+    assert_memory_equal(pa.p, pb.p, pa.len);
+    unlink(path);
+    buf_deinit(&pa);
+    buf_deinit(&pb);
+    trainer_destroy(a);
+    trainer_destroy(b);
+}
+
+static void trainer_returned_payload_goes_out_again(void **state)
+{
+    (void)state;
+    struct trainer *a = make(2);
+    struct buf first = {0};
+    struct buf second = {0};
+    struct buf third = {0};
+    steps_and_pack(a, 0, &first);
+    trainer_reset_local(a);
+    assert_int_equal(trainer_pack(a, &second, NULL, NULL), OK);
+    assert_int_equal(trainer_return_payload(a, second.p, second.len, NULL), OK);
+    assert_int_equal(trainer_return_payload(a, first.p, first.len, NULL), OK);
+    assert_int_equal(trainer_pack(a, &third, NULL, NULL), OK);
+    assert_true(first.len > 100 && third.len > 100);
+    struct err e = {0};
+    assert_true(trainer_return_payload(a, first.p, first.len - 1, &e) < 0);
+    buf_deinit(&first);
+    buf_deinit(&second);
+    buf_deinit(&third);
+    trainer_destroy(a);
+}
+
+static struct hash local_hash(const struct trainer *t)
+{
+    return hash_of(trainer_local(t), trainer_table(t)->n_params * sizeof(float));
+}
+
+static void trainer_cancelled_before_a_step_leaves_everything(void **state)
+{
+    (void)state;
+    struct trainer *t = make(2);
+    step(t, 0);
+    struct hash before = local_hash(t);
+    uint32_t tokens[N_TOKENS];
+    struct trainer_step_result r = {0};
+    draw(1, tokens);
+    trainer_gate(t, TRAINER_CANCEL);
+    assert_int_equal(trainer_step(t, tokens, 1, &r, NULL), ERR_CANCELLED);
+    struct trainer_eval_result v = {0};
+    assert_int_equal(trainer_eval(t, tokens, B, &v, NULL), ERR_CANCELLED);
+    struct hash after = local_hash(t);
+    assert_true(hash_equal(&before, &after));
+    trainer_gate(t, TRAINER_RUN);
+    assert_int_equal(trainer_step(t, tokens, 1, &r, NULL), OK);
+    trainer_destroy(t);
+}
+
+/* ---- cancelled and paused in mid-step, from another thread ---- */
+
+struct meddler {
+    struct trainer *t;
+    atomic_bool stop;
+    enum trainer_gate gate;
+    uint64_t seed;
+};
+
+/* Cancels (or pauses) at ever changing moments, and lets go again. */
+static void *meddle(void *arg)
+{
+    struct meddler *m = arg;
+    struct rng r;
+    rng_init(&r, m->seed, 0);
+    while (!atomic_load(&m->stop)) {
+        for (uint32_t i = rng_below(&r, 30); i; i--)
+            sched_yield();
+        trainer_gate(m->t, m->gate);
+        for (uint32_t i = rng_below(&r, 5); i; i--)
+            sched_yield();
+        trainer_gate(m->t, TRAINER_RUN);
+    }
+    return NULL;
+}
+
+/* Each cancelled step is tried again: in the end the bits are those of an undisturbed trainer, so
+ * no attempt left a trace in weights or moments.
+ */
+static void meddled(enum trainer_gate gate)
+{
+    struct trainer *a = make(2);
+    struct trainer *b = make(2);
+    struct meddler m = {.t = b, .gate = gate, .seed = 5};
+    uint32_t tokens[N_TOKENS];
+    struct trainer_step_result r = {0};
+    pthread_t other;
+    assert_int_equal(pthread_create(&other, NULL, meddle, &m), 0);
+    for (uint64_t i = 0; i < 12; i++) {
+        step(a, i);
+        draw(i, tokens);
+        int rc = ERR_CANCELLED;
+        while (rc == ERR_CANCELLED)
+            rc = trainer_step(b, tokens, i, &r, NULL);
+        assert_int_equal(rc, OK);
+        assert_true(r.busy_ns >= 0);
+    }
+    atomic_store(&m.stop, true);
+    pthread_join(other, NULL);
+    assert_true(same_bits(a, b));
+    trainer_destroy(a);
+    trainer_destroy(b);
+}
+
+static void trainer_cancelled_in_mid_step_leaves_no_trace(void **state)
+{
+    (void)state;
+    meddled(TRAINER_CANCEL);
+}
+
+static void trainer_paused_in_mid_step_computes_the_same(void **state)
+{
+    (void)state;
+    meddled(TRAINER_PAUSE);
+}
+
+/* ---- refusals ---- */
+
+static void trainer_refuses_a_token_outside_the_vocabulary(void **state)
+{
+    (void)state;
+    struct trainer *t = make(1);
+    uint32_t tokens[N_TOKENS];
+    struct trainer_step_result r = {0};
+    struct trainer_eval_result v = {0};
+    struct err e = {0};
+    draw(0, tokens);
+    tokens[N_TOKENS - 1] = 64;
+    struct hash before = local_hash(t);
+    assert_int_equal(trainer_step(t, tokens, 0, &r, &e), ERR_PROTO);
+    assert_non_null(strstr(e.what, "64"));
+    assert_int_equal(trainer_eval(t, tokens, B, &v, &e), ERR_PROTO);
+    struct hash after = local_hash(t);
+    assert_true(hash_equal(&before, &after));
+    trainer_destroy(t);
+}
+
+static void trainer_says_how_much_memory_a_large_model_needs(void **state)
+{
+    (void)state;
+    struct model_config big = model;
+    big.hidden_size = 32768;
+    big.intermediate_size = 131072;
+    big.num_hidden_layers = 512;
+    struct trainer *t = NULL;
+    struct err e = {0};
+    assert_int_equal(trainer_create(&big, &params, 1, false, &t, &e), ERR_NOMEM);
+    assert_non_null(strstr(e.what, "bytes of memory"));
+    assert_true(e.hint[0] != 0);
+    assert_null(t);
+}
+
+static void trainer_create_survives_every_failed_allocation(void **state)
+{
+    (void)state;
+    int rc = ERR_NOMEM;
+    uint64_t k = 1;
+    for (; rc; k++) {
+        struct trainer *t = NULL;
+        struct err e = {0};
+        alloc_fail_nth(k);
+        rc = trainer_create(&model, &params, 2, false, &t, &e);
+        alloc_fail_nth(0);
+        assert_true(rc == OK || (rc == ERR_NOMEM && e.what[0]));
+        trainer_destroy(t);
+    }
+    assert_true(k > 8);
+}
+
+static void trainer_refuses_unusable_parameters(void **state)
+{
+    (void)state;
+    struct trainer *t = NULL;
+    struct train_params p = params;
+    p.seq_len = T + 1;
+    assert_int_equal(trainer_create(&model, &p, 1, false, &t, NULL), ERR_ARG);
+    p = params;
+    p.lr = (double)NAN;
+    assert_int_equal(trainer_create(&model, &p, 1, false, &t, NULL), ERR_ARG);
+    p = params;
+    p.warmup_steps = p.total_steps + 1;
+    assert_int_equal(trainer_create(&model, &p, 1, false, &t, NULL), ERR_ARG);
+    p = params;
+    p.delta.k = p.delta.chunk + 1;
+    assert_int_equal(trainer_create(&model, &p, 1, false, &t, NULL), ERR_ARG);
+    assert_int_equal(trainer_create(&model, &params, 0, false, &t, NULL), ERR_ARG);
+}
+
+static void trainer_refuses_a_checkpoint_that_is_short_or_not_finite(void **state)
+{
+    (void)state;
+    struct trainer *t = make(1);
+    size_t n = trainer_table(t)->n_params;
+    struct hash before = trainer_base_hash(t);
+    float *w = calloc(n, sizeof(float));
+    assert_int_equal(trainer_load_weights(t, w, n * 4 - 4, NULL), ERR_PROTO);
+    w[n - 1] = NAN;
+    assert_int_equal(trainer_load_weights(t, w, n * 4, NULL), ERR_PROTO);
+    struct hash after = trainer_base_hash(t);
+    assert_true(hash_equal(&before, &after));
+    w[n - 1] = 1;
+    assert_int_equal(trainer_load_weights(t, w, n * 4, NULL), OK);
+    assert_memory_equal(trainer_weights(t), w, n * 4);
+    assert_memory_equal(trainer_local(t), w, n * 4);
+    free(w);
+    trainer_destroy(t);
+}
+
+static void trainer_takes_no_step_when_the_gradient_is_not_finite(void **state)
+{
+    (void)state;
+    struct trainer *t = make(2);
+    size_t n = trainer_table(t)->n_params;
+    float *w = calloc(n, sizeof(float));
+    for (size_t i = 0; i < n; i++)
+        w[i] = i % 2 ? 1e30F : -1e30F;
+    assert_int_equal(trainer_load_weights(t, w, n * 4, NULL), OK);
+    uint32_t tokens[N_TOKENS];
+    struct trainer_step_result r = {0};
+    struct err e = {0};
+    draw(0, tokens);
+    assert_int_equal(trainer_step(t, tokens, 7, &r, &e), ERR_LIMIT);
+    assert_non_null(strstr(e.what, "step 7"));
+    assert_memory_equal(trainer_local(t), w, n * 4);
+    free(w);
+    trainer_destroy(t);
+}
+
+static void trainer_for_evaluation_agrees_and_does_not_train(void **state)
+{
+    (void)state;
+    struct trainer *t = make(2);
+    struct trainer *v = NULL;
+    size_t n = trainer_table(t)->n_params;
+    uint32_t tokens[N_TOKENS];
+    struct trainer_eval_result a = {0};
+    struct trainer_eval_result b = {0};
+    struct trainer_step_result r = {0};
+    draw(0, tokens);
+    assert_int_equal(trainer_create(&model, &params, 1, true, &v, NULL), OK);
+    assert_int_equal(trainer_load_weights(v, trainer_weights(t), n * 4, NULL), OK);
+    step(t, 0); /* local weights move, base weights do not */
+    assert_int_equal(trainer_eval(t, tokens, B, &a, NULL), OK);
+    assert_int_equal(trainer_eval(v, tokens, B, &b, NULL), OK);
+    assert_memory_equal(&a.nats, &b.nats, sizeof a.nats);
+    assert_int_equal(b.n_tokens, B * T);
+    assert_true(fabs(b.nats / (double)b.n_tokens - log(64)) < 0.3);
+    struct buf out = {0};
+    assert_int_equal(trainer_step(v, tokens, 0, &r, NULL), ERR_WRONG_STATE);
+    assert_int_equal(trainer_pack(v, &out, NULL, NULL), ERR_WRONG_STATE);
+    assert_int_equal(trainer_save(v, "unused", "", NULL), ERR_WRONG_STATE);
+    trainer_destroy(t);
+    trainer_destroy(v);
+}
+
+static void trainer_class_names_engine_and_library(void **state)
+{
+    (void)state;
+    struct trainer *t = make(1);
+    assert_non_null(strstr(trainer_class(t), "potluck "));
+    assert_non_null(strstr(trainer_class(t), "kernels "));
+    assert_true(strlen(trainer_class(t)) > 20);
+    trainer_destroy(t);
+    trainer_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trainer_same_seed_gives_same_bits_on_one_and_three_threads),
+        cmocka_unit_test(trainer_step_allocates_nothing),
+        cmocka_unit_test(trainer_loss_falls_on_a_tiny_text_within_fifty_steps),
+        cmocka_unit_test(trainer_resumed_gives_the_bits_of_one_never_stopped),
+        cmocka_unit_test(trainer_returned_payload_goes_out_again),
+        cmocka_unit_test(trainer_cancelled_before_a_step_leaves_everything),
+        cmocka_unit_test(trainer_cancelled_in_mid_step_leaves_no_trace),
+        cmocka_unit_test(trainer_paused_in_mid_step_computes_the_same),
+        cmocka_unit_test(trainer_refuses_a_token_outside_the_vocabulary),
+        cmocka_unit_test(trainer_says_how_much_memory_a_large_model_needs),
+        cmocka_unit_test(trainer_create_survives_every_failed_allocation),
+        cmocka_unit_test(trainer_refuses_unusable_parameters),
+        cmocka_unit_test(trainer_refuses_a_checkpoint_that_is_short_or_not_finite),
+        cmocka_unit_test(trainer_takes_no_step_when_the_gradient_is_not_finite),
+        cmocka_unit_test(trainer_for_evaluation_agrees_and_does_not_train),
+        cmocka_unit_test(trainer_class_names_engine_and_library),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,208 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/file.h"
+#include "engine/trainer_state.h"
+#include "tests/check.h"
+
+enum { N = 50 };
+
+struct state_case {
+    char dir[100];
+    char path[150];
+    float values[TRAINER_STATE_BLOCKS][N];
+    struct trainer_state s;
+};
+
+static struct state_case *make(float first)
+{
+    struct state_case *k = calloc(1, sizeof *k);
+    const struct model_config c = {.vocab_size = 5, .hidden_size = 6};
+    const char *tmp = getenv("TMPDIR");
+    snprintf(k->dir, sizeof k->dir, "%s/potluck-state-XXXXXX", tmp ? tmp : "/tmp");
+    assert_non_null(mkdtemp(k->dir));
+    snprintf(k->path, sizeof k->path, "%s/state", k->dir);
+    k->s = (struct trainer_state){.n_params = N, .n_steps = 77, .shape = trainer_state_shape(&c)};
+    for (int b = 0; b < TRAINER_STATE_BLOCKS; b++) {
+        for (int i = 0; i < N; i++)
+            k->values[b][i] = first + (float)(b * N + i);
+        k->s.block[b] = k->values[b];
+    }
+    return k;
+}
+
+static void unmake(struct state_case *k)
+{
+    unlink(k->path);
+    rmdir(k->dir);
+    free(k);
+}
+
+static void save(struct state_case *k)
+{
+    struct err e = {0};
+    if (trainer_state_save(&k->s, k->path, "hello", &e)) fail_msg("%s", e.what);
+}
+
+/* Load into fresh values; they must be untouched when it fails. */
+static int load(struct state_case *k, struct err *e)
+{
+    char note[10] = "before";
+    struct state_case *into = make(1000);
+    float kept[TRAINER_STATE_BLOCKS][N];
+    memcpy(kept, into->values, sizeof kept);
+    into->s.n_steps = 1;
+    int rc = trainer_state_load(&into->s, k->path, note, sizeof note, e);
+    assert_string_equal(note, rc ? "before" : "hello");
+    assert_int_equal(into->s.n_steps, rc ? 1 : 77);
+    assert_memory_equal(into->values, rc ? kept : k->values, sizeof kept);
+    unmake(into);
+    return rc;
+}
+
+static void trainer_state_comes_back_as_it_was_saved(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct err e = {0};
+    save(k);
+    assert_int_equal(load(k, &e), OK);
+    struct stat st;
+    assert_int_equal(stat(k->path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    unmake(k);
+}
+
+static void trainer_state_load_refuses_every_flipped_byte(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct buf file = {0};
+    save(k);
+    assert_int_equal(file_read(k->path, 1 << 20, &file, NULL), OK);
+    for (size_t i = 0; i < file.len; i += i < 200 ? 1 : 37) {
+        struct err e = {0};
+        file.p[i] ^= 1;
+        assert_int_equal(file_replace(k->path, file.p, file.len, 0600, NULL), OK);
+        int rc = load(k, &e);
+        assert_true(rc == ERR_PROTO || rc == ERR_AUTH || rc == ERR_VERSION);
+        assert_true(e.what[0] && e.hint[0]);
+        file.p[i] ^= 1;
+    }
+    buf_deinit(&file);
+    unmake(k);
+}
+
+static void trainer_state_load_refuses_every_truncation(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct buf file = {0};
+    save(k);
+    assert_int_equal(file_read(k->path, 1 << 20, &file, NULL), OK);
+    for (size_t n = 0; n < file.len; n += 29) {
+        struct err e = {0};
+        assert_int_equal(file_replace(k->path, file.p, n, 0600, NULL), OK);
+        assert_int_equal(load(k, &e), ERR_PROTO);
+    }
+    buf_deinit(&file);
+    unmake(k);
+}
+
+static void trainer_state_load_refuses_another_version_and_another_model(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct buf file = {0};
+    struct err e = {0};
+    save(k);
+    assert_int_equal(file_read(k->path, 1 << 20, &file, NULL), OK);
+    bytes_put_u32(file.p + 12, 2);
+    assert_int_equal(file_replace(k->path, file.p, file.len, 0600, NULL), OK);
+    assert_int_equal(load(k, &e), ERR_VERSION);
+    assert_non_null(strstr(e.what, "version 2"));
+    k->s.shape.b[0] ^= 1;
+    save(k);
+    assert_int_equal(load(k, &e), ERR_PROTO);
+    assert_non_null(strstr(e.what, "another model"));
+    buf_deinit(&file);
+    unmake(k);
+}
+
+static void trainer_state_missing_file_is_not_found(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct err e = {0};
+    assert_int_equal(load(k, &e), ERR_NOTFOUND);
+    unmake(k);
+}
+
+static void trainer_state_save_that_fails_keeps_the_old_file(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct err e = {0};
+    char long_note[TRAINER_STATE_NOTE_MAX + 2];
+    memset(long_note, 'x', sizeof long_note - 1);
+    long_note[sizeof long_note - 1] = 0;
+    save(k);
+    assert_int_equal(trainer_state_save(&k->s, k->path, long_note, &e), ERR_LIMIT);
+    assert_int_equal(trainer_state_save(&k->s, "/nonexistent/x", "", &e), ERR_IO);
+    alloc_fail_nth(1);
+    int rc = trainer_state_save(&k->s, k->path, "other", &e);
+    alloc_fail_nth(0);
+    assert_true(rc == OK || rc == ERR_NOMEM);
+    if (rc) assert_int_equal(load(k, &e), OK);
+    char tmp[200];
+    snprintf(tmp, sizeof tmp, "%s.tmp", k->path);
+    assert_false(file_exists(tmp));
+    unmake(k);
+}
+
+static void trainer_state_save_does_not_write_through_a_link(void **state)
+{
+    (void)state;
+    if (!file_exists("/dev/full")) skip();
+    struct state_case *k = make(0);
+    struct err e = {0};
+    char tmp[200];
+    save(k);
+    snprintf(tmp, sizeof tmp, "%s.tmp", k->path);
+    assert_int_equal(symlink("/dev/full", tmp), 0);
+    assert_int_equal(trainer_state_save(&k->s, k->path, "x", &e), ERR_IO);
+    assert_true(e.what[0]);
+    assert_int_equal(load(k, &e), OK);
+    unlink(tmp);
+    unmake(k);
+}
+
+static void trainer_state_shape_tells_models_apart(void **state)
+{
+    (void)state;
+    struct model_config c = {.vocab_size = 5, .hidden_size = 6};
+    struct hash a = trainer_state_shape(&c);
+    c.num_key_value_heads = 1;
+    struct hash b = trainer_state_shape(&c);
+    assert_false(hash_equal(&a, &b));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trainer_state_comes_back_as_it_was_saved),
+        cmocka_unit_test(trainer_state_load_refuses_every_flipped_byte),
+        cmocka_unit_test(trainer_state_load_refuses_every_truncation),
+        cmocka_unit_test(trainer_state_load_refuses_another_version_and_another_model),
+        cmocka_unit_test(trainer_state_missing_file_is_not_found),
+        cmocka_unit_test(trainer_state_save_that_fails_keeps_the_old_file),
+        cmocka_unit_test(trainer_state_save_does_not_write_through_a_link),
+        cmocka_unit_test(trainer_state_shape_tells_models_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
