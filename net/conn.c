@@ -43,7 +43,6 @@ struct conn {
     bool is_failed; /* h2 refused the peer's bytes: only the farewell is left */
     int64_t last_read_ms;
     int64_t last_write_ms;
-    bool has_read;
 };
 
 static void flush(struct conn *c);
@@ -288,7 +287,6 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     c->last_read_ms = (int64_t)uv_now(c->cfg.loop);
     *c->cfg.n_in += (uint64_t)n;
-    c->has_read = true;
     if (c->is_failed || c->state == CONN_LINGERING) return; /* read only to be dropped */
     c->is_feeding = true;
     int rc = c->tls ? feed_tls(c, (const uint8_t *)buf->base, (size_t)n, &e)
@@ -394,9 +392,4 @@ int64_t conn_last_write_ms(const struct conn *c)
 bool conn_is_writing(const struct conn *c)
 {
     return c->is_writing;
-}
-
-bool conn_has_read(const struct conn *c)
-{
-    return c->has_read;
 }

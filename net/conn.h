@@ -70,4 +70,3 @@ bool conn_is_leaving(const struct conn *c);       /* finish or close was called,
 int64_t conn_last_read_ms(const struct conn *c);  /* uv_now of the last byte from the peer */
 int64_t conn_last_write_ms(const struct conn *c); /* of the last completed write */
 bool conn_is_writing(const struct conn *c);       /* bytes wait for the peer to take them */
-bool conn_has_read(const struct conn *c);         /* the peer has sent anything at all */

@@ -37,6 +37,7 @@ struct h2 {
     int64_t now_ns;
     int64_t bucket_ns; /* when the bucket was filled last */
     double bucket;     /* stream errors this peer may still cause */
+    bool is_greeted;
     const char *abuse; /* why the peer was told to calm down, or NULL */
 };
 
@@ -194,6 +195,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
             h->calls->pong((double)(h->now_ns - sent_ns) / 1e6, h->ctx);
         return 0;
     }
+    if (frame->hd.type == NGHTTP2_SETTINGS) h->is_greeted = true;
     if (frame->hd.type == NGHTTP2_GOAWAY && h->calls->goaway) h->calls->goaway(h, h->ctx);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     struct h2_stream *s = stream_of(h, frame->hd.stream_id);
@@ -384,6 +386,11 @@ int h2_pull(struct h2 *h, int64_t now_ns, const uint8_t **ret, size_t *ret_n, st
 bool h2_is_over(const struct h2 *h)
 {
     return !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session);
+}
+
+bool h2_is_greeted(const struct h2 *h)
+{
+    return h->is_greeted;
 }
 
 uint32_t h2_streams(const struct h2 *h)

@@ -63,6 +63,7 @@ int h2_pull(struct h2 *h, int64_t now_ns, const uint8_t **ret, size_t *ret_n,
 
 /* Both sides have said all: the connection can be closed once the pulled bytes are written. */
 bool h2_is_over(const struct h2 *h);
+bool h2_is_greeted(const struct h2 *h);  /* the peer's SETTINGS have come */
 uint32_t h2_streams(const struct h2 *h); /* open now */
 
 /* Client: start a request. Errors: ERR_NOMEM, ERR_WRONG_STATE (no more streams here). */

@@ -285,7 +285,7 @@ static void check_peer(struct peer *p, int64_t now_ms)
 {
     struct conn *c = p->conn;
     if (conn_is_leaving(c)) return;
-    if ((!conn_is_ready(c) || !conn_has_read(c)) && now_ms - p->since_ms > LIMIT_HANDSHAKE_MS) {
+    if (!h2_is_greeted(conn_h2(c)) && now_ms - p->since_ms > LIMIT_HANDSHAKE_MS) {
         conn_close(c);
         return;
     }

@@ -135,7 +135,7 @@ static void conn_is_ready_only_after_start_and_never_from_inside_it(void **state
     turn(n, 2);
     assert_int_equal(n->n_ready, 1);
     assert_true(conn_is_ready(n->c));
-    assert_false(conn_has_read(n->c));
+    assert_false(h2_is_greeted(conn_h2(n->c)));
 }
 
 static void conn_answers_and_counts_bytes(void **state)
@@ -147,6 +147,7 @@ static void conn_answers_and_counts_bytes(void **state)
     say(n, request, sizeof request - 1);
     turn(n, 5);
     assert_int_equal(n->n_heads, 1);
+    assert_true(h2_is_greeted(conn_h2(n->c)));
     assert_int_equal(n->n_in, sizeof hello + sizeof request - 2);
     assert_true(n->n_out > 0);
     assert_int_equal(count_frames(n, 1, &is_eof), 1);
