@@ -493,8 +493,9 @@ static bool upload_refused(struct step *c, const struct session_event *ev, enum 
     if (status != 404 && status != 409 && status != 422) return false;
     s->note.id[0] = 0; /* that upload is unknown or incomplete over there: reserve again */
     s->is_slot_live = false;
-    if (s->n_slot_tries >= SLOT_TRIES) refuse(c, ev->failed.why);
-    return true;
+    /* Slower after a few times, but never given up while the round is open: the round may need
+     * this very contribution to close at all. */
+    return s->n_slot_tries < SLOT_TRIES;
 }
 
 static void transfer_failed(struct step *c, const struct session_event *ev, enum session_do what)

@@ -368,7 +368,9 @@ void sim_peer_leave(struct sim_world *w, struct sim_peer *p)
     if (forever) {
         sim_disk_wipe(&p->disk);
         p->is_member = false;
-        p->has_left = true;
+        p->n_left++;
+        /* Some never come back, as long as enough others stay. */
+        if (p->i >= w->plan.min_contributions && sim_world_chance(w, 0.4)) return;
     }
     sim_world_push(w, sim_world_between(w, 1000, 60000), SIM_EV_PEER_START, p->i, p->life);
 }

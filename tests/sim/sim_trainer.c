@@ -90,6 +90,7 @@ static void one_step(struct sim_world *w, struct sim_peer *p)
     struct rng r;
     uint64_t seed = 0;
     memcpy(&seed, p->key.pub.b, sizeof seed);
+    seed += p->n_left; /* who comes back after leaving trains anew, not the same again */
     uint64_t stream = 0;
     memcpy(&stream, p->session.base.b, sizeof stream);
     rng_init(&r, seed + p->book.model_round, stream + p->book.phase.n_steps);

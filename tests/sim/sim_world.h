@@ -155,7 +155,6 @@ struct sim_book {
 
 struct sim_peer {
     bool is_member; /* takes part in the run, now or again after a restart */
-    bool has_left;  /* by wish; its state is gone, it may come back as a newcomer */
     bool is_up;
     uint32_t i, life;
     struct key key;
@@ -175,7 +174,7 @@ struct sim_peer {
     uint32_t n_dropped;
     int64_t step_ms; /* speed of this machine */
     int64_t mib_ms;  /* and of its uplink */
-    uint32_t n_crashes;
+    uint32_t n_crashes, n_left;
 };
 
 struct sim_plan {
