@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define TEXT_CAP 48
+#define TEXT_CAP 64
 
 /* "412", "3.21", "18.2k", "124M", "0.0213". Missing (not finite): "-". */
 char *text_number(double x, char dst[TEXT_CAP]);
