@@ -116,10 +116,14 @@ static void note(struct step *c)
     add(c, SESSION_DO_NOTE);
 }
 
-static void refuse(struct step *c, const char *why)
+/* is_final: there is a verdict, or there never will be one for anything this machine can send; then
+ * the round is over for us. Otherwise a round that is still open is trained for once more.
+ */
+static void refuse(struct step *c, bool is_final, const char *why)
 {
     struct session *s = c->s;
     s->fate = SESSION_FATE_REFUSED;
+    s->is_judged = is_final;
     set_why(s, why);
     note(c);
     char text[MSG_REASON_CAP];
@@ -373,7 +377,7 @@ static void next_work(struct step *c)
             return;
         }
         drop(c, &s->transfer);
-        refuse(c, "the round closed before it could be sent");
+        refuse(c, false, "the round closed before it could be sent");
         order(c, SESSION_DO_RETURN, SESSION_RETURNING);
         return;
     }
@@ -487,7 +491,7 @@ static bool upload_refused(struct step *c, const struct session_event *ev, enum 
     if (what == SESSION_DO_RESERVE) {
         if (!is_final && s->n_slot_tries < SLOT_TRIES) return false;
         if (status < 400 || status >= 500) return false;
-        refuse(c, ev->failed.why);
+        refuse(c, status != 409, ev->failed.why);
         return true;
     }
     if (status != 404 && status != 409 && status != 422) return false;
@@ -590,7 +594,7 @@ static void on_receipt(struct step *c, const struct session_event *ev)
     on_success(s);
     if (!hash_equal(&r->payload, &s->payload.hash)) {
         /* One verdict a round: an earlier payload (before a lost state file) was the one judged. */
-        refuse(c, "another contribution of yours was already judged in this round");
+        refuse(c, true, "another contribution of yours was already judged in this round");
         return;
     }
     if (r->verdict == MSG_ACCEPTED) {
@@ -603,7 +607,7 @@ static void on_receipt(struct step *c, const struct session_event *ev)
         s->n_late++;
     else
         s->n_rejected++;
-    refuse(c, r->reason);
+    refuse(c, true, r->reason);
 }
 
 static void on_update(struct step *c, const struct session_event *ev)
@@ -660,7 +664,8 @@ static void on_returned(struct step *c, const struct session_event *ev)
     on_work_success(s);
     forget_payload(s);
     forget_phase(s);
-    s->is_round_done = true;
+    s->is_round_done = s->is_judged && was.what == SESSION_DO_RETURN;
+    s->is_judged = false;
 }
 
 static void on_applied(struct step *c, const struct session_event *ev)
@@ -808,4 +813,5 @@ void session_restore(struct session *s, const struct session_saved *v)
     if (!hash_equal(&v->note.payload, &v->payload.hash)) return;
     s->note = v->note;
     if (v->note.fate != SESSION_FATE_NONE) s->fate = v->note.fate;
+    s->is_judged = s->fate == SESSION_FATE_REFUSED; /* not known any more: the safe side */
 }

@@ -134,6 +134,7 @@ struct session {
     struct session_phase phase;
     bool is_phase_done; /* ready to pack */
     bool is_round_done; /* refused and returned: wait for the next round */
+    bool is_judged;     /* the refusal is final for this round */
 
     /* facts: pending payload of model_round */
     enum session_fate fate;

@@ -248,6 +248,7 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
     struct journal *j = &w->state.journal;
     if (o->round != j->model_round)
         return err_set(e, ERR_WRONG_STATE, 0, "asked to train a round that is not held");
+    j->is_round_done = false;
     struct assign_space space;
     int rc = ready_text(w, &space, e);
     while (rc == OK && j->n_steps < o->n_steps) {

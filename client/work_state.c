@@ -144,6 +144,19 @@ void work_state_close(struct work_state *s)
     s->trainer = NULL;
 }
 
+/* The phase's worth now lies in the error feedback: nothing of it may be packed again. */
+static void forget_phase(struct work_state *s)
+{
+    struct journal *j = &s->journal;
+    trainer_reset_local(s->trainer);
+    j->n_steps = 0;
+    j->n_tokens = 0;
+    j->loss_sum = 0;
+    j->busy_ns = 0;
+    j->has_payload = false;
+    j->is_round_done = true;
+}
+
 static int write_payload(struct work_state *s, const struct buf *b, struct err *e)
 {
     char path[PATH_CAP];
@@ -191,19 +204,11 @@ done:
 int work_state_fold(struct work_state *s, struct err *e)
 {
     struct buf b = {0};
-    struct journal *j = &s->journal;
     int rc = OK;
-    if (!j->is_round_done) {
+    if (s->journal.n_steps > 0) { /* not again after a failed save */
         rc = trainer_pack(s->trainer, &b, NULL, e);
         if (rc == OK) rc = trainer_return_payload(s->trainer, b.p, b.len, e);
-        if (rc == OK) {
-            trainer_reset_local(s->trainer);
-            j->is_round_done = true;
-            j->n_steps = 0;
-            j->n_tokens = 0;
-            j->loss_sum = 0;
-            j->busy_ns = 0;
-        }
+        if (rc == OK) forget_phase(s);
     }
     buf_deinit(&b);
     return rc == OK ? work_state_save(s, e) : rc;
@@ -220,10 +225,7 @@ int work_state_return(struct work_state *s, struct err *e)
             return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
         rc = file_read(path, (size_t)j->payload.n_bytes, &b, e);
         if (rc == OK) rc = trainer_return_payload(s->trainer, b.p, b.len, e);
-        if (rc == OK) {
-            j->has_payload = false;
-            j->is_round_done = true;
-        }
+        if (rc == OK) forget_phase(s);
     }
     buf_deinit(&b);
     return rc == OK ? work_state_save(s, e) : rc;
