@@ -62,14 +62,17 @@ uint32_t assign_seqs_per_chunk(const struct assign_space *s)
 struct assign_place assign_sequence(const struct assign_space *s, const struct hash *run,
                                     uint64_t round, const struct key_pub *contributor, uint64_t i)
 {
-    uint32_t per_chunk = assign_seqs_per_chunk(s);
+    uint64_t per_chunk = assign_seqs_per_chunk(s);
     check(per_chunk > 0 && s->n_chunks > 0);
-    uint64_t walked = i / per_chunk; /* chunks before this one */
-    uint64_t epoch = walked / s->n_chunks;
-    uint64_t seed = mix(walk_seed(run, round, contributor) + epoch);
+    uint64_t per_epoch = per_chunk * s->n_chunks;
+    uint64_t seed = mix(walk_seed(run, round, contributor) + i / per_epoch);
+    uint64_t window = i % per_epoch / (per_chunk * ASSIGN_WINDOW);
+    uint32_t first = (uint32_t)window * ASSIGN_WINDOW; /* of its chunks, in walking order */
+    uint32_t size = s->n_chunks - first < ASSIGN_WINDOW ? s->n_chunks - first : ASSIGN_WINDOW;
+    uint32_t within = (uint32_t)(i % per_epoch - first * per_chunk);
+    uint32_t drawn = permuted(mix(seed + 1 + window), size * (uint32_t)per_chunk, within);
     struct assign_place p = {0};
-    p.chunk = permuted(seed, s->n_chunks, (uint32_t)(walked % s->n_chunks));
-    uint32_t seq = permuted(mix(seed + 1 + p.chunk), per_chunk, (uint32_t)(i % per_chunk));
-    p.offset = seq * s->seq_len;
+    p.chunk = permuted(seed, s->n_chunks, first + drawn / (uint32_t)per_chunk);
+    p.offset = drawn % (uint32_t)per_chunk * s->seq_len;
     return p;
 }

@@ -22,7 +22,13 @@ struct assign_place {
     uint32_t offset;
 };
 
-/* Sequences per chunk; the walk takes all sequences of a chunk, shuffled, before the next. */
+/* The walk has this many chunks open at a time: it takes all their sequences, shuffled together,
+ * before it opens the next ones. Neighbouring text is alike; training on one chunk after another
+ * lets contributors drift apart, and cost more than exchange won (docs/CONVERGENCE.md).
+ */
+#define ASSIGN_WINDOW 16u
+
+/* Sequences per chunk. */
 uint32_t assign_seqs_per_chunk(const struct assign_space *s);
 
 struct assign_place assign_sequence(const struct assign_space *s, const struct hash *run,
