@@ -14,8 +14,8 @@
 #include "base/path.h"
 #include "engine/data.h"
 
-#define N_MEMORY   4 /* decoded chunks kept: two in use around a boundary, two prefetched */
-#define KEEP_LEAST 4
+#define N_MEMORY   (2 * (int)ASSIGN_WINDOW + 8) /* decoded: this window, the next round's, some */
+#define KEEP_LEAST (2 * ASSIGN_WINDOW)
 
 /* A decoded chunk in memory. */
 struct slot {

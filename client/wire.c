@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "client/receipts.h"
+#include "client/work.h"
 #include "client/work_state.h"
 #include "net/backoff.h"
 #include "net/limits.h"
@@ -20,7 +21,8 @@
 
 #define MAX_SMALL  (1u << 20)
 #define POLL_STALL 40000 /* a poll may be held back for 20 s */
-#define N_WANTS    8
+#define N_WANTS    WORK_MAX_WANTS
+#define N_TEXTS    6 /* fetched side by side; the other streams stay free */
 #define TYPE_JOSE  "application/jose"
 #define TYPE_BYTES "application/octet-stream"
 
@@ -296,9 +298,13 @@ static int answer_session(struct call *k, const struct link_reply *reply, struct
 static void ask_text(struct wire *w)
 {
     if (!w->link || uv_is_active((uv_handle_t *)&w->retry)) return;
-    for (int i = 0; i < N_WANTS; i++) {
+    int n_asked = 0;
+    for (int i = 0; i < N_WANTS; i++)
+        n_asked += w->wants[i].is_used && w->wants[i].is_asked;
+    for (int i = 0; i < N_WANTS && n_asked < N_TEXTS; i++) {
         struct text_want *t = &w->wants[i];
         if (!t->is_used || t->is_asked) continue;
+        n_asked++;
         char path[80];
         if (t->want.is_index)
             snprintf(path, sizeof path, "/v1/data/train/%u/index", t->want.shard);
@@ -340,6 +346,7 @@ static void end_text(struct call *k, const struct link_reply *reply)
         backoff_progress(&w->text_backoff);
         if (!b.failed) w->config.on_text(&k->want, &b, w->config.ctx);
         buf_deinit(&b);
+        ask_text(w);
         return;
     }
     t->is_asked = false;

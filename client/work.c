@@ -15,10 +15,11 @@
 #include "base/path.h"
 #include "client/work_state.h"
 
-#define N_NEWS   32
-#define N_ORDERS 2 /* STOP may come behind an order that has not begun */
-#define N_FED    8
-#define N_WANTED 8
+#define N_NEWS      64
+#define N_ORDERS    2 /* STOP may come behind an order that has not begun */
+#define N_FED       WORK_MAX_WANTS
+#define AHEAD       (4 * ASSIGN_WINDOW) /* sequences: meets nearly every chunk of a window */
+#define AHEAD_EVERY 8                   /* steps */
 
 struct fed {
     struct chunks_want want;
@@ -34,9 +35,10 @@ struct work {
     /* The trainer thread's own. */
     struct work_state state;
     struct chunks *chunks;
-    uint32_t *tokens;                   /* [batch_seqs][seq_len + 1] */
-    struct chunks_want asked[N_WANTED]; /* fetches under way */
+    uint32_t *tokens;                         /* [batch_seqs][seq_len + 1] */
+    struct chunks_want asked[WORK_MAX_WANTS]; /* fetches under way */
     uint32_t n_asked;
+    bool is_new_phase; /* nothing was prefetched for it yet */
 
     /* Shared, under lock. */
     pthread_mutex_t lock;
@@ -99,7 +101,7 @@ static void want(struct work *w, const struct chunks_want *want)
 {
     for (uint32_t i = 0; i < w->n_asked; i++)
         if (same_want(&w->asked[i], want)) return;
-    if (w->n_asked == N_WANTED) return;
+    if (w->n_asked == WORK_MAX_WANTS) return;
     w->asked[w->n_asked++] = *want;
     struct work_news n = {.kind = WORK_WANTS, .want = *want};
     tell(w, &n);
@@ -166,19 +168,20 @@ static int gather_one(struct work *w, const struct assign_space *space, uint64_t
     return rc;
 }
 
-/* Have the text that comes next asked for while this step is computed: the walk's next chunk, and
- * the first one of the next round.
+/* Have the text that comes next asked for while this step is computed: the walk's next sequences,
+ * and the first ones of the next round.
  */
 static void prefetch(struct work *w, const struct assign_space *space, uint64_t round, uint64_t i)
 {
-    uint32_t per_chunk = assign_seqs_per_chunk(space);
     const struct hash *run = &w->config.run->id;
     struct chunks_want missing;
-    struct assign_place next =
-        assign_sequence(space, run, round, &w->config.contributor, i + per_chunk);
-    if (!chunks_has(w->chunks, next.chunk, &missing)) want(w, &missing);
-    next = assign_sequence(space, run, round + 1, &w->config.contributor, 0);
-    if (!chunks_has(w->chunks, next.chunk, &missing)) want(w, &missing);
+    for (uint64_t k = 0; k < 2 * (uint64_t)AHEAD; k++) {
+        bool is_next = k >= AHEAD;
+        struct assign_place at =
+            assign_sequence(space, run, is_next ? round + 1 : round, &w->config.contributor,
+                            is_next ? k - AHEAD : i + k);
+        if (!chunks_has(w->chunks, at.chunk, &missing)) want(w, &missing);
+    }
 }
 
 static int gather(struct work *w, const struct assign_space *space, struct err *e)
@@ -187,7 +190,8 @@ static int gather(struct work *w, const struct assign_space *space, struct err *
     const struct journal *j = &w->state.journal;
     uint64_t first = (uint64_t)j->n_steps * p->batch_seqs;
     digest(w);
-    prefetch(w, space, j->model_round, first);
+    if (w->is_new_phase || j->n_steps % AHEAD_EVERY == 0) prefetch(w, space, j->model_round, first);
+    w->is_new_phase = false;
     for (uint32_t b = 0; b < p->batch_seqs; b++) {
         uint32_t *dst = w->tokens + (size_t)b * (p->seq_len + 1);
         int rc = gather_one(w, space, j->model_round, first + b, dst, e);
@@ -249,6 +253,7 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
     if (o->round != j->model_round)
         return err_set(e, ERR_WRONG_STATE, 0, "asked to train a round that is not held");
     j->is_round_done = false;
+    w->is_new_phase = true;
     struct assign_space space;
     int rc = ready_text(w, &space, e);
     while (rc == OK && j->n_steps < o->n_steps) {

@@ -30,6 +30,9 @@
 #include "engine/trainer.h"
 #include "record/rundesc.h"
 
+/* Pieces of text asked for at one time: the open chunks of this round and of the next, and some. */
+#define WORK_MAX_WANTS 40
+
 struct work;
 
 struct work_config {
