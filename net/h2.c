@@ -338,8 +338,9 @@ int h2_create(enum h2_role role, const struct h2_calls *calls, void *ctx, struct
 void h2_destroy(struct h2 *h)
 {
     if (!h) return;
-    while (h->streams) {
-        struct h2_stream *s = h->streams;
+    struct h2_stream *next = NULL;
+    for (struct h2_stream *s = h->streams; s; s = next) {
+        next = s->next;
         h->calls->closed(s, H2_CANCEL, h->ctx);
         if (s->id > 0) (void)nghttp2_session_set_stream_user_data(h->session, s->id, NULL);
         stream_free(s);

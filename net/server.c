@@ -399,15 +399,15 @@ static int bind_unix(const struct sockaddr_un *a, int *ret_fd, struct err *e)
     return OK;
 }
 
-static int listen_unix(struct server *s, const struct server_config *c, struct err *e)
+static int listen_unix(struct server *s, const char *path, struct err *e)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    if (strlen(c->unix_path) >= sizeof a.sun_path) {
-        err_set(e, ERR_ARG, 0, "the socket path is too long: '%.80s...'", c->unix_path);
+    if (strlen(path) >= sizeof a.sun_path) {
+        err_set(e, ERR_ARG, 0, "the socket path is too long: '%.80s...'", path);
         err_hint(e, "choose a shorter folder with --home (at most 90 characters)");
         return ERR_ARG;
     }
-    snprintf(a.sun_path, sizeof a.sun_path, "%s", c->unix_path);
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
     int fd = -1;
     int rc = clear_stale(&a, e);
     if (!rc) rc = bind_unix(&a, &fd, e);
@@ -451,7 +451,7 @@ int server_create(uv_loop_t *loop, const struct server_config *c, struct server 
     check(!(s->is_unix ? uv_pipe_init(loop, &s->u.pipe, 0) : uv_tcp_init(loop, &s->u.tcp)));
     s->n_handles = 2;
     s->u.handle.data = s->tick.data = s;
-    rc = s->is_unix ? listen_unix(s, c, e) : listen_tcp(s, c, e);
+    rc = c->unix_path ? listen_unix(s, c->unix_path, e) : listen_tcp(s, c, e);
     if (rc) {
         server_close(s, NULL, NULL);
         return rc;

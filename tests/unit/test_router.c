@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "net/router.h"
@@ -75,13 +76,13 @@ static void router_segment_length_is_bounded(void **state)
     (void)state;
     char path[300] = "/v1/contributions/";
     size_t n = strlen(path);
-    memset(path + n, 'a', ROUTER_SEGMENT_BYTES);
-    strcpy(path + n + ROUTER_SEGMENT_BYTES, "/manifest");
+    char segment[ROUTER_SEGMENT_BYTES + 2] = {0};
+    memset(segment, 'a', ROUTER_SEGMENT_BYTES + 1);
+    snprintf(path + n, sizeof path - n, "%s/manifest", segment + 1);
     struct router_match m;
     assert_int_equal(router_find(table, N, "POST", path, &m), 3);
     assert_int_equal(strlen(m.segment[0]), ROUTER_SEGMENT_BYTES);
-    memset(path + n, 'a', ROUTER_SEGMENT_BYTES + 1);
-    strcpy(path + n + ROUTER_SEGMENT_BYTES + 1, "/manifest");
+    snprintf(path + n, sizeof path - n, "%s/manifest", segment);
     assert_int_equal(router_find(table, N, "POST", path, &m), ROUTER_NOT_FOUND);
 }
 
