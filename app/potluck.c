@@ -1,7 +1,7 @@
 /* potluck: the one command of a contributor. It looks and asks; the agent (potluck-agent) trains.
  *
  *   app/cmdline   which command, which options       app/status   the agent's answer, as text
- *   app/attach    the screen                         app/ask      question and answer on the socket
+ *   app/attach    the screen                         app/talk      question and answer on the socket
  *   app/spawn     starting or becoming the agent     client/home  folders, key, joined run
  */
 #include <signal.h>
@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/ask.h"
 #include "app/attach.h"
 #include "app/cmdline.h"
 #include "app/spawn.h"
 #include "app/status.h"
+#include "app/talk.h"
 #include "base/json.h"
 #include "client/home.h"
 #include "client/invite.h"
@@ -71,7 +71,8 @@ static int run_status(struct program *p)
     struct err e = {0};
     struct view *v = calloc(1, sizeof *v);
     struct buf b = {0};
-    int rc = v ? ask_view(p->home.paths.socket, v, &e) : err_set(&e, ERR_NOMEM, 0, "out of memory");
+    int rc =
+        v ? talk_view(p->home.paths.socket, v, &e) : err_set(&e, ERR_NOMEM, 0, "out of memory");
     if (rc == OK && p->c.is_json) rc = status_json(v, &b, &e);
     if (rc == OK && !p->c.is_json) status_text(v, &b);
     int code = rc == OK ? status_exit(v) : say_error(p, &e, exit_of(rc));
@@ -93,7 +94,7 @@ static int run_intent(struct program *p, enum intent_kind kind, const char *what
 {
     struct err e = {0};
     struct intent it = {.kind = kind};
-    int rc = ask_intent(p->home.paths.socket, &it, &e);
+    int rc = talk_intent(p->home.paths.socket, &it, &e);
     if (rc == ERR_NOTFOUND && kind == INTENT_LEAVE) {
         rc = home_forget_current(&p->home, &e); /* no agent is needed to give up a run */
     }
@@ -102,7 +103,7 @@ static int run_intent(struct program *p, enum intent_kind kind, const char *what
 
 static int start_agent(struct program *p, struct err *e)
 {
-    if (p->c.no_agent || ask_is_there(p->home.paths.socket)) return OK;
+    if (p->c.no_agent || talk_is_there(p->home.paths.socket)) return OK;
     return spawn_agent(&p->home, p->c.home, p->c.threads, p->c.name, e);
 }
 
@@ -117,9 +118,9 @@ static int run_join(struct program *p)
     if (rc == OK) rc = invite_get(p->c.source, &jws, run, &e);
     if (rc == OK && p->c.name) rc = home_name_set(&p->home, p->c.name, &e);
     if (rc == OK) rc = invite_accept(&p->home, &jws, run, &e);
-    if (rc == OK && ask_is_there(p->home.paths.socket)) {
+    if (rc == OK && talk_is_there(p->home.paths.socket)) {
         hash_hex(&run->id, it.text);
-        rc = ask_intent(p->home.paths.socket, &it, &e);
+        rc = talk_intent(p->home.paths.socket, &it, &e);
     } else if (rc == OK) {
         rc = start_agent(p, &e);
     }

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/ask.h"
+#include "app/talk.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/utf8.h"
@@ -77,7 +77,7 @@ static int await(const struct home *h, pid_t pid, const char *complaint, struct 
 {
     int64_t until = clock_mono_ms() + WAIT_MS;
     while (clock_mono_ms() < until) {
-        if (ask_is_there(h->paths.socket)) return OK;
+        if (talk_is_there(h->paths.socket)) return OK;
         int status;
         if (waitpid(pid, &status, WNOHANG) == pid) {
             read_complaint(complaint, e);

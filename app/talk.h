@@ -11,6 +11,6 @@
 #include "view/intent.h"
 #include "view/view.h"
 
-bool ask_is_there(const char *socket);
-int ask_view(const char *socket, struct view *ret, struct err *e) MUST_CHECK;
-int ask_intent(const char *socket, const struct intent *it, struct err *e) MUST_CHECK;
+bool talk_is_there(const char *socket);
+int talk_view(const char *socket, struct view *ret, struct err *e) MUST_CHECK;
+int talk_intent(const char *socket, const struct intent *it, struct err *e) MUST_CHECK;

@@ -1,4 +1,4 @@
-#include "app/ask.h"
+#include "app/talk.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 #define WAIT_MS 10000
 
-bool ask_is_there(const char *socket_path)
+bool talk_is_there(const char *socket_path)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     if (strlen(socket_path) >= sizeof a.sun_path) return false;
@@ -63,7 +63,7 @@ static void on_done(const struct link_reply *reply, void *ctx)
 static int ask(const char *socket, const char *method, const char *path, const struct buf *body,
                struct buf *answer, struct err *e)
 {
-    if (!ask_is_there(socket)) {
+    if (!talk_is_there(socket)) {
         err_set(e, ERR_NOTFOUND, 0, "no agent runs for this home");
         err_hint(e, "start one with `potluck` or `potluck agent`");
         return ERR_NOTFOUND;
@@ -89,7 +89,7 @@ static int ask(const char *socket, const char *method, const char *path, const s
     return rc == OK ? OK : err_wrap(e, "asking the agent");
 }
 
-int ask_view(const char *socket, struct view *ret, struct err *e)
+int talk_view(const char *socket, struct view *ret, struct err *e)
 {
     struct buf b = {0};
     int rc = ask(socket, "GET", "/v1/view", NULL, &b, e);
@@ -98,7 +98,7 @@ int ask_view(const char *socket, struct view *ret, struct err *e)
     return rc;
 }
 
-int ask_intent(const char *socket, const struct intent *it, struct err *e)
+int talk_intent(const char *socket, const struct intent *it, struct err *e)
 {
     struct buf body = {0}, answer = {0};
     int rc = intent_encode(it, &body, e);
