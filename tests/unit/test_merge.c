@@ -166,6 +166,34 @@ static void the_order_of_arrival_does_not_matter(void **state)
     round_deinit(&x);
 }
 
+/* (big - big) + small is small, (big + small) - big is nothing: the order shows in the bits. */
+static void contributions_are_added_in_the_order_of_their_keys(void **state)
+{
+    (void)state;
+    struct round x = {0};
+    struct buf u = {0};
+    float big[N] = {0};
+    float small[N] = {0};
+    float minus[N] = {0};
+    float got[N];
+    for (int i = 0; i < 4; i++) {
+        big[i] = 0x1p40F;
+        small[i] = 0x1p-20F;
+        minus[i] = -0x1p40F;
+    }
+    add(&x, 0, big, 100);
+    add(&x, 1, small, 100);
+    add(&x, 2, minus, 100);
+    memset(x.in[1].contributor.b, 3, KEY_BYTES);
+    memset(x.in[2].contributor.b, 2, KEY_BYTES);
+    assert_int_equal(merge_run(&table, &params, 1, x.in, 3, &u, NULL), OK);
+    seen_values(DELTA_UPDATE, u.p, u.len, got);
+    for (int i = 0; i < 4; i++)
+        assert_true(fabsf(got[i] - 0x1p-20F / 3) < 0x1p-26F);
+    buf_deinit(&u);
+    round_deinit(&x);
+}
+
 static void a_lone_sender_is_diluted_by_min_senders(void **state)
 {
     (void)state;
@@ -253,6 +281,7 @@ int main(void)
         cmocka_unit_test(one_contribution_alone_comes_back_whole),
         cmocka_unit_test(merging_follows_the_formula),
         cmocka_unit_test(the_order_of_arrival_does_not_matter),
+        cmocka_unit_test(contributions_are_added_in_the_order_of_their_keys),
         cmocka_unit_test(a_lone_sender_is_diluted_by_min_senders),
         cmocka_unit_test(nothing_from_anybody_is_an_empty_update),
         cmocka_unit_test(bad_inputs_are_named_and_leave_nothing_behind),
