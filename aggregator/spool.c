@@ -73,6 +73,13 @@ void spool_chunks_have(const struct spool *s, const char *id, uint32_t n, uint8_
             have[i / 8] = (uint8_t)(have[i / 8] | 1u << (i % 8));
 }
 
+void spool_chunks_drop(const struct spool *s, const char *id, uint32_t n)
+{
+    char path[PATH_CAP];
+    for (uint32_t i = 0; i < n; i++)
+        if (chunk_path(path, s, id, i, NULL) == OK) unlink(path);
+}
+
 void spool_chunks_sweep(const struct spool *s, spool_needed_fn is_needed, void *ctx)
 {
     char path[PATH_CAP];

@@ -32,7 +32,9 @@ int spool_chunk_read(const struct spool *s, const char *id, uint32_t i, struct b
                      struct err *e) MUST_CHECK;
 void spool_chunks_have(const struct spool *s, const char *id, uint32_t n, uint8_t *have);
 
-/* Delete the chunks of every slot for which is_needed says no. */
+void spool_chunks_drop(const struct spool *s, const char *id, uint32_t n);
+
+/* At start, while nothing is written: delete the chunks of every slot for which is_needed says no. */
 typedef bool (*spool_needed_fn)(const char *id, void *ctx);
 void spool_chunks_sweep(const struct spool *s, spool_needed_fn is_needed, void *ctx);
 

@@ -179,14 +179,26 @@ int store_slot_put(struct store *s, const struct round_op *op, struct err *e)
     return rc;
 }
 
-int store_slots_forget(struct store *s, uint64_t before_round, struct err *e)
+int store_slots_forget(struct store *s, uint64_t before_round, store_slot_fn fn, void *ctx,
+                       struct err *e)
 {
     pthread_mutex_lock(&s->lock);
-    struct store_query q = store_db_query(s->db, "DELETE FROM slots WHERE round<?");
+    struct store_query q = store_db_query(s->db, "SELECT id, max_bytes FROM slots WHERE round<?");
     store_db_bind_u64(&q, before_round);
-    int rc = store_db_run(&q, e);
+    int rc = OK;
+    bool has_any = false;
+    while ((rc = store_db_step(&q, e)) == OK) {
+        has_any = true;
+        fn(store_db_text(&q, 0), store_db_u64(&q, 1), ctx);
+    }
+    store_db_done(&q);
+    if (rc == ERR_AGAIN && has_any) {
+        q = store_db_query(s->db, "DELETE FROM slots WHERE round<?");
+        store_db_bind_u64(&q, before_round);
+        rc = store_db_run(&q, e);
+    }
     pthread_mutex_unlock(&s->lock);
-    return rc;
+    return rc == ERR_AGAIN ? OK : rc;
 }
 
 static int find_receipt(struct store_db *db, const struct key_pub *k, uint64_t round,

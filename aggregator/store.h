@@ -36,8 +36,12 @@ int store_join(struct store *s, const struct key_pub *k, const char *name, const
 
 /* Insert, or enlarge, the slot of op.contributor in op.round. */
 int store_slot_put(struct store *s, const struct round_op *op, struct err *e) MUST_CHECK;
-/* Slots of rounds before this one are over. */
-int store_slots_forget(struct store *s, uint64_t before_round, struct err *e) MUST_CHECK;
+/* Slots of rounds before this one are over: fn is told each (to delete its chunks), then all rows
+ * go. A crash in between does it again.
+ */
+typedef void (*store_slot_fn)(const char *id, uint64_t max_bytes, void *ctx);
+int store_slots_forget(struct store *s, uint64_t before_round, store_slot_fn fn, void *ctx,
+                       struct err *e) MUST_CHECK;
 
 /* Number, sign and store the receipt that op asks for, or find the one that exists. */
 int store_receipt_put(struct store *s, const struct round_op *op, const struct hash *run,

@@ -130,7 +130,7 @@ int store_view_totals(struct store *s, struct store_totals *ret, struct err *e)
                " coalesce(sum(n_tokens) FILTER (WHERE verdict=1),0),"
                " coalesce(sum(n_bytes) FILTER (WHERE verdict=1),0),"
                " (SELECT coalesce(sum(amount),0) FROM ledger), (SELECT count(*) FROM ledger),"
-               " coalesce(min(created_at) FILTER (WHERE verdict=1),0),"
+               " (SELECT coalesce(min(joined_at),0) FROM contributors WHERE joined_at>0),"
                " (SELECT coalesce(max(published_at),0) FROM rounds) FROM receipts");
     int rc = store_db_step(&q, e);
     if (rc == OK)

@@ -25,7 +25,7 @@ struct store_totals {
     uint64_t payload_bytes; /* same */
     int64_t ledger_sum;     /* micro-credits settled */
     uint64_t n_ledger;
-    int64_t first_at_ms, last_at_ms; /* first accepted receipt, newest publication; 0: none */
+    int64_t first_at_ms, last_at_ms; /* first join, newest publication; 0: none */
 };
 
 int store_view_totals(struct store *s, struct store_totals *ret, struct err *e) MUST_CHECK;

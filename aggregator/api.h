@@ -1,0 +1,10 @@
+#pragma once
+/* Why: docs/PROTOCOL.md, "Requests": HTTP in, events and answers out. Signatures are checked here,
+ * before anything reaches the round machine; decisions are left to it.
+ *
+ * Thread: loop. ctx of api_handle is the host.
+ */
+
+#include "aggregator/host.h"
+
+void api_handle(struct request *r, void *ctx);

@@ -1,0 +1,22 @@
+#pragma once
+/* Why: the work the round machine asks for, done in the libuv pool so that the loop never waits
+ * for a disk or for arithmetic. A job owns copies of everything it needs; when it has ended the
+ * loop steps the machine with its outcome.
+ */
+
+#include "aggregator/host.h"
+
+struct job_input {
+    const void *bytes; /* STORE_CHUNK: copied */
+    size_t n_bytes;
+    struct hash hash;                    /* STORE_CHUNK: announced */
+    const struct msg_manifest *manifest; /* JUDGE: copied */
+};
+
+/* Start the work of one action. */
+void job_start(struct host *h, const struct round_action *a, const struct job_input *in);
+
+/* After a publication: write a checkpoint of the base when one is due (or is_forced), and delete
+ * what closed rounds left behind.
+ */
+void job_tidy(struct host *h, bool is_forced);

@@ -1,0 +1,152 @@
+#include "aggregator/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "aggregator/api.h"
+#include "aggregator/describe.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#define N_SIGNALS 2
+
+struct serve {
+    uv_loop_t loop;
+    uv_signal_t signals[N_SIGNALS];
+    struct host host;
+};
+
+/* Held until the process ends, however it ends. */
+static int lock_home(const char *home, struct err *e)
+{
+    char path[PATH_CAP];
+    if (path_format(path, "%s/serve.lock", home))
+        return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return file_error(e, errno, "open", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return OK;
+    close(fd);
+    err_set(e, ERR_WRONG_STATE, 0, "'%s' is being served already", home);
+    err_hint(e, "stop the other aggregator first, or use another --home");
+    return ERR_WRONG_STATE;
+}
+
+static void on_signal(uv_signal_t *s, int number)
+{
+    struct serve *v = s->data;
+    struct host *h = &v->host;
+    if (h->is_stopping) return;
+    log_info("%s: finishing what is under way", number == SIGINT ? "interrupted" : "asked to stop");
+    h->is_stopping = true;
+    uv_close((uv_handle_t *)&h->timer, NULL);
+    for (int i = 0; i < N_SIGNALS; i++)
+        uv_close((uv_handle_t *)&v->signals[i], NULL);
+    server_close(h->server, NULL, NULL);
+}
+
+static int listen_on(struct serve *v, const struct serve_options *o, struct err *e)
+{
+    char cert[PATH_CAP], secret[PATH_CAP], host[SETUP_HOST_CAP];
+    struct server_config c = {.host = host,
+                              .cert_path = cert,
+                              .key_path = secret,
+                              .max_body_bytes = MSG_CHUNK_BYTES + 65536,
+                              .handle = api_handle,
+                              .ctx = &v->host};
+    if (path_format(cert, "%s/keys/tls-cert.pem", o->home) ||
+        path_format(secret, "%s/keys/tls-key.pem", o->home))
+        return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
+    int rc =
+        setup_split(o->listen_addr ? o->listen_addr : v->host.setup.listen_addr, host, &c.port, e);
+    return rc == OK ? server_create(&v->loop, &c, &v->host.server, e) : rc;
+}
+
+static int watch_signals(struct serve *v, struct err *e)
+{
+    static const int numbers[N_SIGNALS] = {SIGTERM, SIGINT};
+    for (int i = 0; i < N_SIGNALS; i++) {
+        uv_signal_init(&v->loop, &v->signals[i]);
+        v->signals[i].data = v;
+        int rc = uv_signal_start(&v->signals[i], on_signal, numbers[i]);
+        if (rc) return err_set(e, ERR_IO, -rc, "cannot watch for signals");
+    }
+    return OK;
+}
+
+static int tell_port(const struct serve *v, const struct serve_options *o, struct err *e)
+{
+    char text[16], link[512];
+    unsigned port = server_port(v->host.server);
+    int n = snprintf(text, sizeof text, "%u\n", port);
+    int rc = describe_invite(&v->host.run, link, sizeof link, e);
+    if (rc != OK) return rc;
+    log_info("serving '%s' on port %u, round %" PRIu64, v->host.run.name, port,
+             v->host.round.round);
+    log_info("invite link: %s", link);
+    return o->port_file ? file_replace(o->port_file, text, (size_t)n, 0644, e) : OK;
+}
+
+static void close_walk(uv_handle_t *handle, void *ctx)
+{
+    (void)ctx;
+    if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+/* After a failed start: nothing runs yet, so every handle may simply go. */
+static void abandon(struct serve *v)
+{
+    v->host.is_stopping = true;
+    if (v->host.server)
+        server_close(v->host.server, NULL, NULL);
+    else
+        uv_walk(&v->loop, close_walk, NULL);
+    if (v->host.server) {
+        uv_close((uv_handle_t *)&v->host.timer, NULL);
+        for (int i = 0; i < N_SIGNALS; i++)
+            if (v->signals[i].data) uv_close((uv_handle_t *)&v->signals[i], NULL);
+    }
+    uv_run(&v->loop, UV_RUN_DEFAULT);
+}
+
+static int start(struct serve *v, const struct serve_options *o, struct err *e)
+{
+    int rc = host_open(&v->host, &v->loop, o->home, o->wait_for, e);
+    if (rc == OK) rc = watch_signals(v, e);
+    if (rc == OK) rc = listen_on(v, o, e);
+    if (rc == OK) rc = tell_port(v, o, e);
+    return rc;
+}
+
+int serve_run(const struct serve_options *o, struct err *e)
+{
+    struct rundesc d;
+    /* The first start after init and prepare may still have to write the description. */
+    int rc = describe_home(o->home, &d, e);
+    if (rc != OK && rc != ERR_AGAIN) return rc;
+    if (rc == ERR_AGAIN) return describe_read(o->home, &d, NULL, e); /* says what is missing */
+    rc = lock_home(o->home, e);
+    if (rc != OK) return rc;
+    struct serve *v = alloc_zero(1, sizeof *v);
+    if (!v) return err_set(e, ERR_NOMEM, 0, "no memory for the server");
+    uv_loop_init(&v->loop);
+    rc = start(v, o, e);
+    if (rc == OK) {
+        host_start(&v->host);
+        uv_run(&v->loop, UV_RUN_DEFAULT);
+        log_info("stopped");
+    } else {
+        abandon(v);
+    }
+    host_close(&v->host);
+    uv_loop_close(&v->loop);
+    free(v);
+    return rc;
+}

@@ -1,0 +1,322 @@
+/* potluck-aggregator: init, prepare, serve, status. The command line and the exit codes are here;
+ * everything else is in aggregator/.
+ */
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregator/ask.h"
+#include "aggregator/describe.h"
+#include "aggregator/hoststatus.h"
+#include "aggregator/prepare.h"
+#include "aggregator/serve.h"
+#include "base/log.h"
+
+/* Exit codes, also in docs/OPERATING.md. */
+enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DATA = 3, EXIT_BUSY = 4 };
+
+enum {
+    OPT_HOME = 256,
+    OPT_JSON,
+    OPT_HELP,
+    OPT_VERSION,
+    OPT_VOCAB,
+    OPT_VAL,
+    OPT_SHARD,
+    OPT_WAIT,
+    OPT_PORT_FILE,
+    OPT_SETUP
+};
+
+#define MAX_OPTIONS 64
+
+struct line {
+    const char *home;
+    bool is_json;
+    struct setup setup;
+    uint32_t vocab;
+    double val_frac;
+    uint64_t shard_tokens;
+    uint32_t wait_for;
+    const char *port_file;
+    const char *listen_addr;
+    char *const *rest; /* what is left after the options */
+    int n_rest;
+};
+
+static const char usage[] =
+    "potluck-aggregator " POTLUCK_VERSION " - run a community's training\n"
+    "\n"
+    "  potluck-aggregator init    --home DIR --name NAME [choices]   keys, certificate, choices\n"
+    "  potluck-aggregator prepare --home DIR TEXT_FOLDER...          text to tokens\n"
+    "  potluck-aggregator serve   --home DIR                         run it\n"
+    "  potluck-aggregator status  --home DIR [--json]                how it goes\n"
+    "\n"
+    "init and prepare may come in either order; the second prints the invite link.\n"
+    "\n"
+    "prepare: --vocab N (4096)  --val-frac F (0.03)  --shard-tokens N\n"
+    "serve:   --wait-for N (1)  --port-file PATH  --listen ADDR:PORT\n"
+    "all:     --home DIR (or POTLUCK_HOME)  --help  --version\n"
+    "\n"
+    "Choices of init:\n";
+
+static void print_usage(FILE *f)
+{
+    size_t n = 0;
+    const struct setup_option *o = setup_options(&n);
+    fputs(usage, f);
+    for (size_t i = 0; i < n; i++)
+        fprintf(f, "  --%-18s %s\n", o[i].name, o[i].help);
+}
+
+static int fail(const struct err *e)
+{
+    char text[sizeof e->what + sizeof e->hint + 8];
+    fprintf(stderr, "potluck-aggregator: %s\n", err_line(e, text, sizeof text));
+    switch (e->code) {
+    case ERR_ARG:
+    case ERR_NOTFOUND: return EXIT_USAGE;
+    case ERR_PROTO:
+    case ERR_AUTH:
+    case ERR_VERSION: return EXIT_DATA;
+    case ERR_WRONG_STATE: return EXIT_BUSY;
+    default: return EXIT_FAILED;
+    }
+}
+
+static int parse_count(const char *name, const char *text, double lo, double hi, double *ret,
+                       struct err *e)
+{
+    char *end = NULL;
+    double v = strtod(text, &end);
+    if (end == text || *end || !(v >= lo && v <= hi))
+        return err_set(e, ERR_ARG, 0, "--%s '%.40s' is not between %g and %g", name, text, lo, hi);
+    *ret = v;
+    return OK;
+}
+
+static int take(struct line *l, int opt, const char *arg, struct err *e)
+{
+    double v = 0;
+    int rc = OK;
+    switch (opt) {
+    case OPT_HOME: l->home = arg; return OK;
+    case OPT_JSON: l->is_json = true; return OK;
+    case OPT_PORT_FILE: l->port_file = arg; return OK;
+    case OPT_VAL: return parse_count("val-frac", arg, 0, 0.5, &l->val_frac, e);
+    case OPT_VOCAB:
+        rc = parse_count("vocab", arg, 258, 1 << 20, &v, e);
+        if (rc == OK) l->vocab = (uint32_t)v;
+        return rc;
+    case OPT_SHARD:
+        rc = parse_count("shard-tokens", arg, 1 << 16, 1e9, &v, e);
+        if (rc == OK) l->shard_tokens = (uint64_t)v;
+        return rc;
+    case OPT_WAIT:
+        rc = parse_count("wait-for", arg, 1, 1024, &v, e);
+        if (rc == OK) l->wait_for = (uint32_t)v;
+        return rc;
+    default: break;
+    }
+    size_t n = 0;
+    const struct setup_option *o = setup_options(&n);
+    size_t i = (size_t)(opt - OPT_SETUP);
+    if (i >= n) return err_set(e, ERR_ARG, 0, "unknown option");
+    if (strcmp(o[i].name, "listen") == 0) l->listen_addr = arg;
+    return setup_set(&l->setup, o[i].name, arg, e);
+}
+
+static size_t fill_options(struct option out[MAX_OPTIONS])
+{
+    static const struct option own[] = {
+        {"home",         required_argument, NULL, OPT_HOME     },
+        {"json",         no_argument,       NULL, OPT_JSON     },
+        {"help",         no_argument,       NULL, OPT_HELP     },
+        {"version",      no_argument,       NULL, OPT_VERSION  },
+        {"vocab",        required_argument, NULL, OPT_VOCAB    },
+        {"val-frac",     required_argument, NULL, OPT_VAL      },
+        {"shard-tokens", required_argument, NULL, OPT_SHARD    },
+        {"wait-for",     required_argument, NULL, OPT_WAIT     },
+        {"port-file",    required_argument, NULL, OPT_PORT_FILE},
+    };
+    size_t n = sizeof own / sizeof *own, n_setup = 0;
+    const struct setup_option *o = setup_options(&n_setup);
+    check(n + n_setup < MAX_OPTIONS);
+    memcpy(out, own, sizeof own);
+    for (size_t i = 0; i < n_setup; i++)
+        out[n + i] = (struct option){o[i].name, required_argument, NULL, OPT_SETUP + (int)i};
+    out[n + n_setup] = (struct option){0};
+    return n + n_setup;
+}
+
+/* OK; ERR_CANCELLED when --help or --version was all that was asked for. */
+static int parse(int argc, char **argv, struct line *l, struct err *e)
+{
+    struct option options[MAX_OPTIONS];
+    fill_options(options);
+    *l = (struct line){.vocab = 4096, .val_frac = 0.03, .wait_for = 1};
+    setup_defaults(&l->setup);
+    for (;;) {
+        int opt = getopt_long(argc, argv, "h", options, NULL); /* NOLINT(concurrency-mt-unsafe) */
+        if (opt == -1) break;
+        if (opt == OPT_HELP || opt == 'h') {
+            print_usage(stdout);
+            return ERR_CANCELLED;
+        }
+        if (opt == OPT_VERSION) {
+            puts("potluck-aggregator " POTLUCK_VERSION);
+            return ERR_CANCELLED;
+        }
+        if (opt == '?') {
+            err_set(e, ERR_ARG, 0, "that option is not known or lacks its value");
+            err_hint(e, "see: potluck-aggregator --help");
+            return ERR_ARG;
+        }
+        int rc = take(l, opt, optarg, e);
+        if (rc != OK) return rc;
+    }
+    l->rest = argv + optind;
+    l->n_rest = argc - optind;
+    return OK;
+}
+
+static void print_progress(const char *text, void *ctx)
+{
+    (void)ctx;
+    fprintf(stderr, "%s\n", text);
+}
+
+/* The run is described: say how people join and what comes next. */
+static int announce(const char *home, struct err *e)
+{
+    struct rundesc d;
+    char link[512];
+    int rc = describe_home(home, &d, e);
+    if (rc == ERR_AGAIN) return OK;
+    if (rc == OK) rc = describe_invite(&d, link, sizeof link, e);
+    if (rc != OK) return rc;
+    fprintf(stderr,
+            "run      %s/run.potluck is written and signed; it will not change any more\n"
+            "invite   contributors join with the link below, or with that file\n"
+            "next     potluck-aggregator serve --home %s\n",
+            home, home);
+    printf("%s\n", link);
+    return OK;
+}
+
+static int run_init(struct line *l, const char *home, struct err *e)
+{
+    int rc = setup_create(&l->setup, home, e);
+    if (rc != OK) return rc;
+    fprintf(stderr, "home     %s: keys and choices are written\n", home);
+    if (!dataset_exists(home))
+        fprintf(stderr, "next     potluck-aggregator prepare --home %s TEXT_FOLDER\n", home);
+    return announce(home, e);
+}
+
+static int run_prepare(const struct line *l, const char *home, struct err *e)
+{
+    struct setup s;
+    struct prepare_report r;
+    struct prepare_options o = {.home = home,
+                                .paths = (const char *const *)l->rest,
+                                .n_paths = l->n_rest,
+                                .vocab_size = l->vocab,
+                                .val_frac = l->val_frac,
+                                .shard_tokens = l->shard_tokens,
+                                .progress = print_progress};
+    int rc = prepare_run(&o, &r, e);
+    if (rc != OK) return rc;
+    fprintf(stderr,
+            "tokens   %" PRIu64 " to train on in %" PRIu32 " shards, %" PRIu64 " held out (%" PRIu64
+            " of %" PRIu64 " documents); %" PRIu32 " token ids\n",
+            r.n_train_tokens, r.n_shards, r.n_val_tokens, r.n_val_docs, r.n_docs, r.vocab_size);
+    if (setup_load(home, &s, NULL) != OK)
+        fprintf(stderr, "next     potluck-aggregator init --home %s --name NAME\n", home);
+    return announce(home, e);
+}
+
+static int run_serve(const struct line *l, const char *home, struct err *e)
+{
+    struct serve_options o = {.home = home,
+                              .listen_addr = l->listen_addr,
+                              .port_file = l->port_file,
+                              .wait_for = l->wait_for};
+    return serve_run(&o, e);
+}
+
+static int run_status(const struct line *l, const char *home, struct err *e)
+{
+    struct setup s;
+    struct rundesc d;
+    struct hoststatus st;
+    struct buf json = {0}, text = {0};
+    int rc = describe_read(home, &d, NULL, e);
+    if (rc == OK) rc = setup_load(home, &s, e);
+    if (rc == OK &&
+        ask_status(l->listen_addr ? l->listen_addr : s.listen_addr, &d, &json, NULL) != OK) {
+        buf_clear(&json);
+        rc = hoststatus_stored(home, &d, &st, e);
+        if (rc == OK) rc = hoststatus_json(&st, &json, e);
+    }
+    if (rc == OK && !l->is_json) rc = hoststatus_text(json.p, json.len, &text, e);
+    if (rc == OK) printf("%s%s", buf_str(l->is_json ? &json : &text), l->is_json ? "\n" : "");
+    buf_deinit(&json);
+    buf_deinit(&text);
+    return rc;
+}
+
+static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
+{
+    const char *home =
+        l->home ? l->home : getenv("POTLUCK_HOME"); /* NOLINT(concurrency-mt-unsafe) */
+    if (!home || !*home) {
+        err_set(e, ERR_ARG, 0, "no home folder was named");
+        err_hint(e, "add --home DIR: keys, data and books of this run live there");
+        return ERR_ARG;
+    }
+    if (path_format(ret, "%s", home))
+        return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
+    return OK;
+}
+
+static int run(const char *command, struct line *l, struct err *e)
+{
+    char home[PATH_CAP];
+    int rc = find_home(l, home, e);
+    if (rc != OK) return rc;
+    if (l->n_rest && strcmp(command, "prepare") != 0)
+        return err_set(e, ERR_ARG, 0, "'%.80s' is not expected here", l->rest[0]);
+    if (strcmp(command, "init") == 0) return run_init(l, home, e);
+    if (strcmp(command, "prepare") == 0) return run_prepare(l, home, e);
+    if (strcmp(command, "serve") == 0) return run_serve(l, home, e);
+    if (strcmp(command, "status") == 0) return run_status(l, home, e);
+    err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
+    err_hint(e, "see: potluck-aggregator --help");
+    return ERR_ARG;
+}
+
+int main(int argc, char **argv)
+{
+    struct line l;
+    struct err e = {0};
+    bool has_command = argc > 1 && argv[1][0] != '-';
+    if (argc < 2) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    opterr = 0;
+    int rc = parse(argc - has_command, argv + has_command, &l, &e);
+    if (rc == ERR_CANCELLED) return EXIT_FINE;
+    if (rc == OK && !has_command) {
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (rc == OK) rc = run(argv[1], &l, &e);
+    if (rc == OK) return EXIT_FINE;
+    if (!e.code) e.code = rc;
+    return fail(&e);
+}
