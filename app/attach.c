@@ -177,7 +177,7 @@ static void take_view(struct attach *a, const uint8_t *p, size_t n)
     }
     bool is_news = is_first || state != a->view->state || was_paused != a->view->is_paused ||
                    was_finishing != a->view->is_finishing;
-    ask_draw(a, is_news ? KEY_DRAW_MS : DATA_DRAW_MS);
+    ask_draw(a, is_first ? 0 : is_news ? KEY_DRAW_MS : DATA_DRAW_MS);
 }
 
 /* One line of the stream: a view, or the framing of server-sent events. */

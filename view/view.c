@@ -170,7 +170,7 @@ static void put_series(struct buf *out, const struct view_series *s)
     buf_printf(out, "{\"step_ms\":%u,\"v\":[", s->step_ms);
     for (uint32_t i = 0; i < n; i++) {
         if (i) buf_put_u8(out, ',');
-        put_real(out, (double)s->v[i], 7);
+        put_real(out, (double)s->v[i], 5);
     }
     buf_put_str(out, "]}");
 }

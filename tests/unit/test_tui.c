@@ -1,0 +1,176 @@
+#include <string.h>
+
+#include "tests/check.h"
+#include "tui/keymap.h"
+#include "tui/tui.h"
+
+static struct view v;
+static struct tui t;
+
+static int setup(void **state)
+{
+    (void)state;
+    view_init(&v);
+    v.n_log = 30;
+    v.n_peer_rows = 5;
+    memset(&t, 0, sizeof t);
+    return 0;
+}
+
+static enum tui_command_kind press(int key)
+{
+    return tui_key(&t, key, &v).kind;
+}
+
+static void numbers_and_tab_turn_the_screens(void **state)
+{
+    (void)state;
+    for (int i = 0; i < TUI_TABS; i++) {
+        press('1' + i);
+        assert_int_equal(t.screen, i);
+    }
+    assert_int_equal(press(KEYMAP_TAB), TUI_DRAW);
+    assert_int_equal(t.screen, SCREEN_OVERVIEW);
+    press(KEYMAP_LEFT);
+    assert_int_equal(t.screen, SCREEN_LOG);
+    assert_int_equal(press('5'), TUI_NOTHING); /* already there: nothing to draw */
+}
+
+static void p_pauses_and_resumes(void **state)
+{
+    (void)state;
+    struct tui_command c = tui_key(&t, 'p', &v);
+    assert_true(c.kind == TUI_ASK && c.intent == INTENT_PAUSE);
+    v.is_paused = true;
+    assert_int_equal(tui_key(&t, 'p', &v).intent, INTENT_RESUME);
+    v.is_paused = false;
+    v.state = VIEW_STOPPED;
+    assert_int_equal(tui_key(&t, 'p', &v).intent, INTENT_RESUME);
+}
+
+static void f_finishes_and_f_again_keeps_going(void **state)
+{
+    (void)state;
+    assert_int_equal(tui_key(&t, 'f', &v).intent, INTENT_FINISH);
+    v.is_finishing = true;
+    assert_int_equal(tui_key(&t, 'f', &v).intent, INTENT_RESUME);
+}
+
+static void q_closes_and_leaves_the_agent_alone(void **state)
+{
+    (void)state;
+    struct tui_command c = tui_key(&t, 'q', &v);
+    assert_true(c.kind == TUI_CLOSE && c.intent == INTENT_NONE);
+    assert_int_equal(press(KEYMAP_EOF), TUI_CLOSE);
+}
+
+static void stopping_asks_and_only_yes_stops(void **state)
+{
+    (void)state;
+    for (int key = 1; key < 128; key++) {
+        setup(NULL);
+        assert_int_equal(press('Q'), TUI_DRAW);
+        assert_true(t.is_asking);
+        struct tui_command c = tui_key(&t, key, &v);
+        assert_false(t.is_asking);
+        if (key == 'y' || key == 'Y')
+            assert_true(c.kind == TUI_STOP && c.intent == INTENT_STOP);
+        else
+            assert_int_equal(c.kind, TUI_DRAW);
+    }
+    press('Q');
+    assert_int_equal(press(0), TUI_NOTHING); /* a resize is no answer */
+    assert_true(t.is_asking);
+    assert_int_equal(press(KEYMAP_EOF), TUI_CLOSE);
+}
+
+static void a_frozen_display_thaws_when_something_is_asked(void **state)
+{
+    (void)state;
+    press(' ');
+    assert_true(t.is_frozen);
+    press('p');
+    assert_false(t.is_frozen);
+    press(' ');
+    press(' ');
+    assert_false(t.is_frozen);
+}
+
+static void help_returns_to_where_it_was_opened(void **state)
+{
+    (void)state;
+    press('3');
+    press('?');
+    assert_int_equal(t.screen, SCREEN_HELP);
+    press('?');
+    assert_int_equal(t.screen, SCREEN_PEERS);
+    press(KEYMAP_F1);
+    press(KEYMAP_ESC);
+    assert_int_equal(t.screen, SCREEN_PEERS);
+    press(KEYMAP_ESC);
+    assert_int_equal(t.screen, SCREEN_OVERVIEW);
+}
+
+static void scrolling_stays_within_the_rows(void **state)
+{
+    (void)state;
+    press('3');
+    for (int i = 0; i < 100; i++)
+        press(KEYMAP_DOWN);
+    assert_int_equal(t.scroll[SCREEN_PEERS], 4);
+    assert_int_equal(press(KEYMAP_DOWN), TUI_NOTHING);
+    press(KEYMAP_HOME);
+    assert_int_equal(t.scroll[SCREEN_PEERS], 0);
+    press('5');
+    press(KEYMAP_PAGE_UP); /* older */
+    assert_int_equal(t.scroll[SCREEN_LOG], 10);
+    press(KEYMAP_END); /* newest */
+    assert_int_equal(t.scroll[SCREEN_LOG], 0);
+    press('1');
+    assert_int_equal(press(KEYMAP_DOWN), TUI_NOTHING);
+}
+
+static void every_key_on_every_screen_leaves_a_sound_state(void **state)
+{
+    (void)state;
+    for (int s = 0; s < SCREEN_COUNT; s++)
+        for (int frozen = 0; frozen < 2; frozen++)
+            for (int key = -2; key < KEYMAP_F1 + 5; key += key == 300 ? 0x110000 - 301 : 1) {
+                setup(NULL);
+                t.screen = (enum screen)s;
+                t.is_frozen = frozen;
+                struct tui_command c = tui_key(&t, key, &v);
+                assert_true((unsigned)c.kind <= TUI_STOP);
+                assert_true((unsigned)t.screen < SCREEN_COUNT);
+                assert_true(c.kind != TUI_STOP);
+                if (c.kind == TUI_ASK) assert_non_null(intent_name(c.intent));
+                if (keymap_find(key) == ACTION_NONE && key >= 0)
+                    assert_int_equal(c.kind, TUI_NOTHING);
+            }
+}
+
+static void screens_are_known_by_name(void **state)
+{
+    (void)state;
+    assert_int_equal(tui_screen("overview"), SCREEN_OVERVIEW);
+    assert_int_equal(tui_screen("help"), SCREEN_HELP);
+    assert_int_equal(tui_screen("moon"), -1);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, setup)
+    const struct CMUnitTest tests[] = {
+        T(numbers_and_tab_turn_the_screens),
+        T(p_pauses_and_resumes),
+        T(f_finishes_and_f_again_keeps_going),
+        T(q_closes_and_leaves_the_agent_alone),
+        T(stopping_asks_and_only_yes_stops),
+        T(a_frozen_display_thaws_when_something_is_asked),
+        T(help_returns_to_where_it_was_opened),
+        T(scrolling_stays_within_the_rows),
+        T(every_key_on_every_screen_leaves_a_sound_state),
+        T(screens_are_known_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
