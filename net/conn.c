@@ -1,9 +1,11 @@
 #include "net/conn.h"
 
+#include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/alloc.h"
@@ -42,7 +44,8 @@ struct conn {
     bool is_ready;
     bool is_failed; /* h2 refused the peer's bytes: only the farewell is left */
     int64_t last_read_ms;
-    int64_t last_write_ms;
+    int64_t sent_ms;
+    uint64_t mark; /* bytes acknowledged (TCP) or waiting in the kernel (Unix), last seen */
 };
 
 static void flush(struct conn *c);
@@ -139,7 +142,7 @@ static void on_written(uv_write_t *req, int status)
 {
     struct conn *c = req->data;
     c->is_writing = false;
-    c->last_write_ms = (int64_t)uv_now(c->cfg.loop);
+    c->sent_ms = (int64_t)uv_now(c->cfg.loop);
     buf_clear(&c->sending);
     if (c->state == CONN_CLOSING) return;
     if (status) {
@@ -323,7 +326,7 @@ int conn_create(const struct conn_config *cfg, struct conn **ret, struct err *e)
     }
     check(!uv_idle_init(cfg->loop, &c->idle) && !uv_timer_init(cfg->loop, &c->grace));
     c->u.handle.data = c->idle.data = c->grace.data = c;
-    c->last_read_ms = c->last_write_ms = (int64_t)uv_now(cfg->loop);
+    c->last_read_ms = c->sent_ms = (int64_t)uv_now(cfg->loop);
     *ret = c;
     return OK;
 }
@@ -347,7 +350,7 @@ int conn_start(struct conn *c, struct err *e)
     int rc = uv_read_start(&c->u.stream, on_alloc, on_read);
     if (rc) return err_set(e, ERR_IO, 0, "cannot read from a connection: %s", uv_strerror(rc));
     c->state = CONN_CONNECTED;
-    c->last_read_ms = c->last_write_ms = (int64_t)uv_now(c->cfg.loop);
+    c->last_read_ms = c->sent_ms = (int64_t)uv_now(c->cfg.loop);
     if (c->tls && c->cfg.role == H2_CLIENT) {
         size_t n = 0;
         int tls_rc = tls_read(c->tls, c->cfg.scratch, BLOCK_BYTES, &n, e); /* the ClientHello */
@@ -384,9 +387,23 @@ int64_t conn_last_read_ms(const struct conn *c)
     return c->last_read_ms;
 }
 
-int64_t conn_last_write_ms(const struct conn *c)
+int64_t conn_sent_ms(struct conn *c)
 {
-    return c->last_write_ms;
+    uv_os_fd_t fd = -1;
+    uint64_t mark = c->mark;
+    if (uv_fileno(&c->u.handle, &fd)) return c->sent_ms;
+    if (c->cfg.is_unix) {
+        int n = 0;
+        if (!ioctl(fd, SIOCOUTQ, &n)) mark = (uint64_t)n;
+        if (mark < c->mark) c->sent_ms = (int64_t)uv_now(c->cfg.loop);
+    } else {
+        struct tcp_info info = {0};
+        socklen_t n = sizeof info;
+        if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n)) mark = info.tcpi_bytes_acked;
+        if (mark != c->mark) c->sent_ms = (int64_t)uv_now(c->cfg.loop);
+    }
+    c->mark = mark;
+    return c->sent_ms;
 }
 
 bool conn_is_writing(const struct conn *c)

@@ -66,7 +66,10 @@ void conn_finish(struct conn *c);
 void conn_close(struct conn *c); /* at once; again is harmless */
 
 bool conn_is_ready(const struct conn *c);
-bool conn_is_leaving(const struct conn *c);       /* finish or close was called, or it broke */
-int64_t conn_last_read_ms(const struct conn *c);  /* uv_now of the last byte from the peer */
-int64_t conn_last_write_ms(const struct conn *c); /* of the last completed write */
-bool conn_is_writing(const struct conn *c);       /* bytes wait for the peer to take them */
+bool conn_is_leaving(const struct conn *c);      /* finish or close was called, or it broke */
+int64_t conn_last_read_ms(const struct conn *c); /* uv_now of the last byte from the peer */
+/* uv_now when the peer's kernel was last seen taking bytes of ours. On a slow line one block takes
+ * longer than any time-out of ours, yet it moves. Looks at the socket: call it about once a second.
+ */
+int64_t conn_sent_ms(struct conn *c);
+bool conn_is_writing(const struct conn *c); /* bytes wait for the peer to take them */

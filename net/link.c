@@ -14,6 +14,8 @@
 #define RATE_MIN_DATA 4096 /* no smaller DATA frames because of the cap */
 #define SPARE_CALLS   16
 
+#define RETRY_AFTER_MAX_S 3600
+
 /* One request. QUEUED: no stream yet. OPEN: on a connection. ENDED: waits for the idle handle to
  * call done, so that done never runs inside a call of the owner.
  */
@@ -45,6 +47,7 @@ struct call {
     int status;
     char type[96];
     char digest[HASH_HEX];
+    uint32_t retry_after_s;
 };
 
 enum link_state { LINK_DOWN, LINK_RESOLVING, LINK_CONNECTING, LINK_SHAKING, LINK_UP };
@@ -157,6 +160,7 @@ static void deliver(struct link *l)
                                    .status = q->code ? 0 : q->status,
                                    .type = q->type,
                                    .digest = q->digest,
+                                   .retry_after_s = q->retry_after_s,
                                    .body = q->in.p,
                                    .n_body = q->in.len};
         q->done(&reply, q->ctx);
@@ -277,6 +281,11 @@ static void on_head(struct h2_stream *s, void *ctx)
     if (type) snprintf(q->type, sizeof q->type, "%s", type);
     if (digest && strlen(digest) < sizeof q->digest)
         snprintf(q->digest, sizeof q->digest, "%s", digest);
+    const char *later = h2_header(s, "retry-after");
+    if (later && strspn(later, "0123456789") == strlen(later)) {
+        unsigned long long wait_s = strtoull(later, NULL, 10);
+        q->retry_after_s = wait_s < RETRY_AFTER_MAX_S ? (uint32_t)wait_s : RETRY_AFTER_MAX_S;
+    }
 }
 
 static void on_data(struct h2_stream *s, const uint8_t *p, size_t n, void *ctx)
@@ -628,6 +637,8 @@ static void expire_conn(struct link *l, int64_t now_ms)
     }
     if (l->state != LINK_UP) return;
     int64_t silent_ms = now_ms - conn_last_read_ms(c);
+    int64_t stuck_ms = now_ms - conn_sent_ms(c);
+    if (stuck_ms < silent_ms) silent_ms = stuck_ms; /* bytes that go are a sign of life, too */
     if (silent_ms > LIMIT_PING_MS + LIMIT_STALL_MS) {
         conn_close(c);
         err_set(&e, ERR_IO, 0, "no sign of life for %lld s", (long long)silent_ms / 1000);
@@ -639,12 +650,20 @@ static void expire_conn(struct link *l, int64_t now_ms)
     }
 }
 
+/* An upload that has left our hands may still be on its slow way out of the kernel. */
+static bool is_stalled(const struct call *q, int64_t now_ms)
+{
+    if (q->state != CALL_OPEN || now_ms - q->moved_ms <= (int64_t)q->stall_ms) return false;
+    bool is_uploading = q->body.len > 0 && !q->status;
+    return !is_uploading || now_ms - conn_sent_ms(q->conn) > (int64_t)q->stall_ms;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct link *l = timer->data;
     int64_t now_ms = now_of(l);
     for (struct call *q = l->calls; q; q = q->next) {
-        if (q->state != CALL_OPEN || now_ms - q->moved_ms <= (int64_t)q->stall_ms) continue;
+        if (!is_stalled(q, now_ms)) continue;
         err_set(&q->err, ERR_IO, 0, "no answer from %.100s for %u s", l->where,
                 (q->stall_ms + 999) / 1000);
         end_call(q, ERR_IO);

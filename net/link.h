@@ -28,11 +28,12 @@ struct link_config {
 
 /* The end of one request. status 0 when err is not OK. body lives during the call only. */
 struct link_reply {
-    int code;           /* OK, or ERR_IO / ERR_PROTO / ERR_LIMIT / ERR_AUTH / ERR_CANCELLED */
-    struct err err;     /* text when code is not OK */
-    int status;         /* HTTP status */
-    const char *type;   /* content-type or "" */
-    const char *digest; /* value of x-potluck-sha256 or "" */
+    int code;               /* OK, or ERR_IO / ERR_PROTO / ERR_LIMIT / ERR_AUTH / ERR_CANCELLED */
+    struct err err;         /* text when code is not OK */
+    int status;             /* HTTP status */
+    const char *type;       /* content-type or "" */
+    const char *digest;     /* value of x-potluck-sha256 or "" */
+    uint32_t retry_after_s; /* what the server asks for, at most an hour; 0: nothing */
     const uint8_t *body;
     size_t n_body;
 };

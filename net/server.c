@@ -291,9 +291,9 @@ static void check_peer(struct peer *p, int64_t now_ms)
     }
     if (!conn_is_ready(c)) return;
     int64_t silent_ms = now_ms - conn_last_read_ms(c);
-    bool is_stuck = conn_is_writing(c) && now_ms - conn_last_write_ms(c) > LIMIT_STALL_MS &&
-                    silent_ms > LIMIT_STALL_MS;
-    if (is_stuck || silent_ms > LIMIT_PING_MS + LIMIT_STALL_MS) {
+    int64_t stuck_ms = now_ms - conn_sent_ms(c);
+    if (stuck_ms > silent_ms) stuck_ms = silent_ms; /* bytes that come or go are signs of life */
+    if (stuck_ms > (conn_is_writing(c) ? LIMIT_STALL_MS : LIMIT_PING_MS + LIMIT_STALL_MS)) {
         conn_close(c);
         return;
     }

@@ -34,6 +34,7 @@ struct answer {
     char what[192];
     char type[96];
     char digest[HASH_HEX];
+    uint32_t retry_after_s;
     struct buf body;
     struct loopback *lb;
     int n_left; /* close everything when this many answers are still to come: see on_answer */
@@ -108,6 +109,7 @@ static inline void on_answer(const struct link_reply *r, void *ctx)
     a->n_done++;
     a->code = r->code;
     a->status = r->status;
+    a->retry_after_s = r->retry_after_s;
     snprintf(a->what, sizeof a->what, "%s", r->err.what);
     snprintf(a->type, sizeof a->type, "%s", r->type);
     snprintf(a->digest, sizeof a->digest, "%s", r->digest);

@@ -154,6 +154,21 @@ static void conn_answers_and_counts_bytes(void **state)
     assert_false(is_eof);
 }
 
+static void conn_sees_the_peer_take_bytes(void **state)
+{
+    struct end *n = *state;
+    bool is_eof = false;
+    assert_int_equal(conn_start(n->c, NULL), OK);
+    say(n, hello, sizeof hello - 1);
+    turn(n, 5);
+    int64_t before_ms = conn_sent_ms(n->c); /* our SETTINGS wait to be read */
+    while ((int64_t)uv_now(&n->loop) < before_ms + 2)
+        uv_run(&n->loop, UV_RUN_NOWAIT);
+    assert_int_equal(conn_sent_ms(n->c), before_ms);
+    assert_true(count_frames(n, 4, &is_eof) > 0);
+    assert_true(conn_sent_ms(n->c) > before_ms);
+}
+
 static void conn_tells_once_when_the_peer_leaves(void **state)
 {
     struct end *n = *state;
@@ -273,6 +288,7 @@ int main(void)
     const struct CMUnitTest cases[] = {
         CASE(conn_is_ready_only_after_start_and_never_from_inside_it),
         CASE(conn_answers_and_counts_bytes),
+        CASE(conn_sees_the_peer_take_bytes),
         CASE(conn_tells_once_when_the_peer_leaves),
         CASE(conn_finish_says_goaway_and_waits_for_the_peer),
         CASE(conn_that_breaks_the_rules_gets_goaway_and_the_end),

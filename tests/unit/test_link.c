@@ -136,6 +136,32 @@ static void loopback_digest_header_goes_both_ways(void **state)
     loopback_close(&lb);
 }
 
+static void busy(struct request *r, void *ctx)
+{
+    request_add_header(r, "retry-after", ctx);
+    request_reply_error(r, 503, "not now", "later");
+}
+
+static void loopback_retry_after_is_told_within_reason(void **state)
+{
+    (void)state;
+    char text[3][24] = {"7", "99999999999999999999", "Wed, 21 Oct"};
+    const uint32_t expect_s[3] = {7, 3600, 0};
+    for (int i = 0; i < 3; i++) {
+        struct loopback lb;
+        loopback_open(&lb);
+        loopback_serve(&lb, true, busy, text[i]);
+        loopback_link(&lb, true, NULL);
+        struct answer a = answer_for(&lb, 1);
+        ask(&lb, "GET", "/", NULL, 0, &a);
+        loopback_run(&lb);
+        assert_int_equal(a.status, 503);
+        assert_int_equal(a.retry_after_s, expect_s[i]);
+        buf_deinit(&a.body);
+        loopback_close(&lb);
+    }
+}
+
 static void loopback_forty_requests_share_one_connection(void **state)
 {
     (void)state;
@@ -421,6 +447,7 @@ int main(void)
         cmocka_unit_test(loopback_request_and_answer_over_unix_socket),
         cmocka_unit_test(loopback_body_of_8_mib_comes_back_unchanged),
         cmocka_unit_test(loopback_digest_header_goes_both_ways),
+        cmocka_unit_test(loopback_retry_after_is_told_within_reason),
         cmocka_unit_test(loopback_forty_requests_share_one_connection),
         cmocka_unit_test(loopback_wrong_pin_is_refused),
         cmocka_unit_test(loopback_without_pin_a_self_made_certificate_is_refused),
