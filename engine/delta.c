@@ -151,8 +151,15 @@ static void put_four(struct delta_writer *w, const float *values, uint32_t n, fl
     if (!q.lo_bf16) return;
     rice_put(&w->sink, q.ratio, 4);
     if (k < n) w->stats.index_bits += rice_put_positions(&w->sink, pos, k);
-    for (uint32_t i = 0; i < k; i++)
-        rice_put(&w->sink, codes[i], 2);
+    uint32_t i_code = 0;
+    for (; i_code + 8 <= k; i_code += 8) { /* eight at a time: half the cost of packing */
+        uint32_t bits = 0;
+        for (uint32_t j = 0; j < 8; j++)
+            bits |= (uint32_t)codes[i_code + j] << (2 * j);
+        rice_put(&w->sink, bits, 16);
+    }
+    for (; i_code < k; i_code++)
+        rice_put(&w->sink, codes[i_code], 2);
     for (uint32_t i = 0; i < k && residual; i++)
         residual[pos[i]] = top[i] - quant_four_value(&q, codes[i]);
     w->stats.n_values += k;

@@ -67,20 +67,23 @@ unsigned rice_best(const uint16_t *pos, uint32_t n, uint64_t *ret_bits)
     gaps[0] = pos[0];
     for (uint32_t i = 1; i < n; i++)
         gaps[i] = (uint16_t)(pos[i] - pos[i - 1] - 1);
-    unsigned best = 0;
+    /* One more bit of parameter costs n bits and saves the sum of ceil((gap >> k) / 2), which only
+     * falls as k grows: costs are convex, and the first parameter that is not improved on is best.
+     */
     uint64_t best_bits = UINT64_MAX;
     for (unsigned k = 0; k <= RICE_MAX_PARAM; k++) {
         uint32_t sum = 0;
         for (uint32_t i = 0; i < n; i++)
             sum += (uint32_t)gaps[i] >> k;
         uint64_t bits = sum + (uint64_t)n * (k + 1);
-        if (bits < best_bits) {
-            best_bits = bits;
-            best = k;
+        if (bits >= best_bits) {
+            *ret_bits = best_bits;
+            return k - 1;
         }
+        best_bits = bits;
     }
     *ret_bits = best_bits;
-    return best;
+    return RICE_MAX_PARAM;
 }
 
 static void put_ones(struct rice_sink *s, uint32_t n)

@@ -64,6 +64,25 @@ static void positions_of_any_density_come_back(void **state)
     }
 }
 
+static void the_parameter_is_the_cheapest_of_all(void **state)
+{
+    (void)state;
+    struct rng r;
+    rng_init(&r, 7, 0);
+    for (int round = 0; round < 300; round++) {
+        uint16_t pos[4096];
+        uint32_t n = draw(&r, 4096, 1u << rng_below(&r, 17), pos);
+        uint64_t bits = 0;
+        unsigned best = rice_best(pos, n, &bits);
+        for (unsigned k = 0; k <= RICE_MAX_PARAM; k++) {
+            uint64_t cost = 0;
+            for (uint32_t i = 0; i < n; i++)
+                cost += ((pos[i] - (i ? pos[i - 1] + 1u : 0u)) >> k) + k + 1;
+            assert_true(k < best ? cost > bits : k == best ? cost == bits : cost >= bits);
+        }
+    }
+}
+
 static void far_lonely_positions_cost_few_bits(void **state)
 {
     (void)state;
@@ -124,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bits_come_back_in_the_order_they_were_put),
         cmocka_unit_test(positions_of_any_density_come_back),
+        cmocka_unit_test(the_parameter_is_the_cheapest_of_all),
         cmocka_unit_test(far_lonely_positions_cost_few_bits),
         cmocka_unit_test(worse_parameters_are_refused),
         cmocka_unit_test(positions_past_the_end_are_refused),
