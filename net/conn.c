@@ -1,8 +1,8 @@
 #include "net/conn.h"
 
 #include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -45,7 +45,8 @@ struct conn {
     bool is_failed; /* h2 refused the peer's bytes: only the farewell is left */
     int64_t last_read_ms;
     int64_t sent_ms;
-    uint64_t mark; /* bytes acknowledged (TCP) or waiting in the kernel (Unix), last seen */
+    int64_t n_written; /* bytes given to libuv */
+    int64_t n_taken;   /* of these, acknowledged by the peer's kernel when last looked at */
 };
 
 static void flush(struct conn *c);
@@ -165,6 +166,7 @@ static int send_out(struct conn *c, struct err *e)
     if (rc) return err_set(e, ERR_IO, 0, "the connection broke: %s", uv_strerror(rc));
     c->is_writing = true;
     *c->cfg.n_out += c->sending.len;
+    c->n_written += (int64_t)c->sending.len;
     return OK;
 }
 
@@ -390,19 +392,12 @@ int64_t conn_last_read_ms(const struct conn *c)
 int64_t conn_sent_ms(struct conn *c)
 {
     uv_os_fd_t fd = -1;
-    uint64_t mark = c->mark;
-    if (uv_fileno(&c->u.handle, &fd)) return c->sent_ms;
-    if (c->cfg.is_unix) {
-        int n = 0;
-        if (!ioctl(fd, SIOCOUTQ, &n)) mark = (uint64_t)n;
-        if (mark < c->mark) c->sent_ms = (int64_t)uv_now(c->cfg.loop);
-    } else {
-        struct tcp_info info = {0};
-        socklen_t n = sizeof info;
-        if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n)) mark = info.tcpi_bytes_acked;
-        if (mark != c->mark) c->sent_ms = (int64_t)uv_now(c->cfg.loop);
-    }
-    c->mark = mark;
+    int n_waiting = 0; /* in the kernel, not acknowledged */
+    if (uv_fileno(&c->u.handle, &fd) || ioctl(fd, SIOCOUTQ, &n_waiting)) return c->sent_ms;
+    int64_t n_queued = (int64_t)uv_stream_get_write_queue_size(&c->u.stream);
+    int64_t n_taken = c->n_written - n_queued - n_waiting;
+    if (n_taken != c->n_taken) c->sent_ms = (int64_t)uv_now(c->cfg.loop);
+    c->n_taken = n_taken;
     return c->sent_ms;
 }
 
