@@ -149,7 +149,7 @@ static bool must_wait(struct step *c)
 static void presence(struct step *c)
 {
     struct session *s = c->s;
-    if (s->presence.tag || s->state == SESSION_ENDED || c->now < s->poll_at_ms) return;
+    if (s->presence.tag || c->now < s->poll_at_ms) return;
     if (!s->is_joined) {
         begin(c, &s->presence, SESSION_DO_JOIN, JOIN_MS);
         return;
@@ -320,7 +320,6 @@ static void work_here(struct step *c)
     s->is_agreed = true;
     s->n_refetched = 0;
     if (s->round.state == MSG_ROUND_ENDED) {
-        drop(c, &s->presence);
         s->is_finishing = false;
         set_state(c, SESSION_ENDED);
         return;
@@ -419,7 +418,6 @@ static void decide(struct step *c)
         watch_order(c);
     else
         next_work(c);
-    presence(c); /* ENDED was left, or a lane was freed */
 }
 
 /* --- events ----------------------------------------------------------------------------------- */

@@ -23,7 +23,7 @@
  *   APPLYING    update or checkpoint into the model       APPLIED                        5 min: says so
  *   PAUSED      nothing but polls; trainer gated          INTENT resume                  none
  *   RETRYING    the network failed; next try at retry_at  TICK                           retry_at
- *   ENDED       the run is over, final model held         INTENT leave, stop             none
+ *   ENDED       the run is over, final model held; polls  INTENT leave, stop             none
  *   LEAVING     trainer stops and saves                   STOPPED                        10 s: gone
  *   GONE        nothing; the caller drops the session     -                              none
  *

@@ -41,6 +41,7 @@ struct wire {
     struct call *calls;
     struct buf payload; /* the one being sent */
     struct hash payload_hash;
+    char digest[HASH_HEX]; /* of the chunk being sent */
     struct buf fetched;
     uint64_t fetch_expected;
     bool is_fetching;
@@ -502,12 +503,25 @@ static int build_manifest(struct wire *w, const struct session_action *a, const 
     return rc;
 }
 
+static int build_chunk(struct wire *w, const struct session_action *a, const struct session *s,
+                       struct link_request *r, struct err *e)
+{
+    int rc = load_payload(w, s, e);
+    if (rc != OK) return rc;
+    const uint8_t *p;
+    r->method = "PUT";
+    r->type = TYPE_BYTES;
+    r->n_body = chunk_at(w, a->i_chunk, &p);
+    r->body = p;
+    struct hash h = hash_of(p, r->n_body);
+    r->digest = hash_hex(&h, w->digest);
+    return OK;
+}
+
 static int build(struct wire *w, const struct session_action *a, const struct session *s,
                  const char *engine, double tok_per_s, char *path, size_t cap,
                  struct link_request *r, struct buf *body, struct err *e)
 {
-    const uint8_t *p = NULL;
-    int rc = OK;
     r->method = "POST";
     r->type = TYPE_JOSE;
     r->max_reply_bytes = MAX_SMALL;
@@ -521,12 +535,7 @@ static int build(struct wire *w, const struct session_action *a, const struct se
         return build_manifest(w, a, s, engine, body, e);
     case SESSION_DO_PUT_CHUNK:
         snprintf(path, cap, "/v1/contributions/%s/chunks/%u", a->id, a->i_chunk);
-        r->method = "PUT";
-        r->type = TYPE_BYTES;
-        rc = load_payload(w, s, e);
-        if (rc == OK) r->n_body = chunk_at(w, a->i_chunk, &p);
-        r->body = p;
-        return rc;
+        return build_chunk(w, a, s, r, e);
     case SESSION_DO_POLL:
         snprintf(path, cap, "/v1/round?after=%llu&session=%s&state=%s&speed=%.1f",
                  (unsigned long long)a->round, s->token, session_wire_state(s),

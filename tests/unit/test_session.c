@@ -297,7 +297,9 @@ static void session_holds_the_final_model_when_the_run_has_ended(void **state)
     end_applying(&r, 1);
     assert_int_equal(r.s.state, SESSION_ENDED);
     assert_true(r.s.is_agreed);
-    assert_int_equal(session_next_ms(&r.s), SESSION_NONE);
+    poll(&r); /* the last validation may come after the end */
+    assert_int_equal(r.s.state, SESSION_ENDED);
+    assert_true(session_next_ms(&r.s) >= r.now + 5000);
 }
 
 /* --- wishes ---------------------------------------------------------------------------------------- */
@@ -811,7 +813,6 @@ static void session_never_waits_without_a_time_out(void **state)
 {
     (void)state;
     for (int s = SESSION_JOINING; s < SESSION_GONE; s++) {
-        if (s == SESSION_ENDED) continue;
         struct rig r;
         reach(&r, (enum session_state)s);
         assert_true(session_next_ms(&r.s) != SESSION_NONE);
