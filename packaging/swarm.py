@@ -55,6 +55,7 @@ class Swarm:
         self.threads = threads
         self.say = say or (lambda text: print(text, file=sys.stderr, flush=True))
         self.agent_options = []
+        self.serve_options = []
         self.invite = None
         self.processes = {}  # "aggregator" or a number: Popen
         self.env = {k: v for k, v in os.environ.items()
@@ -98,12 +99,13 @@ class Swarm:
         said = self.attempt("aggregator", "prepare", text, "--vocab", str(model["vocab"]))
         if said.returncode:
             raise SwarmError(f"preparing the text failed: {said.stderr.strip()[-600:]}")
+        self.invite = said.stdout.strip()
         return said.stderr
 
     def start_party(self, who):
         """Start the aggregator, or contributor number `who`; again after a death."""
         if who == "aggregator":
-            command = self.command(who, "serve")
+            command = self.command(who, "serve", *self.serve_options)
         else:
             command = [os.path.join(self.programs, "potluck-agent"), "--home", self.home(who),
                        "--threads", str(self.threads), *self.agent_options]
@@ -125,6 +127,12 @@ class Swarm:
             return json.loads(done.stdout)
         except json.JSONDecodeError as e:
             raise SwarmError(f"status --json of {who} is not JSON: {e}") from e
+
+    def serving(self):
+        """The aggregator's status when it answers, None while it does not."""
+        self.require_all_alive()
+        host = self.status("aggregator")
+        return host if host and host["state"] != "stopped" else None
 
     # ends
 
