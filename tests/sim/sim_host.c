@@ -445,6 +445,7 @@ void sim_host_crash(struct sim_world *w)
     h->n_calls = 0;
     round_deinit(&h->round);
     sim_disk_crash(&h->disk, &w->rng);
+    sim_oracle_host_crashed(w);
     for (uint32_t i = 0; i < w->plan.n_peers; i++)
         if (w->peers[i].is_up) sim_net_cut(w, &w->peers[i]);
     sim_world_push(w, sim_world_between(w, 100, 8000), SIM_EV_HOST_START, 0, h->life);

@@ -331,8 +331,12 @@ static void stage_write(struct sim_world *w, struct sim_job *job)
 void sim_host_work_go_on(struct sim_world *w, struct sim_event *ev)
 {
     struct sim_job *job = ev->data;
-    ev->data = NULL; /* each stage decides what becomes of it */
     sim_world_fold(w, (uint64_t)job->what << 8 | job->stage);
+    if (sim_world_accident(w, w->plan.crash_frac)) { /* between two stages */
+        sim_host_crash(w);
+        return;
+    }
+    ev->data = NULL; /* each stage decides what becomes of it */
     if (job->stage == STAGE_WRITE) {
         stage_write(w, job);
         return;

@@ -147,7 +147,7 @@ static void check_lines(struct sim_world *w)
     }
 }
 
-void sim_oracle_host_started(struct sim_world *w)
+void sim_oracle_host_crashed(struct sim_world *w)
 {
     const struct sim_oracle *o = w->oracle;
     uint64_t n = sim_store_n_rounds(&w->host.disk);
@@ -158,9 +158,15 @@ void sim_oracle_host_started(struct sim_world *w)
     for (uint32_t i = 0; i < o->n_chunks; i++)
         if (!sim_disk_get(&w->host.disk, o->chunks[i].name))
             sim_world_fail(w, "a chunk that was acknowledged is lost: %s", o->chunks[i].name);
-    if (n + 1 < o->n_models)
-        sim_world_fail(w, "round %" PRIu64 " was published and is gone", n);
-    else if (!hash_equal(&w->host.round.base, &o->models[n]))
+    if (n + 1 < o->n_models) sim_world_fail(w, "round %" PRIu64 " was published and is gone", n);
+}
+
+void sim_oracle_host_started(struct sim_world *w)
+{
+    const struct sim_oracle *o = w->oracle;
+    uint64_t n = w->host.round.round;
+    sim_oracle_host_crashed(w);
+    if (!hash_equal(&w->host.round.base, &o->models[n]))
         sim_world_fail(w, "after the crash the host holds another model of round %" PRIu64, n);
 }
 
@@ -371,7 +377,7 @@ void sim_oracle_end(struct sim_world *w)
         sim_oracle_stuck(w);
         return;
     }
-    sim_oracle_host_started(w); /* nothing acknowledged is missing, crash or not */
+    sim_oracle_host_crashed(w); /* nothing acknowledged is missing, crash or not */
     if (o->n_models != w->plan.n_rounds + 1)
         sim_world_fail(w, "%" PRIu64 " rounds are published instead of %" PRIu64, o->n_models - 1,
                        w->plan.n_rounds);

@@ -22,6 +22,8 @@ void sim_oracle_chunk(struct sim_world *w, uint64_t round, const char *name);
 /* A signed receipt has reached a living contributor. */
 void sim_oracle_receipt(struct sim_world *w, const struct sim_peer *p, const struct msg_receipt *m,
                         const struct buf *jws);
+/* The host's power went: what is on its disk now is all there is. */
+void sim_oracle_host_crashed(struct sim_world *w);
 /* The host is up again and has taken up what its disk holds. */
 void sim_oracle_host_started(struct sim_world *w);
 /* The publication of a round has become durable. */

@@ -29,6 +29,7 @@ static uint32_t chunk_bytes(const struct sim_peer *p, uint32_t i, struct buf *ou
 {
     if (i + 1 == p->book.payload.n_chunks) {
         buf_put(out, p->payload.p, p->payload.len);
+        if (p->is_liar && p->book.model_round % 2) out->p[out->len - 1] ^= 0x55;
         return (uint32_t)p->payload.len;
     }
     /* Bulk: a few bytes in memory that weigh a MiB on the line. */
@@ -57,6 +58,7 @@ static void sign_manifest(struct sim_world *w, const struct sim_peer *p, const c
         buf_deinit(&b);
     }
     m->n_tokens = p->book.phase.n_tokens;
+    if (p->is_liar && p->book.model_round % 2 == 0) m->n_tokens *= 1000;
     m->n_steps = p->book.phase.n_steps;
     m->loss = p->book.phase.loss;
     m->tok_per_s = p->book.phase.tok_per_s;

@@ -176,13 +176,21 @@ static void pack(struct sim_world *w, struct sim_peer *p)
         .created_at_ms = sim_world_wall(w)};
 }
 
-static void fold(struct sim_world *w, struct sim_peer *p)
+/* Nothing of the phase is left but what the error feedback holds. */
+static void forget_phase(struct sim_world *w, struct sim_peer *p)
 {
-    if (!p->book.is_round_done)
-        outer_accumulate(SIM_BETA, p->base, p->local, p->acc, w->table.n_params);
     memcpy(p->local, p->base, size_of(w));
     p->book.phase = (struct session_phase){0};
+    p->book.has_payload = false;
     p->book.is_round_done = true;
+    buf_clear(&p->payload);
+}
+
+static void fold(struct sim_world *w, struct sim_peer *p)
+{
+    if (p->book.phase.n_steps == 0) return; /* already, before a save that failed */
+    outer_accumulate(SIM_BETA, p->base, p->local, p->acc, w->table.n_params);
+    forget_phase(w, p);
 }
 
 static void give_back(struct sim_world *w, struct sim_peer *p)
@@ -192,9 +200,7 @@ static void give_back(struct sim_world *w, struct sim_peer *p)
     if (outer_return(&w->table, &w->delta, p->payload.p, p->payload.len, p->acc, &e))
         sim_world_fail(w, "returning: %s", e.what);
     sim_oracle_returned(w, p);
-    p->book.has_payload = false;
-    p->book.is_round_done = true;
-    buf_clear(&p->payload);
+    forget_phase(w, p);
 }
 
 static void next_round(struct sim_world *w, struct sim_peer *p, uint64_t round)
@@ -246,9 +252,17 @@ void sim_trainer_work(struct sim_world *w, struct sim_peer *p)
 {
     if (p->order.tag == 0) return;
     enum session_do what = p->order.what;
+    if (sim_world_accident(w, 3 * w->plan.crash_frac)) {
+        sim_peer_crash(w, p);
+        return;
+    }
     if (p->stage == 1) {
         bool is_kept = what != SESSION_DO_APPLY && what != SESSION_DO_LOAD;
         if (is_kept) sim_trainer_save(w, p);
+        if (sim_world_accident(w, 3 * w->plan.crash_frac)) {
+            sim_peer_crash(w, p);
+            return;
+        }
         told(w, p);
         return;
     }

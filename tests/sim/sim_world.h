@@ -156,6 +156,7 @@ struct sim_book {
 struct sim_peer {
     bool is_member; /* takes part in the run, now or again after a restart */
     bool is_up;
+    bool is_liar; /* sends payloads that cannot be read, or claims work it did not do */
     uint32_t i, life;
     struct key key;
     struct session session;
