@@ -703,6 +703,7 @@ static void on_stopped(struct step *c, const struct session_event *ev)
 static void on_intent(struct step *c, enum intent_kind intent)
 {
     struct session *s = c->s;
+    bool was_paused = s->is_paused;
     switch (intent) {
     case INTENT_PAUSE:
         s->is_paused = true;
@@ -719,6 +720,9 @@ static void on_intent(struct step *c, enum intent_kind intent)
     case INTENT_JOIN:
     case INTENT_COUNT: break;
     }
+    if (s->is_paused == was_paused || !s->presence.tag || !s->is_joined) return;
+    drop(c, &s->presence); /* tell the aggregator now: it need not wait for us */
+    s->poll_at_ms = c->now;
 }
 
 static void expire(struct step *c, struct session_lane *lane)
