@@ -51,23 +51,25 @@ static void on_tick(uv_timer_t *t)
     struct view *v = &f->view;
     v->seq++;
     v->at_ms = clock_wall_ms();
-    if (!v->is_paused) {
-        v->tok_per_s = 412 + 60 * sin((double)v->seq / 7);
-        v->loss -= 0.0005;
-        v->i_step++;
-        v->saved_ms_ago = (int64_t)(v->seq % 30) * 1000;
-        snprintf(v->reason, sizeof v->reason, "round %llu, step %llu of %llu",
-                 (unsigned long long)v->round, (unsigned long long)v->i_step,
-                 (unsigned long long)v->n_steps);
-        v->round_frac = (double)v->i_step / (double)v->n_steps;
-        if (v->i_step >= v->n_steps) {
-            v->i_step = 0;
-            v->round++;
-        }
-        v->ends_at_ms = v->at_ms + (int64_t)(v->n_steps - v->i_step) * 1000;
-        v->round_ends_at_ms = v->ends_at_ms;
+    if (v->is_paused) { /* nothing moves, so that frames can be compared */
+        push(f, NULL);
+        return;
     }
-    roll(&v->speed, v->is_paused ? NAN : (float)v->tok_per_s);
+    v->tok_per_s = 412 + 60 * sin((double)v->seq / 7);
+    v->loss -= 0.0005;
+    v->i_step++;
+    v->saved_ms_ago = (int64_t)(v->seq % 30) * 1000;
+    snprintf(v->reason, sizeof v->reason, "round %llu, step %llu of %llu",
+             (unsigned long long)v->round, (unsigned long long)v->i_step,
+             (unsigned long long)v->n_steps);
+    v->round_frac = (double)v->i_step / (double)v->n_steps;
+    if (v->i_step >= v->n_steps) {
+        v->i_step = 0;
+        v->round++;
+    }
+    v->ends_at_ms = v->at_ms + (int64_t)(v->n_steps - v->i_step) * 1000;
+    v->round_ends_at_ms = v->ends_at_ms;
+    roll(&v->speed, (float)v->tok_per_s);
     push(f, NULL);
 }
 
