@@ -391,7 +391,8 @@ static uint32_t load_stored(const struct sim_world *w, uint64_t round, struct ro
                     s.have[c / 8] = (uint8_t)(s.have[c / 8] | 1U << (c % 8));
             }
         }
-        s.has_receipt = sim_store_receipt(d, k, round, &r);
+        s.has_receipt =
+            w->opt.plant != SIM_PLANT_FORGET_RECEIPTS && sim_store_receipt(d, k, round, &r);
         if (s.has_receipt) {
             s.verdict = r.verdict;
             s.seq = r.seq;

@@ -113,8 +113,7 @@ static void store_receipt(struct sim_world *w, struct sim_job *job)
     const struct round_op *op = &job->op;
     struct sim_receipt old;
     char name[SIM_DISK_NAME];
-    if (w->opt.plant != SIM_PLANT_SECOND_RECEIPT &&
-        sim_store_receipt(&w->host.disk, &op->contributor, op->round, &old)) {
+    if (sim_store_receipt(&w->host.disk, &op->contributor, op->round, &old)) {
         job->done.seq = old.seq;
         job->done.verdict = old.verdict;
         return;
@@ -216,7 +215,10 @@ static void publish(struct sim_world *w, struct sim_job *job)
         sim_store_line_name(name, m.round, &inputs[i].contributor);
         put(w, job, true, name, &line, sizeof line);
     }
-    if (w->opt.plant == SIM_PLANT_SPLIT_PUBLISH) job->txn = 0; /* the rows below: another one */
+    if (w->opt.plant == SIM_PLANT_SPLIT_PUBLISH) {
+        sim_disk_sync(&h->disk, job->txn);
+        job->txn = 0; /* the rows below: another transaction */
+    }
     if (msg_update_sign(&m, &h->key, &head, &e)) {
         sim_world_fail(w, "an update cannot be announced: %s", e.what);
         return;
@@ -325,7 +327,9 @@ static void stage_write(struct sim_world *w, struct sim_job *job)
         if (w->host.life == life) sim_host_step(w, &done, NULL, NULL);
         return;
     }
-    schedule(w, job, sim_world_between(w, 0, sim_world_accident(w, 0.05) ? 3000 : 20));
+    bool is_slow = sim_world_accident(w, 0.05) ||
+                   (w->opt.plant == SIM_PLANT_SPLIT_PUBLISH && job->what == ROUND_DO_PUBLISH);
+    schedule(w, job, sim_world_between(w, 0, is_slow ? 3000 : 20));
 }
 
 void sim_host_work_go_on(struct sim_world *w, struct sim_event *ev)

@@ -10,7 +10,7 @@
 
 const char *sim_plant_name(enum sim_plant p)
 {
-    static const char *const names[] = {"none", "ack-before-sync", "second-receipt",
+    static const char *const names[] = {"none", "ack-before-sync", "forget-receipts",
                                         "split-publish", "forget-note"};
     return p >= 0 && p < SIM_PLANT_COUNT ? names[p] : "unknown";
 }

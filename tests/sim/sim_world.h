@@ -39,7 +39,7 @@
 enum sim_plant {
     SIM_PLANT_NONE = 0,
     SIM_PLANT_ACK_BEFORE_SYNC, /* the host answers before the receipt is on the disk */
-    SIM_PLANT_SECOND_RECEIPT,  /* the host's store takes a second receipt for the same pair */
+    SIM_PLANT_FORGET_RECEIPTS, /* the host does not take up its receipts after a crash */
     SIM_PLANT_SPLIT_PUBLISH,   /* ledger lines and the round's row are not one transaction */
     SIM_PLANT_FORGET_NOTE,     /* a contributor's note is never synced */
     SIM_PLANT_COUNT,
