@@ -37,8 +37,6 @@ void agent_gone(struct agent *a, enum intent_kind why)
         close_all(a);
         return;
     }
-    struct err e = {0};
-    if (home_forget_current(a->config.home, &e) != OK) log_err(LOG_WARN, &e, "leaving the run");
     log_info("the run was left; your key and receipts are kept");
     agent_run_end(a);
     control_changed(a->control);
@@ -70,6 +68,11 @@ static int ask(const struct intent *it, void *ctx, struct err *e)
 {
     struct agent *a = ctx;
     if (it->kind == INTENT_JOIN) return join(a, it->text, e);
+    if (it->kind == INTENT_LEAVE && a->has_run) {
+        /* Kept at once: a kill in the next second must not bring the run back. */
+        int rc = home_forget_current(a->config.home, e);
+        if (rc != OK) return rc;
+    }
     if (a->is_open) {
         log_info("asked to %s", intent_name(it->kind));
         struct session_event ev = {.kind = SESSION_EV_INTENT, .intent = it->kind};

@@ -1,6 +1,34 @@
+#include <string.h>
+
 #include "client/session.h"
 
-/* Looking at a session without changing it. */
+/* A session's beginning, and looking at one without changing it. */
+
+void session_init(struct session *s, const struct session_config *c, const struct hash *base)
+{
+    memset(s, 0, sizeof *s);
+    s->config = *c;
+    s->base = *base;
+    s->retry_at_ms = SESSION_NONE;
+    rng_init(&s->rng, c->seed, 0);
+}
+
+void session_restore(struct session *s, const struct session_saved *v)
+{
+    s->model_round = v->model_round;
+    s->base = v->base;
+    s->phase = v->phase;
+    s->is_round_done = v->is_round_done;
+    s->is_paused = v->is_paused;
+    s->is_finishing = v->is_finishing;
+    if (!v->has_payload) return;
+    s->payload = v->payload;
+    s->fate = SESSION_FATE_UNSENT;
+    if (!hash_equal(&v->note.payload, &v->payload.hash)) return;
+    s->note = v->note;
+    if (v->note.fate != SESSION_FATE_NONE) s->fate = v->note.fate;
+    s->is_judged = s->fate == SESSION_FATE_REFUSED; /* not known any more: the safe side */
+}
 
 static int64_t earlier(int64_t a, int64_t b)
 {

@@ -1,6 +1,7 @@
 #include "client/work_state.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +45,15 @@ static void sweep_payloads(const struct work_state *s)
     closedir(d);
 }
 
+/* The one error that a person can do something about at once gets a short sentence. */
+static int storing_failed(int rc, struct err *e)
+{
+    if (rc == OK || !e || e->sys != ENOSPC) return rc;
+    err_set(e, ERR_IO, 0, "the disk is full: the training state cannot be saved");
+    err_hint(e, "free some space; nothing is lost, it is tried again by itself");
+    return ERR_IO;
+}
+
 int work_state_save(struct work_state *s, struct err *e)
 {
     char path[PATH_CAP];
@@ -52,7 +62,7 @@ int work_state_save(struct work_state *s, struct err *e)
     int rc = journal_encode(&s->journal, &note, e);
     if (rc == OK) rc = trainer_save(s->trainer, path, buf_str(&note), e);
     buf_deinit(&note);
-    if (rc != OK) return rc;
+    if (rc != OK) return storing_failed(rc, e);
     s->saved_at_ms = clock_mono_ms();
     sweep_payloads(s);
     return OK;
@@ -163,7 +173,7 @@ static int write_payload(struct work_state *s, const struct buf *b, struct err *
     struct hash h = hash_of(b->p, b->len);
     if (work_state_payload(s->dir, &h, path) != 0)
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
-    return file_replace(path, b->p, b->len, 0600, e);
+    return storing_failed(file_replace(path, b->p, b->len, 0600, e), e);
 }
 
 /* trainer_pack moves the residual into the error feedback, so it must not run twice for one phase.
