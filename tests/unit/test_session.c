@@ -489,6 +489,26 @@ static void session_reserves_again_when_the_upload_is_unknown(void **state)
     assert_int_equal(r.s.fate, SESSION_FATE_UNSENT);
 }
 
+static void session_never_gives_up_an_upload_while_the_round_is_open(void **state)
+{
+    (void)state;
+    struct rig r;
+    to_exchanging(&r);
+    for (int i = 0; i < 10;
+         i++) { /* each time the host has forgotten the upload, or lost a chunk */
+        if (r.s.retry_at_ms != SESSION_NONE) {
+            r.now = r.s.retry_at_ms;
+            send(&r, SESSION_EV_TICK, 0);
+        }
+        assert_int_equal(r.s.transfer.what, SESSION_DO_RESERVE);
+        answer_slot(&r);
+        fail_it(&r, r.s.transfer.tag, i % 2 ? 404 : 422);
+        assert_null(find(&r, SESSION_DO_RETURN));
+        assert_int_equal(r.s.fate, SESSION_FATE_UNSENT);
+    }
+    assert_true(r.s.retry_at_ms > r.now); /* but it slows down */
+}
+
 static void session_gives_the_payload_back_when_the_round_is_over(void **state)
 {
     (void)state;
@@ -850,6 +870,7 @@ int main(void)
         cmocka_unit_test(session_returns_a_refused_payload_once),
         cmocka_unit_test(session_counts_another_verdict_of_the_round_as_refusal),
         cmocka_unit_test(session_reserves_again_when_the_upload_is_unknown),
+        cmocka_unit_test(session_never_gives_up_an_upload_while_the_round_is_open),
         cmocka_unit_test(session_gives_the_payload_back_when_the_round_is_over),
         cmocka_unit_test(session_halts_and_folds_when_the_round_has_passed),
         cmocka_unit_test(session_drops_a_phase_that_is_many_rounds_old),
