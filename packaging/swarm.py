@@ -73,7 +73,7 @@ class Swarm:
 
     def command(self, who, *args):
         program = "potluck-aggregator" if who == "aggregator" else "potluck"
-        return [os.path.join(self.programs, program), *args, "--home", self.home(who)]
+        return [os.path.join(self.programs, program), *map(str, args), "--home", self.home(who)]
 
     # running commands
 
@@ -95,7 +95,8 @@ class Swarm:
     def make_run(self, text, model, *options):
         """Prepare the text and describe the run; self.invite is the link to it afterwards."""
         shape = [x for k, v in model.items() if k != "vocab" for x in (f"--{k}", str(v))]
-        self.run("aggregator", "init", "--listen", "127.0.0.1:0", *shape, *map(str, options))
+        where = () if "--listen" in options else ("--listen", "127.0.0.1:0")
+        self.run("aggregator", "init", *where, *shape, *map(str, options))
         said = self.attempt("aggregator", "prepare", text, "--vocab", str(model["vocab"]))
         if said.returncode:
             raise SwarmError(f"preparing the text failed: {said.stderr.strip()[-600:]}")
