@@ -595,10 +595,10 @@ static int dump(const struct attach_options *o, enum screen screen, struct err *
 static void choose_locale(const struct attach_options *o)
 {
     bool is_ascii = false;
-    setlocale(LC_CTYPE, "");
+    setlocale(LC_CTYPE, ""); /* NOLINT(concurrency-mt-unsafe): one thread */
     term_glyphs_of("", &is_ascii);
     if (is_ascii && o->dump && o->graphs && strcmp(o->graphs, "ascii") != 0)
-        setlocale(LC_CTYPE, "C.UTF-8");
+        setlocale(LC_CTYPE, "C.UTF-8"); /* NOLINT(concurrency-mt-unsafe): one thread */
 }
 
 int attach_screen(const struct attach_options *o, struct err *e)

@@ -55,11 +55,11 @@ enum action {
 struct keymap_entry {
     int key[4]; /* 0 ends the list */
     enum action action;
+    int rank;          /* key bar: 0 stays longest */
     const char *keys;  /* as shown: "Up" */
     const char *label; /* key bar: "Pause"; NULL: not in the bar */
     const char *brief; /* the same where room is short */
     const char *help;  /* what it does, one line; NULL: explained by its neighbour */
-    int rank;          /* key bar: 0 stays longest */
 };
 
 #define KEYMAP_BAR_RANKS 4 /* ranks 0 to this appear in the key bar */

@@ -93,7 +93,8 @@ static void unguard(struct terminal *t)
 
 enum glyphs term_glyphs_of(const char *term_name, bool *ret_is_ascii)
 {
-    bool is_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    bool is_utf8 =
+        strcmp(nl_langinfo(CODESET), "UTF-8") == 0; /* NOLINT(concurrency-mt-unsafe): one thread */
     *ret_is_ascii = !is_utf8;
     if (!is_utf8) return GLYPHS_ASCII;
     if (strncmp(term_name, "linux", 5) == 0 || wcwidth(0x28ff) != 1) return GLYPHS_BLOCKS;
@@ -103,7 +104,7 @@ enum glyphs term_glyphs_of(const char *term_name, bool *ret_is_ascii)
 /* The first type, the person's own first, that is known here and can place a cursor. */
 static const char *usable_type(void)
 {
-    const char *own = getenv("TERM");
+    const char *own = getenv("TERM"); /* NOLINT(concurrency-mt-unsafe): one thread */
     if (!own || !*own || strcmp(own, "dumb") == 0) return NULL;
     const char *const type[] = {own, "xterm-256color", "vt100"};
     for (size_t i = 0; i < sizeof type / sizeof type[0]; i++) {
@@ -121,7 +122,7 @@ static FILE *open_input(void)
 {
     int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
-        const char *name = ttyname(STDOUT_FILENO);
+        const char *name = ttyname(STDOUT_FILENO); /* NOLINT(concurrency-mt-unsafe) */
         if (name) fd = open(name, O_RDWR | O_CLOEXEC | O_NOCTTY);
     }
     if (fd < 0) return NULL;
@@ -132,7 +133,7 @@ static FILE *open_input(void)
 
 static void choose_colors(struct terminal *t, bool no_color)
 {
-    const char *env = getenv("NO_COLOR");
+    const char *env = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread */
     if (!no_color && !(env && *env) && has_colors() && start_color() == OK) {
         use_default_colors();
         t->n_colors = COLORS;

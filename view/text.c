@@ -3,14 +3,14 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "view/view.h"
 
 static char *missing(char dst[TEXT_CAP])
 {
-    return strcpy(dst, "-");
+    snprintf(dst, TEXT_CAP, "-");
+    return dst;
 }
 
 /* Three significant digits of 0 <= x < 1000. */
