@@ -9,9 +9,15 @@
 
 #include "base/path.h"
 
+enum { LONGEST_NAMED = 80 }; /* bytes of a path in an error's text */
+
 int file_error(struct err *e, int sys, const char *doing, const char *path)
 {
-    err_set(e, ERR_IO, sys, "cannot %s '%s'", doing, path);
+    /* A long path would push the reason out of the line; its end is what tells files apart. */
+    size_t n = strlen(path);
+    bool is_long = n > LONGEST_NAMED;
+    err_set(e, ERR_IO, sys, "cannot %s '%s%s'", doing, is_long ? "..." : "",
+            is_long ? path + n - LONGEST_NAMED : path);
     if (sys == ENOSPC || sys == EDQUOT)
         err_hint(e, "the disk is full: free some space, or choose another folder with --home");
     else if (sys == EROFS)

@@ -79,6 +79,17 @@ static void full_disk_is_told_with_a_hint(void **state)
     close(fd);
 }
 
+static void a_long_path_does_not_push_out_the_reason(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char path[300];
+    memset(path, 'd', sizeof path);
+    strcpy(path + 290, "/file.tmp");
+    assert_int_equal(file_error(&e, ENOSPC, "write", path), ERR_IO);
+    assert_non_null(strstr(e.what, "/file.tmp': No space left on device"));
+}
+
 static void reading_a_missing_file_says_so(void **state)
 {
     (void)state;
@@ -142,6 +153,7 @@ int main(void)
         cmocka_unit_test(replace_gives_the_mode_asked_for),
         cmocka_unit_test(failed_replace_keeps_the_old_file_and_leaves_no_litter),
         cmocka_unit_test(full_disk_is_told_with_a_hint),
+        cmocka_unit_test(a_long_path_does_not_push_out_the_reason),
         cmocka_unit_test(reading_a_missing_file_says_so),
         cmocka_unit_test(reading_stops_at_the_cap),
         cmocka_unit_test(reading_without_memory_fails_cleanly),
