@@ -127,6 +127,8 @@ void series_view(const struct series *s, int64_t now_ms, uint32_t step_ms, struc
         if (ret->n == 0 && isnan(b.mean)) continue;
         ret->v[ret->n++] = b.mean;
     }
+    /* A step that has only just begun is no gap yet. */
+    if (ret->n >= 2 && isnan(ret->v[ret->n - 1]) && !isnan(ret->v[ret->n - 2])) ret->n--;
 }
 
 struct series_bucket series_stats(const struct series *s, int64_t now_ms, int64_t span_ms)

@@ -44,7 +44,8 @@ void series_init(struct series *s);
 void series_push(struct series *s, double value, int64_t t_ms);
 
 /* The newest samples for a graph: at most VIEW_SERIES means, one per step_ms (> 0), the last one
- * holding now_ms; gaps are NaN and gaps before the first sample are left out.
+ * holding now_ms; gaps are NaN and gaps before the first sample are left out, as is a newest step
+ * that has only just begun.
  */
 void series_view(const struct series *s, int64_t now_ms, uint32_t step_ms, struct view_series *ret);
 

@@ -40,10 +40,12 @@ static void silence_is_a_gap_and_not_a_zero(void **state)
     series_init(&s);
     series_push(&s, 5, T0);
     series_push(&s, 7, T0 + 4000);
-    series_view(&s, T0 + 5000, 1000, &v);
-    assert_int_equal(v.n, 6);
+    series_view(&s, T0 + 6000, 1000, &v);
+    assert_int_equal(v.n, 7);
     assert_true(v.v[0] == 5.0F && v.v[4] == 7.0F);
-    assert_true(isnan(v.v[1]) && isnan(v.v[3]) && isnan(v.v[5]));
+    assert_true(isnan(v.v[1]) && isnan(v.v[3]) && isnan(v.v[5]) && isnan(v.v[6]));
+    series_view(&s, T0 + 5000, 1000, &v); /* the second that has just begun is none yet */
+    assert_int_equal(v.n, 5);
 }
 
 static void a_bucket_keeps_least_mean_and_greatest(void **state)
