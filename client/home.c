@@ -64,7 +64,8 @@ int home_key(const struct home *h, struct key *ret, struct err *e)
     char path[PATH_CAP];
     if (path_format(path, "%s/key", h->paths.data) != 0) return too_long(e);
     int rc = key_load_or_create(path, ret, e);
-    return rc == OK ? OK : err_wrap(e, "loading your key");
+    if (rc != OK) (void)err_wrap(e, "loading your key");
+    return rc;
 }
 
 int home_name_set(const struct home *h, const char *name, struct err *e)

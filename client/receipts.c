@@ -20,7 +20,10 @@ int receipts_check(const void *jws, size_t n, const struct rundesc *run, const s
     struct msg_receipt r;
     for (uint32_t i = 0; i < run->n_aggregators && rc != OK; i++)
         rc = msg_receipt_verify(jws, n, &run->aggregators[i].key, &r, e);
-    if (rc != OK) return err_wrap(e, "checking a receipt");
+    if (rc != OK) {
+        (void)err_wrap(e, "checking a receipt");
+        return rc;
+    }
     if (!hash_equal(&r.run, &run->id) || !key_equal(&r.contributor, us))
         return err_set(e, ERR_AUTH, 0, "the receipt is for another run or another contributor");
     *ret = r;

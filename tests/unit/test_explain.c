@@ -1,0 +1,126 @@
+#include <math.h>
+#include <string.h>
+
+#include "client/explain.h"
+#include "tests/check.h"
+
+static struct session in_state(enum session_state state)
+{
+    struct session s = {.state = state, .model_round = 7, .config = {.inner_steps = 30}};
+    s.payload.n_chunks = 4;
+    s.i_chunk = 1;
+    s.has_round = true;
+    s.round = (struct msg_round){.round = 8,
+                                 .state = MSG_ROUND_OPEN,
+                                 .left_ms = 40000,
+                                 .n_contributors = 3,
+                                 .n_received = 1};
+    s.retry_at_ms = 5000;
+    return s;
+}
+
+static struct explain_line explain(const struct session *s)
+{
+    struct explain_facts f = {
+        .n_steps = 11, .n_planned = 30, .now_ms = 1000, .fetch_frac = (double)NAN};
+    struct explain_line line;
+    explain_session(s, &f, &line);
+    return line;
+}
+
+static void explain_has_a_whole_sentence_for_every_state(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SESSION_STATE_COUNT; i++) {
+        struct session s = in_state((enum session_state)i);
+        struct explain_line line = explain(&s);
+        assert_true(strlen(line.reason) > 5);
+        assert_null(strchr(line.reason, '%'));
+    }
+}
+
+static void explain_names_round_and_step(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_TRAINING);
+    struct explain_line line = explain(&s);
+    assert_int_equal(line.state, VIEW_RUNNING);
+    assert_string_equal(line.reason, "round 7, step 12 of 30");
+    assert_string_equal(line.hint, "p: pause");
+}
+
+static void explain_says_who_is_waited_for_and_how_long(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_WAITING);
+    struct explain_line line = explain(&s);
+    assert_string_equal(line.reason, "round 7 is done here; waiting for 2 others");
+    assert_int_equal(line.ends_in_ms, 39000);
+}
+
+static void explain_says_why_it_retries_and_when(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_RETRYING);
+    strcpy(s.why, "connection refused");
+    struct explain_line line = explain(&s);
+    assert_int_equal(line.state, VIEW_RETRYING);
+    assert_string_equal(line.reason, "connection refused");
+    assert_int_equal(line.ends_in_ms, 4000);
+}
+
+static void explain_shows_a_wish_to_finish(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_TRAINING);
+    s.is_finishing = true;
+    struct explain_line line = explain(&s);
+    assert_int_equal(line.state, VIEW_FINISHING);
+    assert_string_equal(line.reason, "round 7, then pause");
+}
+
+static void explain_tells_how_much_was_fetched(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_FETCHING);
+    struct explain_facts f = {.fetch_frac = 0.62};
+    struct explain_line line;
+    explain_session(&s, &f, &line);
+    assert_string_equal(line.reason, "the model of round 8 is on its way (62%)");
+}
+
+static void explain_cuts_what_is_too_long(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_RETRYING);
+    memset(s.why, 'x', sizeof s.why - 1);
+    struct explain_line line = explain(&s);
+    assert_true(strlen(line.reason) < VIEW_LINE_CAP);
+}
+
+static void explain_passes_on_why_it_stopped(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    err_set(&e, ERR_NOMEM, 0, "8 GB are needed");
+    err_hint(&e, "close something");
+    struct explain_line line;
+    explain_stopped(&e, &line);
+    assert_int_equal(line.state, VIEW_STOPPED);
+    assert_string_equal(line.reason, "8 GB are needed (close something)");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(explain_has_a_whole_sentence_for_every_state),
+        cmocka_unit_test(explain_names_round_and_step),
+        cmocka_unit_test(explain_says_who_is_waited_for_and_how_long),
+        cmocka_unit_test(explain_says_why_it_retries_and_when),
+        cmocka_unit_test(explain_shows_a_wish_to_finish),
+        cmocka_unit_test(explain_tells_how_much_was_fetched),
+        cmocka_unit_test(explain_cuts_what_is_too_long),
+        cmocka_unit_test(explain_passes_on_why_it_stopped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
