@@ -130,6 +130,11 @@ static int find_text(struct job *j, struct err *e)
          j->n_of[CORPUS_EMPTY], j->n_of[CORPUS_BINARY], j->n_of[CORPUS_INVALID_UTF8],
          j->n_of[CORPUS_UNREADABLE], j->n_of[CORPUS_NOT_A_FILE] + j->n_of[CORPUS_TOO_LARGE]);
     if (j->report.n_files) return OK;
+    if (!j->report.n_skipped) {
+        err_set(e, ERR_ARG, 0, "'%s' holds no file at all", j->o->paths[0]);
+        err_hint(e, "name a folder that holds text files");
+        return ERR_ARG;
+    }
     err_set(e, ERR_ARG, 0, "no usable text: %" PRIu64 " files were looked at, none is UTF-8 text",
             j->report.n_skipped);
     err_hint(e, "name a folder with .txt files in UTF-8; the lines above say why each was skipped");

@@ -181,6 +181,18 @@ static int replay(const struct publish *p, uint64_t round, uint64_t end, float *
     return rc;
 }
 
+/* Checkpoints newer than the one that worked must not be offered to late joiners. */
+static void drop_damaged(const struct publish *p, const struct store_checkpoint *c, uint32_t n)
+{
+    struct err e = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        if (store_round_checkpoint_drop(p->store, c[i].round, &e) == OK)
+            spool_drop(p->spool, SPOOL_CHECKPOINT, &c[i].file);
+        else
+            log_err(LOG_WARN, &e, "a damaged checkpoint stays on record");
+    }
+}
+
 int publish_restore(const struct publish *p, float *params, struct msg_update *last, struct err *e)
 {
     struct store_checkpoint c[MAX_CHECKPOINTS];
@@ -194,7 +206,10 @@ int publish_restore(const struct publish *p, float *params, struct msg_update *l
         if (c[i].round > end) continue;
         rc = load_checkpoint(p, &c[i], params, e);
         if (rc == OK) rc = replay(p, c[i].round, end, params, e);
-        if (rc == OK) return found;
+        if (rc == OK) {
+            drop_damaged(p, c, i);
+            return found;
+        }
         log_err(LOG_WARN, e, "a checkpoint cannot be used, trying the one before");
     }
     /* No checkpoint: the seed makes round 0's weights, and maybe all updates are still there. */

@@ -66,7 +66,10 @@ static int listen_on(struct serve *v, const struct serve_options *o, struct err 
         return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
     int rc =
         setup_split(o->listen_addr ? o->listen_addr : v->host.setup.listen_addr, host, &c.port, e);
-    return rc == OK ? server_create(&v->loop, &c, &v->host.server, e) : rc;
+    if (rc == OK) rc = server_create(&v->loop, &c, &v->host.server, e);
+    if (rc == ERR_IO)
+        err_hint(e, "stop the program that holds the port, or choose another: --listen ADDR:PORT");
+    return rc;
 }
 
 static int watch_signals(struct serve *v, struct err *e)
