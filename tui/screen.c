@@ -198,7 +198,14 @@ static void put_no_contact(const struct screen_frame *f, char *dst, size_t cap)
         snprintf(dst, cap, "waiting for the agent to answer (%s)", age);
 }
 
-/* Reason, end and override in one text. */
+static int chip_width(const struct screen_frame *f)
+{
+    return (int)strlen(view_state_word(screen_state(f))) + 2;
+}
+
+/* Reason, end and override in one text. An override that is a key ("p: resume") stands in the key
+ * bar as well, so it gives way before the line would need a second row.
+ */
 static void put_state(const struct screen_frame *f, char *dst, size_t cap)
 {
     char end[2 * TEXT_CAP + 24];
@@ -208,13 +215,11 @@ static void put_state(const struct screen_frame *f, char *dst, size_t cap)
     }
     put_end(f, end, sizeof end);
     const char *hint = f->v->override_hint;
-    snprintf(dst, cap, "%s%s%s%s%s", f->v->reason, end, hint[0] ? "  (" : "", hint,
-             hint[0] ? ")" : "");
-}
-
-static int chip_width(const struct screen_frame *f)
-{
-    return (int)strlen(view_state_word(screen_state(f))) + 2;
+    int n = snprintf(dst, cap, "%s%s", f->v->reason, end);
+    int used = chip_width(f) + 1 + canvas_width(f->c, dst) + canvas_width(f->c, hint) + 4;
+    bool is_key = hint[0] && hint[1] == ':';
+    if (hint[0] && (!is_key || used + CORNER_W <= f->c->w))
+        snprintf(dst + n, cap - (size_t)n, "  (%s)", hint);
 }
 
 static int draw_chip(const struct screen_frame *f, int max_w)
