@@ -1,6 +1,4 @@
 /* potluck-agent: the process that trains. `potluck` starts it; `potluck agent` becomes it. */
-#include "client/agent.h"
-
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "client/agent_loop.h"
 #include "client/invite.h"
 
 #define DEFAULT_QUOTA_MIB 512
@@ -147,7 +146,7 @@ int main(int argc, char **argv)
                                  .quota_bytes = o.quota_mib << 20,
                                  .save_every_ms = (int64_t)o.save_s * 1000,
                                  .is_demo = o.is_demo};
-        rc = agent_run(&c, &e);
+        rc = agent_loop(&c, &e);
     }
     char line[400];
     if (rc != OK) fprintf(stderr, "potluck-agent: %s\n", err_line(&e, line, sizeof line));

@@ -1,11 +1,11 @@
 #pragma once
-/* Why: the agent's one struct, seen by agent.c (which owns it), agent_run.c (one joined run) and
+/* Why: the agent's one struct, seen by agent_loop.c (which owns it), agent_run.c (one joined run) and
  * snapshot.c (which only reads it). Main thread alone.
  */
 
 #include <uv.h>
 
-#include "client/agent.h"
+#include "client/agent_loop.h"
 #include "client/control.h"
 #include "client/history.h"
 #include "client/logbook.h"
@@ -79,5 +79,5 @@ void agent_run_tick(struct agent *a);   /* (re)start the session's timer */
 /* Drop work and wire at once; then_fn when their memory is gone. */
 void agent_run_end(struct agent *a);
 
-/* agent.c */
+/* agent_loop.c */
 void agent_gone(struct agent *a, enum intent_kind why); /* the session has ended */

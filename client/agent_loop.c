@@ -1,4 +1,4 @@
-#include "client/agent.h"
+#include "client/agent_loop.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -176,7 +176,7 @@ static int prepare(struct agent *a, struct err *e)
     return control_create(&c, &a->control, e);
 }
 
-int agent_run(const struct agent_config *c, struct err *e)
+int agent_loop(const struct agent_config *c, struct err *e)
 {
     struct agent *a = alloc_zero(1, sizeof *a);
     if (!a) return err_set(e, ERR_NOMEM, 0, "no memory for the agent");

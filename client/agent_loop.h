@@ -20,4 +20,4 @@ struct agent_config {
 /* Run until `stop` or a signal asks to end. Blocks; owns its loop. Errors only for what makes it
  * useless from the start: the control socket in use, no key.
  */
-int agent_run(const struct agent_config *c, struct err *e) MUST_CHECK;
+int agent_loop(const struct agent_config *c, struct err *e) MUST_CHECK;

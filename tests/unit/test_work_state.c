@@ -1,0 +1,305 @@
+#include <dirent.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "client/work_state.h"
+#include "record/checkpoint.h"
+#include "record/merge.h"
+#include "tests/check.h"
+#include "tests/unit/scratch.h"
+
+#define T 16
+#define B 2
+
+/* A contributor with a very small model and its own folder. */
+struct rig {
+    char dir[PATH_CAP], state[PATH_CAP];
+    struct rundesc run;
+    struct work_state s;
+    char said[192];
+};
+
+static int open_state(struct rig *r)
+{
+    r->s = (struct work_state){0};
+    return work_state_open(&r->s, &r->run, r->dir, 1, r->said, sizeof r->said, NULL);
+}
+
+static int setup(void **state)
+{
+    struct rig *r = calloc(1, sizeof *r);
+    assert_non_null(r);
+    scratch_make(r->dir);
+    path_format(r->state, "%s/state", r->dir);
+    r->run.id = hash_of("run", 3);
+    r->run.model = (struct model_config){.vocab_size = 32,
+                                         .hidden_size = 16,
+                                         .intermediate_size = 32,
+                                         .num_hidden_layers = 1,
+                                         .num_attention_heads = 2,
+                                         .num_key_value_heads = 2,
+                                         .max_position_embeddings = T,
+                                         .rms_norm_eps = 1e-5,
+                                         .rope_theta = 10000,
+                                         .initializer_range = 0.02,
+                                         .tie_word_embeddings = true};
+    r->run.train = (struct train_params){
+        .seq_len = T,
+        .batch_seqs = B,
+        .lr = 1e-2,
+        .lr_min_frac = 0.1,
+        .warmup_steps = 1,
+        .total_steps = 100,
+        .beta1 = 0.9,
+        .beta2 = 0.95,
+        .eps = 1e-8,
+        .weight_decay = 0.1,
+        .clip_norm = 1,
+        .ef_beta = 0.95,
+        .outer_lr = 0.7,
+        .delta = {.chunk = 64, .k = 8}
+    };
+    r->run.inner_steps = 3;
+    assert_int_equal(open_state(r), OK);
+    *state = r;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct rig *r = *state;
+    work_state_close(&r->s);
+    scratch_remove(r->dir);
+    free(r);
+    return 0;
+}
+
+static void train(struct rig *r, uint32_t n)
+{
+    uint32_t tokens[B * (T + 1)];
+    struct journal *j = &r->s.journal;
+    for (uint32_t k = 0; k < n; k++) {
+        struct trainer_step_result x;
+        for (uint32_t i = 0; i < B * (T + 1); i++)
+            tokens[i] = (i * 7 + j->n_steps * 3) % 32;
+        uint64_t i_step = work_state_schedule(&r->run, j->model_round, j->n_steps);
+        assert_int_equal(trainer_step(r->s.trainer, tokens, i_step, &x, NULL), OK);
+        j->n_steps++;
+        j->n_tokens += x.n_tokens;
+    }
+}
+
+static void read_payload(struct rig *r, struct buf *out)
+{
+    char path[PATH_CAP];
+    assert_int_equal(work_state_payload(r->dir, &r->s.journal.payload.hash, path), 0);
+    assert_int_equal(file_read(path, 1 << 20, out, NULL), OK);
+}
+
+static int n_payload_files(const struct rig *r)
+{
+    int n = 0;
+    DIR *d = opendir(r->dir);
+    const struct dirent *it;
+    while (d && (it = readdir(d)))
+        n += strncmp(it->d_name, "payload-", 8) == 0;
+    if (d) closedir(d);
+    return n;
+}
+
+static void reopen(struct rig *r)
+{
+    work_state_close(&r->s);
+    assert_int_equal(open_state(r), OK);
+}
+
+static void work_state_begins_from_the_runs_seed(void **state)
+{
+    struct rig *r = *state;
+    assert_true(r->s.is_fresh);
+    assert_int_equal(r->s.journal.model_round, 0);
+    struct hash h = trainer_base_hash(r->s.trainer);
+    assert_true(hash_equal(&h, &r->s.base));
+}
+
+static void work_state_sends_the_same_bytes_after_a_restart(void **state)
+{
+    struct rig *r = *state;
+    struct buf before = {0}, after = {0};
+    train(r, 3);
+    assert_int_equal(work_state_pack(&r->s, NULL), OK);
+    read_payload(r, &before);
+    reopen(r);
+    assert_false(r->s.is_fresh);
+    assert_true(r->s.journal.has_payload);
+    assert_int_equal(r->s.journal.n_steps, 3);
+    read_payload(r, &after);
+    assert_int_equal(before.len, after.len);
+    assert_memory_equal(before.p, after.p, before.len);
+    buf_deinit(&before);
+    buf_deinit(&after);
+}
+
+static void work_state_goes_on_with_the_same_bits(void **state)
+{
+    struct rig *r = *state;
+    struct buf a = {0}, b = {0};
+    train(r, 1);
+    assert_int_equal(work_state_save(&r->s, NULL), OK);
+    train(r, 2); /* never saved: kill -9 */
+    assert_int_equal(work_state_pack(&r->s, NULL), OK);
+    read_payload(r, &a);
+    work_state_close(&r->s);
+    unlink(r->state);
+    assert_int_equal(open_state(r), OK); /* as it was before, then the same again */
+    train(r, 1);
+    assert_int_equal(work_state_save(&r->s, NULL), OK);
+    reopen(r);
+    train(r, 2);
+    assert_int_equal(work_state_pack(&r->s, NULL), OK);
+    read_payload(r, &b);
+    assert_int_equal(a.len, b.len);
+    assert_memory_equal(a.p, b.p, a.len);
+    buf_deinit(&a);
+    buf_deinit(&b);
+}
+
+static void work_state_packs_a_phase_once(void **state)
+{
+    struct rig *r = *state;
+    train(r, 3);
+    assert_int_equal(work_state_pack(&r->s, NULL), OK);
+    struct hash first = r->s.journal.payload.hash;
+    assert_int_equal(work_state_pack(&r->s, NULL), OK); /* asked again after a failure */
+    assert_true(hash_equal(&first, &r->s.journal.payload.hash));
+    assert_int_equal(n_payload_files(r), 1);
+}
+
+static void work_state_returns_a_payload_once(void **state)
+{
+    struct rig *r = *state;
+    train(r, 3);
+    assert_int_equal(work_state_pack(&r->s, NULL), OK);
+    assert_int_equal(work_state_return(&r->s, NULL), OK);
+    assert_false(r->s.journal.has_payload);
+    assert_true(r->s.journal.is_round_done);
+    assert_int_equal(r->s.journal.n_steps, 0);
+    assert_int_equal(n_payload_files(r), 0);
+    struct buf once = {0}, twice = {0};
+    assert_int_equal(trainer_pack(r->s.trainer, &once, NULL, NULL), OK);
+    reopen(r);
+    assert_int_equal(work_state_return(&r->s, NULL), OK); /* nothing is pending: nothing happens */
+    assert_int_equal(trainer_pack(r->s.trainer, &twice, NULL, NULL), OK);
+    assert_int_equal(once.len, twice.len);
+    assert_memory_equal(once.p, twice.p, once.len);
+    buf_deinit(&once);
+    buf_deinit(&twice);
+}
+
+static void work_state_applies_an_update_as_everybody_does(void **state)
+{
+    struct rig *r = *state;
+    struct model_table t;
+    struct buf payload = {0}, update = {0};
+    assert_int_equal(model_table_init(&t, &r->run.model, NULL), OK);
+    float *base = malloc(t.n_params * sizeof *base);
+    assert_non_null(base);
+    memcpy(base, trainer_weights(r->s.trainer), t.n_params * sizeof *base);
+    train(r, 3);
+    assert_int_equal(work_state_pack(&r->s, NULL), OK);
+    read_payload(r, &payload);
+    struct merge_input in = {.payload = payload.p, .n_bytes = payload.len, .n_tokens = 5};
+    assert_int_equal(merge_run(&t, &r->run.train.delta, 1, &in, 1, &update, NULL), OK);
+    assert_int_equal(merge_apply(&t, &r->run.train.delta, 0.7, update.p, update.len, base, NULL),
+                     OK);
+    assert_int_equal(work_state_apply(&r->s, update.p, update.len, NULL), OK);
+    struct hash theirs = model_hash(&t, base);
+    assert_true(hash_equal(&theirs, &r->s.base));
+    assert_int_equal(r->s.journal.model_round, 1);
+    assert_int_equal(r->s.journal.n_steps, 0);
+    assert_false(r->s.journal.has_payload);
+    free(base);
+    buf_deinit(&payload);
+    buf_deinit(&update);
+    model_table_deinit(&t);
+}
+
+static void work_state_refuses_a_foreign_checkpoint_and_keeps_its_model(void **state)
+{
+    struct rig *r = *state;
+    struct buf file = {0};
+    struct hash before = r->s.base;
+    assert_int_equal(checkpoint_write(4, trainer_table(r->s.trainer), trainer_weights(r->s.trainer),
+                                      &file, NULL),
+                     OK);
+    assert_int_equal(work_state_load(&r->s, 5, file.p, file.len, NULL), ERR_PROTO);
+    file.p[file.len - 1] ^= 1;
+    assert_int_equal(work_state_load(&r->s, 4, file.p, file.len, NULL), ERR_AUTH);
+    assert_int_equal(r->s.journal.model_round, 0);
+    assert_true(hash_equal(&before, &r->s.base));
+    file.p[file.len - 1] ^= 1;
+    assert_int_equal(work_state_load(&r->s, 4, file.p, file.len, NULL), OK);
+    assert_int_equal(r->s.journal.model_round, 4);
+    buf_deinit(&file);
+}
+
+static void work_state_moves_a_damaged_file_aside(void **state)
+{
+    struct rig *r = *state;
+    struct buf b = {0};
+    train(r, 2);
+    assert_int_equal(work_state_save(&r->s, NULL), OK);
+    assert_int_equal(file_read(r->state, 1 << 24, &b, NULL), OK);
+    b.p[b.len / 2] ^= 1;
+    assert_int_equal(file_replace(r->state, b.p, b.len, 0600, NULL), OK);
+    reopen(r);
+    assert_true(r->s.is_fresh);
+    assert_int_equal(r->s.journal.n_steps, 0);
+    assert_non_null(strstr(r->said, "state.damaged-"));
+    assert_false(file_exists(r->state));
+    buf_deinit(&b);
+}
+
+static void work_state_says_when_a_payload_was_lost(void **state)
+{
+    struct rig *r = *state;
+    char path[PATH_CAP];
+    train(r, 3);
+    assert_int_equal(work_state_pack(&r->s, NULL), OK);
+    work_state_payload(r->dir, &r->s.journal.payload.hash, path);
+    unlink(path);
+    reopen(r);
+    assert_false(r->s.journal.has_payload);
+    assert_true(r->s.journal.is_round_done);
+    assert_non_null(strstr(r->said, "cannot be sent again"));
+}
+
+static void work_state_schedule_counts_by_rounds(void **state)
+{
+    (void)state;
+    static struct rundesc d = {.inner_steps = 30, .max_inner_steps = 30};
+    assert_int_equal(work_state_schedule(&d, 2, 5), 65);
+    d.inner_steps = 0;
+    d.max_inner_steps = 100;
+    assert_int_equal(work_state_schedule(&d, 2, 5), 205);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(work_state_begins_from_the_runs_seed, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_sends_the_same_bytes_after_a_restart, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(work_state_goes_on_with_the_same_bits, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_packs_a_phase_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_returns_a_payload_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_applies_an_update_as_everybody_does, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(work_state_refuses_a_foreign_checkpoint_and_keeps_its_model,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_moves_a_damaged_file_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_says_when_a_payload_was_lost, setup, teardown),
+        cmocka_unit_test(work_state_schedule_counts_by_rounds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
