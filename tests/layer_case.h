@@ -43,7 +43,7 @@ static inline struct pool *case_pool(uint32_t n_threads)
 static inline void case_gradient(const char *name, gradcheck_fn f, void *ctx, float *x,
                                  const float *grad, uint64_t n)
 {
-    struct gradcheck g = gradcheck_run(f, ctx, x, grad, n, 400, 5e-3);
+    struct gradcheck g = gradcheck_run(f, ctx, x, grad, n, 150, 5e-3);
     if (!(g.worst < 1e-3) || g.n_checked == 0)
         fail_msg("%s[%llu]: analytic %g, numeric %g", name, (unsigned long long)g.i_worst,
                  g.analytic, g.numeric);
