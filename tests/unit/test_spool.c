@@ -1,0 +1,119 @@
+#include "aggregator/spool.h"
+#include "base/file.h"
+#include "tests/unit/scratch.h"
+
+#define ID "0123456789abcdef0123456789abcdef"
+
+static char dir[PATH_CAP];
+static struct spool sp;
+static struct err e;
+
+static int set_up(void **state)
+{
+    (void)state;
+    scratch_make(dir);
+    return spool_open(&sp, dir, &e);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    scratch_remove(dir);
+    return 0;
+}
+
+static void chunks_are_found_again_by_number(void **state)
+{
+    uint8_t have[2] = {0};
+    struct buf b = {0};
+    (void)state;
+    assert_int_equal(spool_chunk_put(&sp, ID, 0, "one", 3, &e), OK);
+    assert_int_equal(spool_chunk_put(&sp, ID, 9, "two", 3, &e), OK);
+    spool_chunks_have(&sp, ID, 16, have);
+    assert_int_equal(have[0], 1);
+    assert_int_equal(have[1], 2);
+    assert_int_equal(spool_chunk_read(&sp, ID, 0, &b, &e), OK);
+    assert_int_equal(spool_chunk_read(&sp, ID, 9, &b, &e), OK);
+    assert_string_equal(buf_str(&b), "onetwo");
+    assert_int_equal(spool_chunk_read(&sp, ID, 1, &b, &e), ERR_NOTFOUND);
+    buf_deinit(&b);
+}
+
+static bool never(const char *id, void *ctx)
+{
+    ++*(int *)ctx;
+    assert_string_equal(id, ID);
+    return false;
+}
+
+static void chunks_of_forgotten_slots_are_swept_away(void **state)
+{
+    uint8_t have[1] = {0};
+    int n = 0;
+    (void)state;
+    assert_int_equal(spool_chunk_put(&sp, ID, 0, "one", 3, &e), OK);
+    spool_chunks_sweep(&sp, never, &n);
+    spool_chunks_have(&sp, ID, 8, have);
+    assert_int_equal(n, 1);
+    assert_int_equal(have[0], 0);
+}
+
+static void dropped_chunks_are_gone(void **state)
+{
+    uint8_t have[1] = {0};
+    (void)state;
+    assert_int_equal(spool_chunk_put(&sp, ID, 2, "x", 1, &e), OK);
+    spool_chunks_drop(&sp, ID, 3);
+    spool_chunks_have(&sp, ID, 8, have);
+    assert_int_equal(have[0], 0);
+}
+
+static void a_file_is_named_by_its_hash_and_checked(void **state)
+{
+    struct hash h;
+    struct buf b = {0};
+    char path[PATH_CAP];
+    (void)state;
+    assert_int_equal(spool_put(&sp, SPOOL_UPDATE, "update", 6, &h, &e), OK);
+    assert_int_equal(spool_read(&sp, SPOOL_UPDATE, &h, 6, &b, &e), OK);
+    assert_string_equal(buf_str(&b), "update");
+    assert_int_equal(spool_read(&sp, SPOOL_PAYLOAD, &h, 6, &b, &e), ERR_NOTFOUND);
+    assert_int_equal(spool_path(&sp, SPOOL_UPDATE, &h, path, &e), OK);
+    assert_int_equal(file_replace(path, "updatf", 6, 0600, &e), OK);
+    assert_int_equal(spool_read(&sp, SPOOL_UPDATE, &h, 6, &b, &e), ERR_AUTH);
+    assert_int_equal(b.len, 6); /* what was there before stays */
+    spool_drop(&sp, SPOOL_UPDATE, &h);
+    assert_int_equal(spool_read(&sp, SPOOL_UPDATE, &h, 6, &b, &e), ERR_NOTFOUND);
+    buf_deinit(&b);
+}
+
+static void a_file_larger_than_expected_is_refused(void **state)
+{
+    struct hash h;
+    struct buf b = {0};
+    (void)state;
+    assert_int_equal(spool_put(&sp, SPOOL_PAYLOAD, "0123456789", 10, &h, &e), OK);
+    assert_int_equal(spool_read(&sp, SPOOL_PAYLOAD, &h, 9, &b, &e), ERR_LIMIT);
+    buf_deinit(&b);
+}
+
+static void there_is_room(void **state)
+{
+    (void)state;
+    assert_true(spool_room(&sp) > 0);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(chunks_are_found_again_by_number),
+        CASE(chunks_of_forgotten_slots_are_swept_away),
+        CASE(dropped_chunks_are_gone),
+        CASE(a_file_is_named_by_its_hash_and_checked),
+        CASE(a_file_larger_than_expected_is_refused),
+        CASE(there_is_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
