@@ -1,0 +1,158 @@
+#include "aggregator/dataset.h"
+#include "aggregator/prepare.h"
+#include "base/file.h"
+#include "tests/unit/textfolder.h"
+
+static char dir[PATH_CAP], text[PATH_CAP], home[PATH_CAP];
+static struct err e;
+static int n_skipped_lines;
+
+static int set_up(void **state)
+{
+    (void)state;
+    scratch_make(dir);
+    memset(&e, 0, sizeof e);
+    n_skipped_lines = 0;
+    assert_int_equal(path_format(text, "%s/text", dir), 0);
+    assert_int_equal(path_format(home, "%s/home", dir), 0);
+    return mkdir(text, 0700);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    scratch_remove(dir);
+    return 0;
+}
+
+static void hear(const char *line, void *ctx)
+{
+    (void)ctx;
+    n_skipped_lines += strncmp(line, "skipped", 7) == 0;
+}
+
+static struct prepare_options options(void)
+{
+    static const char *paths[1];
+    paths[0] = text;
+    return (struct prepare_options){.home = home,
+                                    .paths = paths,
+                                    .n_paths = 1,
+                                    .vocab_size = 320,
+                                    .val_frac = 0.1,
+                                    .progress = hear};
+}
+
+static void text_becomes_tokenizer_shards_and_a_list(void **state)
+{
+    struct prepare_report r;
+    struct dataset d;
+    struct prepare_options o = options();
+    uint32_t *tokens = NULL;
+    (void)state;
+    textfolder_fill(text, "a.txt", 300000, 1);
+    textfolder_fill(text, "b.txt", 2000, 2);
+    o.shard_tokens = 65536;
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(r.n_files, 2);
+    assert_true(r.n_shards >= 2 && r.n_val_docs > 0 && r.n_docs > 60);
+    assert_int_equal(dataset_open(home, &d, &e), OK);
+    assert_int_equal(d.n_train, r.n_shards);
+    assert_int_equal(d.vocab_size, r.vocab_size);
+    uint64_t n = 0, n_bytes = d.val.x.n_text_bytes;
+    for (uint32_t i = 0; i < d.n_train; i++) {
+        n += d.train[i].x.n_tokens;
+        n_bytes += d.train[i].x.n_text_bytes;
+    }
+    assert_int_equal(n, r.n_train_tokens);
+    assert_int_equal(n_bytes, r.n_text_bytes); /* not a byte is lost on the way */
+    assert_int_equal(dataset_tokens(&d.val, &tokens, &e), OK);
+    assert_int_equal(tokens[d.val.x.n_tokens - 1], 0); /* documents end with the separator */
+    free(tokens);
+    dataset_close(&d);
+}
+
+static void the_same_text_gives_the_same_bytes(void **state)
+{
+    struct prepare_report r;
+    struct dataset a, b;
+    struct prepare_options o = options();
+    char other[PATH_CAP];
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(path_format(other, "%s/other", dir), 0);
+    o.home = other;
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(dataset_open(home, &a, &e), OK);
+    assert_int_equal(dataset_open(other, &b, &e), OK);
+    assert_true(hash_equal(&a.train[0].hash, &b.train[0].hash));
+    assert_true(hash_equal(&a.val.hash, &b.val.hash));
+    assert_true(hash_equal(&a.tokenizer_hash, &b.tokenizer_hash));
+    dataset_close(&a);
+    dataset_close(&b);
+}
+
+static void what_is_not_used_is_told_and_counted(void **state)
+{
+    struct prepare_report r;
+    struct prepare_options o = options();
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    scratch_write(text, "junk", "a\0b", 3);
+    scratch_write(text, "latin", "caf\xe9", 4);
+    scratch_write(text, "empty", "", 0);
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(r.n_skipped, 3);
+    assert_int_equal(n_skipped_lines, 3);
+}
+
+static void too_little_text_is_refused_with_its_size(void **state)
+{
+    struct prepare_report r;
+    struct prepare_options o = options();
+    (void)state;
+    textfolder_fill(text, "a.txt", 5000, 1);
+    assert_int_equal(prepare_run(&o, &r, &e), ERR_ARG);
+    assert_non_null(strstr(e.what, "too little"));
+    assert_true(e.hint[0]);
+    assert_false(dataset_exists(home));
+}
+
+static void nothing_usable_is_refused(void **state)
+{
+    struct prepare_report r;
+    struct prepare_options o = options();
+    (void)state;
+    assert_int_equal(prepare_run(&o, &r, &e), ERR_ARG);
+    assert_non_null(strstr(e.what, "no file"));
+    scratch_write(text, "junk", "a\0b", 3);
+    assert_int_equal(prepare_run(&o, &r, &e), ERR_ARG);
+    assert_non_null(strstr(e.what, "no usable text"));
+}
+
+static void the_text_of_a_described_run_cannot_change(void **state)
+{
+    struct prepare_report r;
+    struct prepare_options o = options();
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    assert_int_equal(mkdir(home, 0700), 0);
+    scratch_write(home, "run.potluck", "x", 1);
+    assert_int_equal(prepare_run(&o, &r, &e), ERR_WRONG_STATE);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(text_becomes_tokenizer_shards_and_a_list),
+        CASE(the_same_text_gives_the_same_bytes),
+        CASE(what_is_not_used_is_told_and_counted),
+        CASE(too_little_text_is_refused_with_its_size),
+        CASE(nothing_usable_is_refused),
+        CASE(the_text_of_a_described_run_cannot_change),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
