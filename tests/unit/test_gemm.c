@@ -75,7 +75,7 @@ static void gemm_matches_the_oracle_for_every_kind_and_shape(void **state)
     pool_destroy(pool);
 }
 
-/* Hammers concurrent calls: OpenBLAS' serial flavour fails this within a few products. */
+/* Many concurrent calls. On an idle machine OpenBLAS' serial flavour fails this; see decision 3. */
 static void gemm_gives_the_same_bits_on_one_to_four_threads(void **state)
 {
     (void)state;
