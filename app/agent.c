@@ -89,8 +89,8 @@ static int read_options(int argc, char **argv, struct options *o)
     int64_t quota = DEFAULT_QUOTA_MIB, save = DEFAULT_SAVE_S;
     if (threads > 64) threads = 64;
     int c;
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) !=
-           -1) { /* NOLINT(concurrency-mt-unsafe) */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
         case OPT_HOME: o->home = optarg; break;
         case OPT_JOIN: o->join = optarg; break;

@@ -134,38 +134,46 @@ static int take_option(int argc, char **argv, int *i, const struct word *w, stru
     return usage(e, "unknown option", arg);
 }
 
+/* A command, or its argument. */
+static int take_word(const char *arg, const struct word **w, struct cmdline *c, struct err *e)
+{
+    if (!*w) {
+        *w = find_word(arg);
+        if (!*w) return usage(e, "there is no command", arg);
+        c->command = (*w)->command;
+        return OK;
+    }
+    if (!*(*w)->args || c->source) return usage(e, "one argument too many:", arg);
+    c->source = arg;
+    return OK;
+}
+
+static bool is_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
 int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
 {
     struct cmdline c = {.command = CMDLINE_SCREEN};
     const struct word *w = NULL;
-    for (int i = 1; i < argc; i++) {
+    int rc = OK;
+    bool is_done = false;
+    for (int i = 1; i < argc && rc == OK && !is_done; i++) {
         const char *arg = argv[i];
-        if (strcmp(arg, "--version") == 0) {
-            c.command = CMDLINE_VERSION;
-            break;
-        }
-        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
+        if (strcmp(arg, "--version") == 0 || is_help(arg)) {
             c.source = w ? w->name : NULL;
-            c.command = CMDLINE_HELP;
-            break;
-        }
-        if (arg[0] == '-' && arg[1]) {
-            int rc = take_option(argc, argv, &i, w, &c, e);
-            if (rc != OK) return rc;
-        } else if (!w) {
-            w = find_word(arg);
-            if (!w) return usage(e, "there is no command", arg);
-            c.command = w->command;
-            if (w->command == CMDLINE_AGENT) {
-                c.i_rest = i + 1;
-                break;
-            }
-        } else if (*w->args && !c.source) {
-            c.source = arg;
+            c.command = is_help(arg) ? CMDLINE_HELP : CMDLINE_VERSION;
+            is_done = true;
+        } else if (arg[0] == '-' && arg[1]) {
+            rc = take_option(argc, argv, &i, w, &c, e);
         } else {
-            return usage(e, "one argument too many:", arg);
+            rc = take_word(arg, &w, &c, e);
+            c.i_rest = i + 1;
+            is_done = c.command == CMDLINE_AGENT;
         }
     }
+    if (rc != OK) return rc;
     if (w && c.command == w->command && w->needs_arg && !c.source)
         return usage(e, "say what to join: potluck join", w->args);
     *ret = c;

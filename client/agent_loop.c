@@ -37,6 +37,7 @@ void agent_gone(struct agent *a, enum intent_kind why)
         close_all(a);
         return;
     }
+    a->stopped = (struct err){0};
     log_info("the run was left; your key and receipts are kept");
     agent_run_end(a);
     control_changed(a->control);

@@ -45,29 +45,27 @@ struct agent {
     struct agent_machine machine;
     uint64_t n_seconds;
     uint64_t seq; /* of views */
-    bool is_ending;
-    int n_closing;
 
-    /* The joined run; everything below is NULL or zero without one. */
-    bool has_run;
+    /* The joined run; all of it is NULL or zero without one. */
     struct rundesc *run;
     char run_dir[PATH_CAP], cache_dir[PATH_CAP], note_path[PATH_CAP], wish_path[PATH_CAP];
     char receipts_path[PATH_CAP], history_path[PATH_CAP];
     struct work *work;
     struct wire *wire;
-    bool is_open;       /* the trainer is there and the session has started */
     struct err stopped; /* code != OK: the trainer could not be started */
     struct session session;
-    struct journal_wish wish; /* as persisted */
     struct work_progress progress;
     struct agent_times times;
     struct history *history;
-    bool is_saving_history;
     struct receipts_count counted; /* receipts of earlier processes */
     struct msg_peers *peers;
     struct msg_credits *credits;
-    int64_t paused_at_ms; /* when the gate closed; 0: open or parked */
-    double last_loss;
+    int64_t paused_at_ms;     /* when the gate closed; 0: open or parked */
+    struct journal_wish wish; /* as persisted */
+    bool has_run;
+    bool is_open; /* the trainer is there and the session has started */
+    bool is_saving_history;
+    bool is_ending;
 };
 
 /* agent_run.c: one run from joining to leaving. */

@@ -114,8 +114,8 @@ static int use_address(struct wire *w, uint32_t i, struct err *e)
 
 static struct call *add_call(struct wire *w, enum purpose purpose)
 {
-    struct call *k = xmalloc(sizeof *k);
-    memset(k, 0, sizeof *k);
+    struct call *k = alloc_zero(1, sizeof *k);
+    check(k != NULL); /* a few hundred bytes: without them nothing can be asked any more */
     k->wire = w;
     k->purpose = purpose;
     k->next = w->calls;
@@ -369,14 +369,14 @@ static void end_look(struct call *k, const struct link_reply *reply)
     *(is_peers ? &w->is_looking_peers : &w->is_looking_credits) = false;
     if (reply->code != OK || reply->status != 200 || w->is_closing) return;
     if (is_peers) {
-        struct msg_peers *m = xmalloc(sizeof *m);
-        if (msg_peers_decode(reply->body, reply->n_body, m, NULL) == OK)
+        struct msg_peers *m = alloc_zero(1, sizeof *m);
+        if (m && msg_peers_decode(reply->body, reply->n_body, m, NULL) == OK)
             w->config.on_peers(m, w->config.ctx);
         free(m);
         return;
     }
-    struct msg_credits *m = xmalloc(sizeof *m);
-    if (msg_credits_decode(reply->body, reply->n_body, m, NULL) == OK)
+    struct msg_credits *m = alloc_zero(1, sizeof *m);
+    if (m && msg_credits_decode(reply->body, reply->n_body, m, NULL) == OK)
         w->config.on_credits(m, w->config.ctx);
     free(m);
 }
@@ -477,8 +477,8 @@ static int build_manifest(struct wire *w, const struct session_action *a, const 
 {
     int rc = load_payload(w, s, e);
     if (rc != OK) return rc;
-    struct msg_manifest *m = xmalloc(sizeof *m);
-    memset(m, 0, sizeof *m);
+    struct msg_manifest *m = alloc_zero(1, sizeof *m);
+    if (!m) return err_set(e, ERR_NOMEM, 0, "no memory for the manifest");
     m->run = w->config.run->id;
     m->contributor = w->config.key->pub;
     memcpy(m->id, a->id, sizeof m->id);
@@ -574,7 +574,8 @@ static void stillborn_due(uv_timer_t *t)
 
 static void fail_later(struct wire *w, struct call *k, const struct err *e)
 {
-    struct stillborn *b = xmalloc(sizeof *b);
+    struct stillborn *b = alloc_zero(1, sizeof *b);
+    check(b != NULL);
     b->call = k;
     b->err = *e;
     uv_timer_init(w->config.loop, &b->timer);

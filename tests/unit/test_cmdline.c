@@ -1,0 +1,121 @@
+#include <string.h>
+
+#include "app/cmdline.h"
+#include "tests/check.h"
+
+#define PARSE(c, e, ...) parse((char *[]){(char[]){"potluck"}, __VA_ARGS__, NULL}, c, e)
+#define A(text)                                                                                    \
+    (char[])                                                                                       \
+    {                                                                                              \
+        text                                                                                       \
+    }
+
+static int parse(char **argv, struct cmdline *c, struct err *e)
+{
+    int argc = 0;
+    while (argv[argc])
+        argc++;
+    return cmdline_parse(argc, argv, c, e);
+}
+
+static void cmdline_without_words_is_the_screen(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    char *argv[] = {A("potluck"), NULL};
+    assert_int_equal(cmdline_parse(1, argv, &c, NULL), OK);
+    assert_int_equal(c.command, CMDLINE_SCREEN);
+    assert_null(c.home);
+}
+
+static void cmdline_takes_home_before_and_after_the_command(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    assert_int_equal(PARSE(&c, NULL, A("--home"), A("/h"), A("status"), A("--json")), OK);
+    assert_int_equal(c.command, CMDLINE_STATUS);
+    assert_string_equal(c.home, "/h");
+    assert_true(c.is_json);
+    assert_int_equal(PARSE(&c, NULL, A("pause"), A("--home=/x")), OK);
+    assert_string_equal(c.home, "/x");
+}
+
+static void cmdline_join_wants_something_to_join(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    struct err e = {0};
+    assert_int_equal(PARSE(&c, &e, A("join")), ERR_ARG);
+    assert_non_null(strstr(e.what, "FILE|LINK"));
+    assert_int_equal(PARSE(&c, NULL, A("join"), A("run.potluck"), A("--name"), A("ana")), OK);
+    assert_string_equal(c.source, "run.potluck");
+    assert_string_equal(c.name, "ana");
+    assert_int_equal(PARSE(&c, NULL, A("join"), A("a"), A("b")), ERR_ARG);
+}
+
+static void cmdline_leaves_the_rest_to_the_agent(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    assert_int_equal(PARSE(&c, NULL, A("agent"), A("--threads"), A("3")), OK);
+    assert_int_equal(c.command, CMDLINE_AGENT);
+    assert_int_equal(c.i_rest, 2);
+}
+
+static void cmdline_refuses_what_it_does_not_know(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    struct err e = {0};
+    assert_int_equal(PARSE(&c, &e, A("bogus")), ERR_ARG);
+    assert_string_equal(e.what, "there is no command 'bogus'");
+    assert_int_equal(PARSE(&c, &e, A("--bogus")), ERR_ARG);
+    assert_int_equal(PARSE(&c, &e, A("pause"), A("--dump"), A("80x24")), ERR_ARG);
+    assert_int_equal(PARSE(&c, &e, A("status"), A("--home")), ERR_ARG);
+    assert_int_equal(PARSE(&c, &e, A("status"), A("--json=1")), ERR_ARG);
+    assert_int_equal(PARSE(&c, &e, A("screen"), A("--time"), A("soon")), ERR_ARG);
+}
+
+static void cmdline_help_names_every_command_and_exit_code(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"screen", "join",  "status", "pause", "resume",
+                                        "finish", "leave", "stop",   "agent", "help"};
+    struct buf b = {0};
+    assert_int_equal(cmdline_help(NULL, &b, NULL), OK);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        assert_non_null(strstr(buf_str(&b), words[i]));
+        struct buf one = {0};
+        assert_int_equal(cmdline_help(words[i], &one, NULL), OK);
+        assert_non_null(strstr(buf_str(&one), "--home"));
+        buf_deinit(&one);
+    }
+    assert_non_null(strstr(buf_str(&b), "5 no agent runs"));
+    assert_int_equal(cmdline_help("bogus", &b, NULL), ERR_NOTFOUND);
+    buf_deinit(&b);
+}
+
+static void cmdline_asks_for_help_and_version_anywhere(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    assert_int_equal(PARSE(&c, NULL, A("join"), A("--help")), OK);
+    assert_int_equal(c.command, CMDLINE_HELP);
+    assert_string_equal(c.source, "join");
+    assert_int_equal(PARSE(&c, NULL, A("--version")), OK);
+    assert_int_equal(c.command, CMDLINE_VERSION);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cmdline_without_words_is_the_screen),
+        cmocka_unit_test(cmdline_takes_home_before_and_after_the_command),
+        cmocka_unit_test(cmdline_join_wants_something_to_join),
+        cmocka_unit_test(cmdline_leaves_the_rest_to_the_agent),
+        cmocka_unit_test(cmdline_refuses_what_it_does_not_know),
+        cmocka_unit_test(cmdline_help_names_every_command_and_exit_code),
+        cmocka_unit_test(cmdline_asks_for_help_and_version_anywhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
