@@ -6,7 +6,7 @@
 
 #include "tests/sim/sim_world.h"
 
-enum { CRASH_HOST, CRASH_PEER, INTENT, CUT, ADDRESS, N_ACCIDENTS };
+enum { CRASH_HOST, CRASH_PEER, INTENT, CUT, ADDRESS, FREEZE, N_ACCIDENTS };
 
 /* One of three seeds has none of this accident, the others a frequency between lo and hi. */
 static int64_t every(struct sim_world *w, int64_t lo, int64_t hi)
@@ -48,6 +48,7 @@ void sim_fault_plan(struct sim_world *w)
     p->intent_every_ms = every(w, 3000, 40000);
     p->cut_every_ms = every(w, 2000, 20000);
     p->down_every_ms = every(w, 10000, 60000);
+    p->freeze_every_ms = every(w, 10000, 60000);
 }
 
 static void plan_next(struct sim_world *w, uint64_t which, int64_t every_ms)
@@ -62,7 +63,7 @@ static int64_t every_of(const struct sim_world *w, uint64_t which)
     const int64_t ms[N_ACCIDENTS] = {
         [CRASH_HOST] = w->plan.crash_every_ms, [CRASH_PEER] = w->plan.crash_every_ms,
         [INTENT] = w->plan.intent_every_ms,    [CUT] = w->plan.cut_every_ms,
-        [ADDRESS] = w->plan.down_every_ms,
+        [ADDRESS] = w->plan.down_every_ms,     [FREEZE] = w->plan.freeze_every_ms,
     };
     return which < N_ACCIDENTS ? ms[which] : 0;
 }
@@ -100,6 +101,19 @@ static void ask(struct sim_world *w, struct sim_peer *p)
     sim_peer_intent(w, p, all[rng_below(&w->rng, sizeof all / sizeof *all)]);
 }
 
+/* Up to four minutes: longer than every time-out but the one for a big download. */
+static void freeze(struct sim_world *w, struct sim_peer *p)
+{
+    int64_t until = w->now + sim_world_between(w, 500, sim_world_chance(w, 0.5) ? 5000 : 240000);
+    if (w->host.is_up && sim_world_chance(w, 0.3)) {
+        sim_world_say(w, "host stands still for %.1f s", (double)(until - w->now) / 1000);
+        w->host.frozen_until_ms = until;
+    } else if (p->is_up) {
+        sim_world_say(w, "peer %u stands still for %.1f s", p->i, (double)(until - w->now) / 1000);
+        p->frozen_until_ms = until;
+    }
+}
+
 void sim_fault_next(struct sim_world *w, uint64_t which)
 {
     if (w->is_calm) return;
@@ -115,6 +129,7 @@ void sim_fault_next(struct sim_world *w, uint64_t which)
         w->is_down[0] = sim_world_chance(w, 0.5);
         w->is_down[1] = !w->is_down[0] && sim_world_chance(w, 0.5);
         break;
+    case FREEZE: freeze(w, p); break;
     default: break;
     }
     plan_next(w, which, every_of(w, which));

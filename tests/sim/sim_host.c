@@ -441,6 +441,7 @@ void sim_host_crash(struct sim_world *w)
     sim_world_say(w, "host crashes in round %" PRIu64 " (%s)", h->round.round,
                   round_state_word(h->round.state));
     h->is_up = false;
+    h->frozen_until_ms = 0;
     h->life++;
     h->n_crashes++;
     h->n_calls = 0;

@@ -354,6 +354,7 @@ void sim_peer_crash(struct sim_world *w, struct sim_peer *p)
     if (!p->is_up) return;
     sim_world_say(w, "peer %u crashes (%s)", p->i, session_state_name(p->session.state));
     p->is_up = false;
+    p->frozen_until_ms = 0;
     p->life++;
     p->n_crashes++;
     sim_disk_crash(&p->disk, &w->rng);

@@ -154,6 +154,32 @@ static bool is_for_living(const struct sim_world *w, const struct sim_event *ev)
     return false;
 }
 
+/* A process that stands still finds everything later, in the order in which it came. */
+static bool is_frozen(struct sim_world *w, struct sim_event *ev)
+{
+    int64_t until = 0;
+    switch (ev->kind) {
+    case SIM_EV_REQUEST:
+    case SIM_EV_HOLD:
+    case SIM_EV_HOST_WORK:
+    case SIM_EV_HOST_TICK: until = w->host.frozen_until_ms; break;
+    case SIM_EV_REPLY:
+    case SIM_EV_PEER_TICK:
+    case SIM_EV_PEER_STEP:
+    case SIM_EV_PEER_WORK: until = w->peers[ev->who].frozen_until_ms; break;
+    case SIM_EV_HOST_START:
+    case SIM_EV_PEER_START:
+    case SIM_EV_FAULT:
+    case SIM_EV_CALM: break;
+    }
+    if (until <= w->now) return false;
+    struct sim_event *later = sim_world_push(w, until - w->now, ev->kind, ev->who, ev->life);
+    later->number = ev->number;
+    later->data = ev->data;
+    ev->data = NULL;
+    return true;
+}
+
 static void happen(struct sim_world *w, struct sim_event *ev)
 {
     struct sim_peer *p = &w->peers[ev->who];
@@ -263,7 +289,7 @@ bool sim_world_run(struct sim_world *w, const struct sim_options *o)
             break;
         }
         w->now = ev.at_ms;
-        if (is_for_living(w, &ev)) {
+        if (is_for_living(w, &ev) && !is_frozen(w, &ev)) {
             w->n_events++;
             happen(w, &ev);
             fold_states(w, &ev);

@@ -130,6 +130,7 @@ struct sim_host {
     struct key key;
     struct round round;
     struct sim_disk disk;
+    int64_t frozen_until_ms; /* stands still; what arrives waits */
     float *base;
     uint64_t base_round;
     uint64_t next_req, tick_gen;
@@ -169,6 +170,7 @@ struct sim_peer {
     uint32_t stage;
     uint64_t work_gen, tick_gen;
     bool is_gated, is_halted;
+    int64_t frozen_until_ms; /* a laptop whose lid is closed */
     struct sim_call_out calls[8];
     uint32_t n_calls;
     uint32_t dropped[16]; /* tags whose answers nobody waits for any more */
@@ -190,7 +192,7 @@ struct sim_plan {
     double loss_frac, dup_frac, flip_frac; /* of messages */
     double disk_frac;                      /* of the host's writes that fail */
     double crash_frac;                     /* of actions after which the power goes */
-    int64_t crash_every_ms, intent_every_ms, cut_every_ms, down_every_ms;
+    int64_t crash_every_ms, intent_every_ms, cut_every_ms, down_every_ms, freeze_every_ms;
 };
 
 struct sim_options {
