@@ -90,8 +90,11 @@ static int check_flavour(int parallel)
 static void open_once(void)
 {
     const char *core = core_type();
-    if (core) setenv("OPENBLAS_CORETYPE", core, 0); /* the person's own choice wins */
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);         /* else it starts threads while loading */
+    /* The person's own core type wins. One thread, else it starts some while loading. Changing the
+     * environment is safe while no other thread reads it: gemm.h says when to call.
+     */
+    if (core) setenv("OPENBLAS_CORETYPE", core, 0); /* NOLINT(concurrency-mt-unsafe) */
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);         /* NOLINT(concurrency-mt-unsafe) */
     void *lib = open_library();
     char *(*config)(void) = NULL;
     char *(*corename)(void) = NULL;

@@ -29,9 +29,11 @@ struct gemm_job {
     uint32_t lda, ldb, ldc;
 };
 
-/* Find and prepare the BLAS library; call before any product, any thread, as often as you like.
- * Chooses OpenBLAS' core type when the library does not know this processor (see
- * docs/decisions/0003-blas.md). ERR_NOTFOUND with the package to install.
+/* Find and prepare the BLAS library; call before any product, as often as you like. The first call
+ * sets environment variables for the library, so a program with threads makes it early in main,
+ * before the others start (trainer_create calls it too). Chooses OpenBLAS' core type when the
+ * library does not know this processor: docs/decisions/0003-blas.md. ERR_NOTFOUND or ERR_VERSION,
+ * with the package to install.
  */
 int gemm_init(struct err *e) MUST_CHECK;
 

@@ -7,4 +7,4 @@
 #include "engine/gemm.h"
 
 /* C = alpha * A B (+ C when add), each element summed in order of k in fp32. */
-void gemm_ref_small(const struct gemm_job *j, float alpha);
+void gemm_ref_small(const struct gemm_job *g, float alpha);

@@ -17,7 +17,7 @@ struct gradcheck gradcheck_run(gradcheck_fn f, void *ctx, float *x, const float 
     double top = 0;
     for (uint64_t i = 0; i < n; i++)
         top = fmax(top, fabs((double)grad[i]));
-    uint64_t stride = n > max_checked ? n / max_checked : 1;
+    uint64_t stride = max_checked && n > max_checked ? n / max_checked : 1;
     for (uint64_t i = 0; i < n; i += stride) {
         const float kept = x[i];
         x[i] = (float)((double)kept + step);

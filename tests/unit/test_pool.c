@@ -131,7 +131,8 @@ static int others_sleep(void)
     int all = 1;
     DIR *d = opendir("/proc/self/task");
     assert_non_null(d);
-    for (struct dirent *x = readdir(d); x; x = readdir(d)) {
+    struct dirent *x = NULL;
+    while ((x = readdir(d))) { /* NOLINT(concurrency-mt-unsafe): nobody else reads d */
         char path[300];
         char line[256] = {0};
         if (x->d_name[0] == '.' || atoi(x->d_name) == gettid()) continue;

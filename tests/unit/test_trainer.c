@@ -183,8 +183,7 @@ static void trainer_loss_falls_on_a_tiny_text_within_fifty_steps(void **state)
 
 static void save_path(char *dst, size_t cap)
 {
-    const char *tmp = getenv("TMPDIR");
-    snprintf(dst, cap, "%s/potluck-trainer-%d", tmp ? tmp : "/tmp", (int)getpid());
+    snprintf(dst, cap, "/tmp/potluck-trainer-%d", (int)getpid());
 }
 
 /* Weights, moments, error feedback: if any one of them were not saved, the second payload or the
