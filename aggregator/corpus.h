@@ -47,7 +47,7 @@ typedef void (*corpus_skip_fn)(enum corpus_fault why, const char *path, const ch
 /* Add a file, or everything below a folder. ERR_NOTFOUND / ERR_IO when the path itself cannot be
  * opened, with a hint.
  */
-int corpus_add(struct corpus *c, const char *path, corpus_skip_fn skip, void *ctx,
+int corpus_add(struct corpus *c, const char *path, corpus_skip_fn fn, void *ctx,
                struct err *e) MUST_CHECK;
 void corpus_sort(struct corpus *c); /* by path, doubles removed */
 void corpus_deinit(struct corpus *c);

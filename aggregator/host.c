@@ -18,26 +18,30 @@
 
 /* ---- requests that wait --------------------------------------------------------------------- */
 
-static void unlink_wait(struct host_wait *w)
+/* Take w out of the list and free it. */
+static void remove_wait(struct host *h, struct host_wait *w)
 {
-    w->prev->next = w->next;
-    w->next->prev = w->prev;
-    free(w);
+    for (struct host_wait **at = &h->waits; *at; at = &(*at)->next) {
+        if (*at != w) continue;
+        *at = w->next;
+        free(w);
+        return;
+    }
 }
 
 static void gone(struct request *r, void *ctx)
 {
+    struct host_wait *w = ctx;
     (void)r;
-    unlink_wait(ctx);
+    remove_wait(w->host, w);
 }
 
 static struct host_wait *add_wait(struct host *h, struct request *r)
 {
     struct host_wait *w = alloc_zero(1, sizeof *w);
     check(w != NULL);
-    *w = (struct host_wait){.host = h, .request = r, .next = h->waits.next, .prev = &h->waits};
-    w->next->prev = w;
-    h->waits.next = w;
+    *w = (struct host_wait){.host = h, .request = r, .next = h->waits};
+    h->waits = w;
     request_on_gone(r, gone, w);
     return w;
 }
@@ -51,10 +55,10 @@ uint64_t host_wait_reply(struct host *h, struct request *r)
 
 static struct request *take_wait(struct host *h, uint64_t req)
 {
-    for (struct host_wait *w = h->waits.next; w != &h->waits; w = w->next) {
+    for (struct host_wait *w = h->waits; w; w = w->next) {
         if (w->is_poll || w->req != req) continue;
         struct request *r = w->request;
-        unlink_wait(w);
+        remove_wait(h, w);
         return r;
     }
     return NULL; /* the peer has gone */
@@ -62,8 +66,11 @@ static struct request *take_wait(struct host *h, uint64_t req)
 
 void host_drop_waits(struct host *h)
 {
-    while (h->waits.next && h->waits.next != &h->waits)
-        unlink_wait(h->waits.next);
+    for (struct host_wait *w = h->waits, *next = NULL; w; w = next) {
+        next = w->next;
+        free(w);
+    }
+    h->waits = NULL;
 }
 
 /* ---- polls ---------------------------------------------------------------------------------- */
@@ -117,14 +124,16 @@ void host_wait_round(struct host *h, struct request *r, uint64_t after)
 /* Answer the polls that know less than there is, or have waited long enough. */
 static void answer_polls(struct host *h, int64_t now)
 {
-    for (struct host_wait *w = h->waits.next; w != &h->waits;) {
-        struct host_wait *next = w->next;
-        if (w->is_poll && (w->after != h->round.round || now >= w->until_ms)) {
-            struct request *r = w->request;
-            unlink_wait(w);
-            reply_round(h, r);
+    for (struct host_wait **at = &h->waits; *at;) {
+        struct host_wait *w = *at;
+        if (!w->is_poll || (w->after == h->round.round && now < w->until_ms)) {
+            at = &w->next;
+            continue;
         }
-        w = next;
+        struct request *r = w->request;
+        *at = w->next;
+        free(w);
+        reply_round(h, r);
     }
 }
 
@@ -139,7 +148,7 @@ static void arm(struct host *h)
 {
     int64_t now = clock_mono_ms();
     int64_t next = round_next_ms(&h->round, now);
-    for (struct host_wait *w = h->waits.next; w != &h->waits; w = w->next)
+    for (const struct host_wait *w = h->waits; w; w = w->next)
         if (w->is_poll && w->until_ms < next) next = w->until_ms;
     if (h->is_stopping || next == INT64_MAX)
         uv_timer_stop(&h->timer);
@@ -391,7 +400,6 @@ int host_open(struct host *h, uv_loop_t *loop, const char *home, uint32_t wait_f
     struct round_actions out;
     uint64_t round = 0;
     *h = (struct host){.loop = loop, .started_ms = clock_mono_ms()};
-    h->waits.next = h->waits.prev = &h->waits;
     uv_mutex_init(&h->val_lock);
     uv_timer_init(loop, &h->timer);
     h->timer.data = h;

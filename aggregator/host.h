@@ -25,7 +25,7 @@
 
 /* A request that waits for the round machine (req) or for the next round (is_poll). */
 struct host_wait {
-    struct host_wait *next, *prev;
+    struct host_wait *next;
     struct host *host;
     struct request *request;
     uint64_t req;
@@ -53,7 +53,7 @@ struct host {
     uv_timer_t timer;
     float *base; /* weights of the open round */
     float *next; /* written by a merge, becomes base when it is published */
-    struct host_wait waits;
+    struct host_wait *waits;
     uint64_t last_req;
     uint32_t n_jobs;
     bool is_stopping;

@@ -35,7 +35,7 @@ typedef void (*valid_done_fn)(const struct store_val *v, void *ctx);
 struct valid;
 
 /* sample is taken over on success. */
-int valid_create(const struct rundesc *run, struct valid_sample *sample, valid_done_fn done,
+int valid_create(const struct rundesc *d, struct valid_sample *sample, valid_done_fn done,
                  void *ctx, struct valid **ret, struct err *e) MUST_CHECK;
 /* Evaluate these weights (copied) as the base of `round`, soon. Any thread. */
 void valid_submit(struct valid *v, uint64_t round, const float *params);

@@ -4,6 +4,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "aggregator/round.h"
@@ -85,7 +86,7 @@ static inline const struct round_action *rig_action(const struct rig *g,
     for (uint32_t i = 0; i < g->out.n; i++)
         if (g->out.a[i].kind == kind) return &g->out.a[i];
     fail_msg("no action of kind %d among %u", (int)kind, g->out.n);
-    return NULL;
+    abort();
 }
 
 static inline bool rig_has(const struct rig *g, enum round_action_kind kind)
