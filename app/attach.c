@@ -30,6 +30,7 @@
 #define NOTE_MS       8000
 #define PLAIN_MS      10000
 #define STOP_MS       3000 /* how long Q waits for the agent's answer */
+#define FROZEN_MAX_MS (INT64_C(1) << 53)
 #define LINE_MAX_LEN  (4u << 20)
 #define RECORDING_MAX ((size_t)256 << 20)
 
@@ -612,6 +613,11 @@ int attach_screen(const struct attach_options *o, struct err *e)
     if (o->graphs && theme_glyphs(o->graphs) < 0) {
         err_set(e, ERR_ARG, 0, "there are no graphs '%s'", o->graphs);
         err_hint(e, "choose braille, blocks or ascii");
+        return ERR_ARG;
+    }
+    if (o->frozen_time_ms < 0 || o->frozen_time_ms > FROZEN_MAX_MS) {
+        err_set(e, ERR_ARG, 0, "that is no time to freeze the clock at");
+        err_hint(e, "give milliseconds since 1970");
         return ERR_ARG;
     }
     choose_locale(o);

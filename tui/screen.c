@@ -376,7 +376,9 @@ static void draw_body(const struct screen_frame *f, enum layout_kind kind)
     }
     switch (f->t->screen) {
     case SCREEN_OVERVIEW:
-        if (kind == LAYOUT_COMPACT)
+        if (!f->t->has_view || (f->v->state == VIEW_IDLE && !f->v->run_name[0]))
+            screen_welcome_draw(f);
+        else if (kind == LAYOUT_COMPACT)
             screen_compact_draw(f);
         else
             screen_overview_draw(f);

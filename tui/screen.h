@@ -25,6 +25,7 @@ void screen_draw(struct screen_frame *f);
 /* One for each file. */
 void screen_overview_draw(const struct screen_frame *f);
 void screen_compact_draw(const struct screen_frame *f); /* Overview below 60 x 16 */
+void screen_welcome_draw(const struct screen_frame *f); /* Overview before there is a run */
 void screen_line_draw(const struct screen_frame *f);    /* anything below 40 x 10 */
 void screen_run_draw(const struct screen_frame *f);
 void screen_peers_draw(const struct screen_frame *f);
