@@ -3,6 +3,13 @@
 #define MARGIN   2
 #define TEXT_MAX 76 /* longer lines are hard to read */
 
+static const char what_happens[] =
+    "Then the agent fetches the model and a share of the text, trains and, after each round, "
+    "sends what was learned. Your own files are never read or sent.";
+static const char what_to_do[] =
+    "This screen keeps asking. If it takes longer than a few seconds, end it with q and look at "
+    "what the agent says:";
+
 /* "" is an empty line. What a newcomer wants to know before anything leaves the computer. */
 static const char *const no_run[] = {
     "This computer takes part in no run yet.",
@@ -10,20 +17,14 @@ static const char *const no_run[] = {
     "potluck join FILE|LINK",
     "takes part in a run; its host gives you the file or the link.",
     "",
-    "Then the agent fetches the model and a share of the text, trains and, "
-    "after each round, sends what was learned. Your own files are never read or sent.",
+    what_happens,
     "",
     "Others see the name you chose and your speed, nothing else.",
     "",
     "p pauses at any moment. Closing this screen changes nothing.",
 };
 static const char *const no_agent[] = {
-    "The agent, which does the work, has not answered yet.",
-    "",
-    "This screen keeps asking. If it takes longer than a few seconds, end it with q and look at "
-    "what the agent says:",
-    "",
-    "potluck agent",
+    "The agent, which does the work, has not answered yet.", "", what_to_do, "", "potluck agent",
 };
 
 void screen_welcome_draw(const struct screen_frame *f)

@@ -63,7 +63,7 @@ static void compare(const char *name, struct buf *frames)
     struct buf want = {0};
     struct err e = {0};
     snprintf(path, sizeof path, "tests/golden/frames/%s.txt", name);
-    if (getenv("POTLUCK_GOLDEN_UPDATE")) {
+    if (getenv("POTLUCK_GOLDEN_UPDATE")) { /* NOLINT(concurrency-mt-unsafe): one thread */
         assert_int_equal(file_mkdirs("tests/golden/frames", &e), OK);
         assert_int_equal(file_replace(path, frames->p, frames->len, 0644, &e), OK);
     }
@@ -145,6 +145,6 @@ int main(void)
         cmocka_unit_test(every_state_says_what_and_why),
         cmocka_unit_test(what_the_screen_itself_has_to_say_is_seen),
     };
-    setlocale(LC_CTYPE, "");
+    setlocale(LC_CTYPE, ""); /* NOLINT(concurrency-mt-unsafe): one thread */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@ static struct canvas c;
 static int setup(void **state)
 {
     (void)state;
-    setlocale(LC_CTYPE, "C.UTF-8");
+    setlocale(LC_CTYPE, "C.UTF-8"); /* NOLINT(concurrency-mt-unsafe): one thread */
     canvas_init(&c, 10, 2, false);
     return 0;
 }

@@ -49,6 +49,6 @@ int main(void)
         cmocka_unit_test(fractions_outside_the_bar_stay_inside),
         cmocka_unit_test(a_narrow_gauge_is_its_number_alone),
     };
-    setlocale(LC_CTYPE, "C.UTF-8");
+    setlocale(LC_CTYPE, "C.UTF-8"); /* NOLINT(concurrency-mt-unsafe): one thread */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

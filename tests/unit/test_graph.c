@@ -179,6 +179,6 @@ int main(void)
         cmocka_unit_test(without_data_it_says_so),
         cmocka_unit_test(any_value_at_any_size_is_drawn_without_harm),
     };
-    setlocale(LC_CTYPE, "C.UTF-8");
+    setlocale(LC_CTYPE, "C.UTF-8"); /* NOLINT(concurrency-mt-unsafe): one thread */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
