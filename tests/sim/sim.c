@@ -130,6 +130,7 @@ int main(int argc, char **argv)
     struct args a = {.from = 1, .n_seeds = 100};
     bool is_good = true;
     int c;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
         case 'n': is_good &= parse_number(optarg, &a.n_seeds); break;

@@ -409,18 +409,21 @@ void sim_host_start(struct sim_world *w)
 {
     struct sim_host *h = &w->host;
     struct round_config c = config_of(w);
-    struct round_stored stored[SIM_MAX_PEERS] = {0};
+    struct round_stored *stored = alloc_zero(SIM_MAX_PEERS, sizeof *stored);
     struct round_actions out;
     struct msg_update last = {0};
     struct err e = {0};
     char name[SIM_DISK_NAME];
     if (!h->base) h->base = alloc_zero(w->table.n_params, sizeof *h->base);
-    check(h->base);
+    check(h->base && stored);
     h->is_up = true;
     memset(h->tokens, 0, sizeof h->tokens);
     h->n_calls = 0;
     load_base(w);
-    if (w->has_failed) return;
+    if (w->has_failed) {
+        free(stored);
+        return;
+    }
     uint64_t n = sim_store_n_rounds(&h->disk);
     struct hash base = sim_world_hash(w, h->base);
     sim_store_number_name(name, "round", n - 1);
@@ -429,6 +432,7 @@ void sim_host_start(struct sim_world *w)
     check(round_init(&h->round, &c, &e) == OK);
     check(round_restore(&h->round, n, &base, &last.update, last.update_bytes, stored, n_stored,
                         w->now, &out, &e) == OK);
+    free(stored);
     sim_world_say(w, "host up (life %u), round %" PRIu64 ", %u stored", h->life, n, n_stored);
     sim_oracle_host_started(w);
     if (!w->has_failed && perform(w, &out, NULL, NULL)) plan_tick(w);

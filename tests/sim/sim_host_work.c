@@ -95,6 +95,7 @@ static void judge(struct sim_world *w, struct sim_job *job)
             return;
         }
     }
+    check(b); /* a manifest names at least one chunk */
     /* The last chunk holds the packed values; those before it are bulk. */
     if (delta_check(&w->table, &w->delta, DELTA_CONTRIBUTION, b->p, b->len, NULL, &e)) {
         job->done.outcome = ROUND_BAD;
@@ -329,7 +330,7 @@ static void stage_write(struct sim_world *w, struct sim_job *job)
     }
     bool is_slow = sim_world_accident(w, 0.05) ||
                    (w->opt.plant == SIM_PLANT_SPLIT_PUBLISH && job->what == ROUND_DO_PUBLISH);
-    schedule(w, job, sim_world_between(w, 0, is_slow ? 3000 : 20));
+    schedule(w, job, sim_world_between(w, 0, is_slow ? 5000 : 20));
 }
 
 void sim_host_work_go_on(struct sim_world *w, struct sim_event *ev)
