@@ -55,6 +55,7 @@ enum {
     TEXT_CHUNK,
     ALONE,
     SWARM,
+    EXACT,
     N_OPTIONS
 };
 
@@ -84,6 +85,7 @@ static const struct option DEFAULTS[N_OPTIONS] = {
     [TEXT_CHUNK] = {"text_chunk", 16384, "tokens of a chunk of text"},
     [ALONE] = {"alone", 1, "1: train one alone for comparison"},
     [SWARM] = {"swarm", 1, "1: train the swarm"},
+    [EXACT] = {"exact", 0, "1: average whole weights, nothing packed: what packing costs"},
 };
 /* clang-format on */
 
@@ -105,7 +107,7 @@ struct result {
     double first_nats; /* a token, untrained */
     double nats;       /* a token, at the end */
     double train_nats; /* mean of the last round */
-    json_t *curve;     /* nats a token after each round */
+    json_t *curve;     /* nats a token along the way */
     uint64_t tokens;   /* trained on, all contributors */
     uint64_t payload_bytes;
     uint64_t update_bytes;
@@ -255,6 +257,7 @@ static struct trainer *make_trainer(const struct bench *b)
     return t;
 }
 
+/* Nats a token on the validation text; measured about eight times in a run and at its end. */
 static double evaluate(const struct bench *b, struct trainer *t)
 {
     struct err e = {0};
@@ -269,6 +272,12 @@ static struct key_pub peer_key(uint32_t i)
     struct key_pub k = {{0}};
     k.b[0] = (uint8_t)(i + 1);
     return k;
+}
+
+static bool is_time(const struct bench *b, uint64_t round)
+{
+    uint64_t every = opt(b, ROUNDS) / 8 > 1 ? opt(b, ROUNDS) / 8 : 1;
+    return (round + 1) % every == 0 || round + 1 == opt(b, ROUNDS);
 }
 
 /* The next batch of contributor i: its sequences number `at` and on in this round. */
@@ -311,6 +320,7 @@ static struct result run_alone(struct bench *b)
         must(trainer_load_weights(eval, trainer_local(t),
                                   (size_t)trainer_table(t)->n_params * sizeof(float), &e),
              &e);
+        if (!is_time(b, round)) continue;
         r.nats = evaluate(b, eval);
         json_array_append_new(r.curve, json_real(r.nats));
     }
@@ -351,6 +361,25 @@ static void exchange(struct bench *b, struct trainer **t, struct result *r)
     buf_deinit(&update);
 }
 
+/* base -= outer_lr * mean of (base - local), all of it, in fp32. */
+static void exchange_exact(struct bench *b, struct trainer **t)
+{
+    struct err e = {0};
+    uint32_t n = opt(b, PEERS);
+    uint64_t n_params = trainer_table(t[0])->n_params;
+    float *next = room(n_params, sizeof *next);
+    const float *base = trainer_weights(t[0]);
+    for (uint64_t j = 0; j < n_params; j++) {
+        double moved = 0;
+        for (uint32_t i = 0; i < n; i++)
+            moved += (double)(base[j] - trainer_local(t[i])[j]);
+        next[j] = (float)((double)base[j] - b->v[OUTER_LR] * moved / n);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        must(trainer_load_weights(t[i], next, n_params * sizeof *next, &e), &e);
+    free(next);
+}
+
 static struct result run_swarm(struct bench *b)
 {
     struct result r = {.curve = json_array()};
@@ -364,7 +393,11 @@ static struct result run_swarm(struct bench *b)
         r.train_nats = 0;
         for (uint32_t i = 0; i < n; i++)
             r.train_nats += inner_phase(b, t[i], i, round) / n;
-        exchange(b, t, &r);
+        if (opt(b, EXACT))
+            exchange_exact(b, t);
+        else
+            exchange(b, t, &r);
+        if (!is_time(b, round)) continue;
         r.nats = evaluate(b, t[0]);
         json_array_append_new(r.curve, json_real(r.nats));
     }
@@ -390,7 +423,7 @@ static json_t *report(const struct bench *b, const struct result *r, bool is_swa
     json_set_u64(o, "tokens", r->tokens);
     json_set_real(o, "seconds", r->seconds);
     json_object_set_new(o, "curve", r->curve);
-    if (!is_swarm) return o;
+    if (!is_swarm || !r->values) return o;
     json_set_real(o, "bytes_per_contribution", (double)r->payload_bytes / contributions);
     json_set_real(o, "bytes_per_update", (double)r->update_bytes / b->v[ROUNDS]);
     json_set_real(o, "bits_per_value", 8.0 * (double)r->payload_bytes / (double)r->values);
