@@ -345,6 +345,7 @@ static void freeze(struct attach *a)
 
 static void on_key(struct attach *a, int key)
 {
+    bool was_frozen = a->tui.is_frozen;
     struct tui_command c = tui_key(&a->tui, key, a->view);
     freeze(a);
     switch (c.kind) {
@@ -354,7 +355,10 @@ static void on_key(struct attach *a, int key)
         term_resize(a->term);
         term_forget(a->term);
         break;
-    case TUI_ASK: send_intent(a, c.intent); break;
+    case TUI_ASK: /* the agent's answer is the news to draw, and soon */
+        send_intent(a, c.intent);
+        if (!was_frozen) return;
+        break;
     case TUI_CLOSE: leave(a); return;
     case TUI_STOP:
         send_intent(a, c.intent);
