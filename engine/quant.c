@@ -62,6 +62,7 @@ static uint32_t threshold(const float *v, uint32_t n, uint32_t k, uint32_t *ret_
     uint16_t count[1u << TOP_BITS] = {0};
     uint32_t cand[4096 + 1]; /* one more: the walk below writes before it decides */
     const unsigned shift = 31 - TOP_BITS;
+    cand[0] = 0;
     for (uint32_t i = 0; i < n; i++)
         count[magnitude(v[i]) >> shift]++;
     uint32_t b = bucket_of(count, 1u << TOP_BITS, &k);

@@ -254,7 +254,7 @@ static struct chance heap_pop(struct encoder *c)
 
 static int make_room(struct encoder *c, size_t n, struct err *e)
 {
-    if (n <= c->cap) return OK;
+    if (c->places && n <= c->cap) return OK;
     if (n >= TOKENIZER_NONE) return err_set(e, ERR_LIMIT, 0, "a word of %zu bytes", n);
     size_t cap = n < 128 ? 128 : n + n / 2;
     free(c->places);

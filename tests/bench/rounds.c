@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -119,7 +120,7 @@ static void must(int rc, const struct err *e)
 {
     if (rc == OK) return;
     fprintf(stderr, "rounds: %s%s%s\n", e->what, e->hint[0] ? "; " : "", e->hint);
-    exit(1);
+    _exit(1);
 }
 
 static void *room(size_t n, size_t size)

@@ -23,7 +23,7 @@ struct shard {
 static void shard_make(struct shard *s, uint32_t vocab_size)
 {
     memset(s, 0, sizeof *s);
-    strcpy(s->dir, "/tmp/potluck-test-data-XXXXXX");
+    snprintf(s->dir, sizeof s->dir, "/tmp/potluck-test-data-XXXXXX");
     assert_non_null(mkdtemp(s->dir));
     snprintf(s->path, sizeof s->path, "%s/shard", s->dir);
     s->tokens = calloc(N, sizeof *s->tokens);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/rng.h"
 #include "engine/pretoken.h"
 #include "tests/check.h"
@@ -7,17 +8,18 @@
 /* Words of text joined by a bar, to compare with one string. */
 static void cuts(const char *text, const char *want)
 {
-    char got[512] = "";
+    struct buf got = {0};
     size_t n = strlen(text);
     size_t at = 0;
     while (at < n) {
         size_t len = pretoken_next((const uint8_t *)text + at, n - at);
         assert_true(len >= 1 && len <= n - at);
-        if (at) strcat(got, "|");
-        strncat(got, text + at, len);
+        if (at) buf_put_u8(&got, '|');
+        buf_put(&got, text + at, len);
         at += len;
     }
-    assert_string_equal(got, want);
+    assert_string_equal(buf_str(&got), want);
+    buf_deinit(&got);
 }
 
 static void words_take_the_space_before_them(void **state)

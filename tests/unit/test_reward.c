@@ -57,7 +57,9 @@ static void every_unit_is_paid_even_at_the_largest_numbers(void **state)
     struct rng r;
     rng_init(&r, 1, 0);
     for (int round = 0; round < 500; round++) {
-        struct reward_share s[40];
+        struct reward_share s[40] = {
+            {{{0}}, 0, 0}
+        };
         uint32_t n = 1 + rng_below(&r, 40);
         uint64_t emission = rng_u64(&r) >> rng_below(&r, 64);
         for (uint32_t i = 0; i < n; i++)
