@@ -188,8 +188,20 @@ static void reply_receipt(struct host *h, struct request *r, const struct round_
     buf_deinit(&jws);
 }
 
+/* Contributors wait for room on our disk, so our own log must say it too; once a minute is enough. */
+static void tell_full_disk(struct host *h)
+{
+    int64_t now = clock_mono_ms();
+    if (h->full_said_ms && now - h->full_said_ms < 60000) return;
+    h->full_said_ms = now;
+    log_warn("the disk of '%s' is full, contributions have to wait; to fix: free some space, "
+             "nothing is lost and work goes on by itself",
+             h->home);
+}
+
 static void reply(struct host *h, const struct round_action *a)
 {
+    if (a->kind == ROUND_DO_REPLY_ERROR && a->status == 507) tell_full_disk(h);
     struct request *r = take_wait(h, a->req);
     if (!r) return;
     if (a->kind == ROUND_DO_REPLY_SLOT) {

@@ -67,6 +67,7 @@ struct host {
     struct buf peers; /* JSON, made anew when older than a second */
     int64_t peers_ms;
     int64_t started_ms;
+    int64_t full_said_ms; /* when the host was last told that its disk is full; 0: never */
 };
 
 /* Load everything under home and restore the round. Errors are for the person who ran serve. */
