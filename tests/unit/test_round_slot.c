@@ -142,6 +142,24 @@ static void a_chunk_is_answered_only_after_it_is_stored(void **state)
     assert_true(rig_has(g, ROUND_DO_REPLY_STORED));
 }
 
+static void a_chunk_that_the_disk_refused_is_not_acknowledged(void **state)
+{
+    struct rig *g = *state;
+    struct msg_reserve r = rig_reserve(g, 1);
+    rig_send_reserve(g, &r);
+    rig_end(g, ROUND_DO_STORE_SLOT, ROUND_OK);
+    char id[MSG_ID_HEX];
+    memcpy(id, rig_action(g, ROUND_DO_REPLY_SLOT)->slot.id, MSG_ID_HEX);
+    rig_send_chunk(g, id, 0, MSG_CHUNK_BYTES);
+    rig_end(g, ROUND_DO_STORE_CHUNK, ROUND_FULL);
+    assert_false(rig_has(g, ROUND_DO_REPLY_STORED));
+    assert_int_equal(rig_status(g), 507);
+    rig_send_chunk(g, id, 0, MSG_CHUNK_BYTES);
+    rig_end(g, ROUND_DO_STORE_CHUNK, ROUND_FAILED);
+    assert_false(rig_has(g, ROUND_DO_REPLY_STORED));
+    assert_int_equal(rig_status(g), 503);
+}
+
 static void a_chunk_outside_the_reservation_is_refused(void **state)
 {
     struct rig *g = *state;
@@ -358,6 +376,7 @@ int main(void)
         CASE(an_unfit_reservation_is_refused_with_its_reason),
         CASE(a_full_run_refuses_newcomers),
         CASE(a_chunk_is_answered_only_after_it_is_stored),
+        CASE(a_chunk_that_the_disk_refused_is_not_acknowledged),
         CASE(a_chunk_outside_the_reservation_is_refused),
         CASE(a_manifest_is_judged_then_stored_then_answered),
         CASE(a_manifest_again_gets_the_same_receipt_and_counts_once),
