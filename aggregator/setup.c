@@ -17,6 +17,9 @@
 #include "base/utf8.h"
 #include "net/tls.h"
 
+/* What a host's schedule assumes of contributors when time, not a count, ends inner phases. */
+#define STEPS_PER_S 4
+
 #define TEXT(f, member, what)                                                                      \
     {                                                                                              \
         f, SETUP_TEXT, offsetof(struct setup, member), sizeof(((struct setup *)0)->member), 0, 0,  \
@@ -80,12 +83,12 @@ void setup_defaults(struct setup *s)
                         .kv_heads = 4,
                         .seq = 128,
                         .batch = 8,
-                        .lr = 2e-3,
+                        .lr = 3e-3,
                         .weight_decay = 0.1,
-                        .warmup_steps = 20,
+                        .warmup_steps = 40,
                         .inner_seconds = 30,
                         .upload_seconds = 30,
-                        .k = 64,
+                        .k = 512,
                         .chunk = 4096,
                         .outer_lr = 1,
                         .min_senders = 2,
@@ -164,9 +167,10 @@ static void fill_in(struct setup *s)
     if (!s->intermediate) s->intermediate = (s->hidden * 8 / 3 + 15) / 16 * 16;
     if (!s->max_inner_steps)
         s->max_inner_steps = s->inner_steps ? s->inner_steps : s->inner_seconds * 100;
-    if (!s->total_steps) /* unknown speed: assume one inner step a second */
+    if (!s->total_steps && !s->rounds) s->total_steps = 100000;
+    if (!s->total_steps) /* speed unknown: assume 4 steps a second; slower ends higher on the curve */
         s->total_steps =
-            s->rounds ? s->rounds * (s->inner_steps ? s->inner_steps : s->inner_seconds) : 100000;
+            s->rounds * (s->inner_steps ? s->inner_steps : s->inner_seconds * STEPS_PER_S);
     if (s->total_steps <= s->warmup_steps) s->warmup_steps = s->total_steps / 10;
     if (!s->seed) {
         rng_secure(&s->seed, sizeof s->seed);

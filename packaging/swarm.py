@@ -15,7 +15,7 @@ import time
 
 # About five million parameters; small enough to learn on two cores while you watch.
 DEMO = {"vocab": 2048, "hidden": 256, "intermediate": 688, "layers": 6, "heads": 8, "kv-heads": 4,
-        "seq": 128, "batch": 4}
+        "seq": 128, "batch": 4, "lr": "3e-3", "warmup-steps": 40}
 # For tests of everything but the learning: a step takes milliseconds.
 TINY = {"vocab": 320, "hidden": 32, "intermediate": 64, "layers": 2, "heads": 4, "kv-heads": 2,
         "seq": 32, "batch": 2}
