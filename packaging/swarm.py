@@ -162,10 +162,13 @@ class Swarm:
 
     def end(self, who, patience_s=15):
         """Ask it to end in order; returns its exit code, or None when it had to be killed."""
-        p = self.processes.pop(who, None)
-        if p is None:
+        if who not in self.processes:
             return 0
-        p.terminate()
+        self.processes[who].terminate()
+        return self.wait(who, patience_s)
+
+    def wait(self, who, patience_s):
+        p = self.processes.pop(who)
         try:
             return p.wait(patience_s)
         except subprocess.TimeoutExpired:
@@ -177,9 +180,10 @@ class Swarm:
         """End everything that was started here: contributors first, then the aggregator."""
         ended = {}
         for p in self.processes.values():
-            p.poll() is None and p.terminate()
+            if p.poll() is None:
+                p.terminate()
         for who in sorted(self.processes, key=lambda w: w == "aggregator"):
-            ended[who] = self.end(who)
+            ended[who] = self.wait(who, 15)
         return ended
 
 
