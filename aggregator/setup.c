@@ -16,9 +16,11 @@
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "net/tls.h"
+#include "record/rundesc.h"
 
-/* What a host's schedule assumes of contributors when time, not a count, ends inner phases. */
-#define STEPS_PER_S 4
+#define MAX_CLAIM       1e6 /* steps of one contribution */
+#define MAX_TOTAL_STEPS 1e9
+#define ENDLESS_STEPS   10000000 /* of the cosine when no end is known: nearly flat for years */
 
 #define TEXT(f, member, what)                                                                      \
     {                                                                                              \
@@ -50,10 +52,10 @@ static const struct setup_option options[] = {
     REAL("lr", lr, 1e-8, 10, "peak learning rate of the inner steps"),
     REAL("weight-decay", weight_decay, 0, 10, "weight decay of AdamW"),
     COUNT("warmup-steps", warmup_steps, 0, 1e9, "inner steps until the peak"),
-    COUNT("total-steps", total_steps, 0, 1e9, "length of the cosine; 0: from --rounds"),
+    COUNT("total-steps", total_steps, 0, MAX_TOTAL_STEPS, "length of the cosine; 0: from --rounds"),
     COUNT("inner-steps", inner_steps, 0, 1e6, "steps of an inner phase; 0: a time budget decides"),
     COUNT("inner-seconds", inner_seconds, 0, 86400, "time budget of an inner phase; 0: steps decide"),
-    COUNT("max-inner-steps", max_inner_steps, 0, 1e6, "most steps one contribution may claim; 0: auto"),
+    COUNT("max-inner-steps", max_inner_steps, 0, MAX_CLAIM, "most steps one contribution may claim; 0: auto"),
     COUNT("upload-seconds", upload_seconds, 1, 86400, "from the inner phase's end to the deadline"),
     COUNT("rounds", rounds, 0, 1e9, "rounds of the run; 0: endless"),
     COUNT("k", k, 1, 4096, "values sent of each chunk"),
@@ -162,15 +164,22 @@ int setup_split(const char *text, char host[SETUP_HOST_CAP], uint16_t *ret_port,
     return OK;
 }
 
+/* Where the contributors' steps of the last round end; see rundesc_schedule_step. */
+static uint64_t schedule_end(const struct setup *s)
+{
+    struct rundesc d = {.inner_steps = (uint32_t)s->inner_steps,
+                        .inner_ms = (uint32_t)s->inner_seconds * 1000};
+    uint64_t n = s->rounds ? rundesc_schedule_step(&d, s->rounds, 0) : ENDLESS_STEPS;
+    return n < MAX_TOTAL_STEPS ? n : (uint64_t)MAX_TOTAL_STEPS;
+}
+
 static void fill_in(struct setup *s)
 {
     if (!s->intermediate) s->intermediate = (s->hidden * 8 / 3 + 15) / 16 * 16;
     if (!s->max_inner_steps)
         s->max_inner_steps = s->inner_steps ? s->inner_steps : s->inner_seconds * 100;
-    if (!s->total_steps && !s->rounds) s->total_steps = 100000;
-    if (!s->total_steps) /* speed unknown: assume 4 steps a second; slower ends higher on the curve */
-        s->total_steps =
-            s->rounds * (s->inner_steps ? s->inner_steps : s->inner_seconds * STEPS_PER_S);
+    if (s->max_inner_steps > MAX_CLAIM) s->max_inner_steps = (uint64_t)MAX_CLAIM;
+    if (!s->total_steps) s->total_steps = schedule_end(s);
     if (s->total_steps <= s->warmup_steps) s->warmup_steps = s->total_steps / 10;
     if (!s->seed) {
         rng_secure(&s->seed, sizeof s->seed);

@@ -24,8 +24,7 @@ int work_state_payload(const char *dir, const struct hash *payload, char dst[PAT
 
 uint64_t work_state_schedule(const struct rundesc *run, uint64_t round, uint32_t i_step)
 {
-    uint64_t per_round = run->inner_steps ? run->inner_steps : run->max_inner_steps;
-    return round * per_round + i_step;
+    return rundesc_schedule_step(run, round, i_step);
 }
 
 /* Payloads that the state just saved does not name are of no more use. */

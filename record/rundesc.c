@@ -399,3 +399,11 @@ uint64_t rundesc_round_ms(const struct rundesc *d)
     uint64_t inner_ms = d->inner_ms ? d->inner_ms : 4ULL * d->upload_ms;
     return inner_ms + d->upload_ms;
 }
+
+uint64_t rundesc_schedule_step(const struct rundesc *d, uint64_t round, uint64_t i_step)
+{
+    uint64_t n =
+        d->inner_steps ? d->inner_steps : (uint64_t)d->inner_ms * RUNDESC_STEPS_PER_S / 1000;
+    if (n == 0) n = 1;
+    return round * n + (i_step < n ? i_step : n - 1);
+}

@@ -83,3 +83,12 @@ int rundesc_invite_format(const struct rundesc_invite *v, char *dst, size_t cap,
  * round is opened_at + rundesc_round_ms(d): inner phase (or 4 x upload_ms when H decides) + upload.
  */
 uint64_t rundesc_round_ms(const struct rundesc *d);
+
+#define RUNDESC_STEPS_PER_S 4 /* of the schedule, when time ends inner phases */
+
+/* Number of inner step i_step of `round` in the schedule of the learning rate, the same for every
+ * contributor whatever its speed: round * S + min(i_step, S - 1). S is inner_steps; when time
+ * decides it is inner_ms * RUNDESC_STEPS_PER_S / 1000, at least 1: who is faster stays at the end
+ * of the round's stretch of the curve, who is slower leaves out the rest of it.
+ */
+uint64_t rundesc_schedule_step(const struct rundesc *d, uint64_t round, uint64_t i_step);

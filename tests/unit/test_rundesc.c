@@ -318,6 +318,21 @@ static void a_round_lasts_inner_phase_and_upload(void **state)
     assert_int_equal(rundesc_round_ms(d), 80000);
 }
 
+static void the_schedule_goes_on_by_rounds_whatever_the_speed(void **state)
+{
+    (void)state;
+    static struct rundesc d = {.inner_steps = 30, .max_inner_steps = 50};
+    assert_int_equal(rundesc_schedule_step(&d, 0, 0), 0);
+    assert_int_equal(rundesc_schedule_step(&d, 2, 5), 65);
+    assert_int_equal(rundesc_schedule_step(&d, 2, 29), 89);
+    assert_int_equal(rundesc_schedule_step(&d, 2, 1000), 89); /* never into the next round's */
+    d = (struct rundesc){.inner_ms = 30000, .max_inner_steps = 3000};
+    assert_int_equal(rundesc_schedule_step(&d, 1, 0), 30 * RUNDESC_STEPS_PER_S);
+    assert_int_equal(rundesc_schedule_step(&d, 1, 3000), 2 * 30 * RUNDESC_STEPS_PER_S - 1);
+    d.inner_ms = 1;
+    assert_int_equal(rundesc_schedule_step(&d, 7, 9), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +346,7 @@ int main(void)
         cmocka_unit_test(an_invite_survives_the_trip_through_text),
         cmocka_unit_test(a_text_that_is_no_invite_is_refused_with_a_sentence),
         cmocka_unit_test(a_round_lasts_inner_phase_and_upload),
+        cmocka_unit_test(the_schedule_goes_on_by_rounds_whatever_the_speed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,24 @@ static void the_last_of_steps_and_seconds_decides(void **state)
     assert_int_equal(s.inner_steps, 0);
 }
 
+static void the_schedule_ends_with_the_last_round(void **state)
+{
+    (void)state;
+    s.rounds = 50;
+    assert_int_equal(setup_check(&s, &e), OK); /* 30 s, 4 steps a second */
+    assert_int_equal(s.total_steps, 50 * 30 * 4);
+    s.total_steps = 0;
+    s.rounds = 0;
+    assert_int_equal(setup_check(&s, &e), OK);
+    assert_int_equal(s.total_steps, 10000000);
+    s.total_steps = s.max_inner_steps = 0;
+    s.rounds = 1000000000;
+    s.inner_seconds = 20000;
+    assert_int_equal(setup_check(&s, &e), OK);
+    assert_int_equal(s.total_steps, 1000000000); /* can be read back */
+    assert_int_equal(s.max_inner_steps, 1000000);
+}
+
 static void a_value_out_of_bounds_is_told_with_them(void **state)
 {
     (void)state;
@@ -111,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(the_defaults_are_a_usable_run),
         CASE(the_last_of_steps_and_seconds_decides),
+        CASE(the_schedule_ends_with_the_last_round),
         CASE(a_value_out_of_bounds_is_told_with_them),
         CASE(choices_that_do_not_fit_together_are_told),
         CASE(addresses_are_taken_apart),
