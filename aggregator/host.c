@@ -425,13 +425,23 @@ int host_open(struct host *h, uv_loop_t *loop, const char *home, uint32_t wait_f
     return rc;
 }
 
+/* In a buffer of its own: a merge found at the restart may be writing h->next by now. */
+static void submit_first(struct host *h)
+{
+    float *params = alloc_zero((size_t)h->table.n_params, sizeof *params);
+    if (!params) {
+        log_warn("no memory to measure the weights of round 0; to fix: free some, serve again");
+        return;
+    }
+    model_init_weights(&h->table, &h->run.model, h->run.init_seed, params);
+    valid_submit(h->valid, 0, params);
+    free(params);
+}
+
 /* Round 0 is what everything is compared with: measured again if it is not on record. */
 void host_start(struct host *h)
 {
-    if (!h->has_val || h->val_first.round != 0) {
-        model_init_weights(&h->table, &h->run.model, h->run.init_seed, h->next);
-        valid_submit(h->valid, 0, h->next);
-    }
+    if (!h->has_val || h->val_first.round != 0) submit_first(h);
     if (h->round.round && (!h->has_val || h->val_last.round != h->round.round))
         valid_submit(h->valid, h->round.round, h->base);
     host_tick(h);
