@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "aggregator/api.h"
@@ -16,11 +18,10 @@
 #include "base/file.h"
 #include "base/log.h"
 
-#define N_SIGNALS 2
-
 struct serve {
     uv_loop_t loop;
-    uv_signal_t signals[N_SIGNALS];
+    uv_poll_t signals;
+    int signal_fd; /* -1: not open */
     struct host host;
 };
 
@@ -39,17 +40,23 @@ static int lock_home(const char *home, struct err *e)
     return ERR_WRONG_STATE;
 }
 
-static void on_signal(uv_signal_t *s, int number)
+static void stop(struct serve *v, int number)
 {
-    struct serve *v = s->data;
     struct host *h = &v->host;
-    if (h->is_stopping) return;
     log_info("%s: finishing what is under way", number == SIGINT ? "interrupted" : "asked to stop");
     h->is_stopping = true;
     uv_close((uv_handle_t *)&h->timer, NULL);
-    for (int i = 0; i < N_SIGNALS; i++)
-        uv_close((uv_handle_t *)&v->signals[i], NULL);
+    uv_close((uv_handle_t *)&v->signals, NULL);
     server_close(h->server, NULL, NULL);
+}
+
+static void on_signal(uv_poll_t *p, int status, int events)
+{
+    struct serve *v = p->data;
+    struct signalfd_siginfo info;
+    (void)events;
+    if (status != 0 || read(v->signal_fd, &info, sizeof info) != sizeof info) return;
+    stop(v, (int)info.ssi_signo);
 }
 
 static int listen_on(struct serve *v, const struct serve_options *o, struct err *e)
@@ -72,16 +79,23 @@ static int listen_on(struct serve *v, const struct serve_options *o, struct err 
     return rc;
 }
 
+/* The signals are blocked for good, before there are threads, and read from a descriptor: the first
+ * one begins the end, and a second one can no longer kill what is being finished.
+ */
 static int watch_signals(struct serve *v, struct err *e)
 {
-    static const int numbers[N_SIGNALS] = {SIGTERM, SIGINT};
-    for (int i = 0; i < N_SIGNALS; i++) {
-        uv_signal_init(&v->loop, &v->signals[i]);
-        v->signals[i].data = v;
-        int rc = uv_signal_start(&v->signals[i], on_signal, numbers[i]);
-        if (rc) return err_set(e, ERR_IO, -rc, "cannot watch for signals");
-    }
-    return OK;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+        return err_set(e, ERR_IO, 0, "cannot hold back signals");
+    v->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (v->signal_fd < 0) return err_set(e, ERR_IO, errno, "cannot watch for signals");
+    uv_poll_init(&v->loop, &v->signals, v->signal_fd);
+    v->signals.data = v;
+    int rc = uv_poll_start(&v->signals, UV_READABLE, on_signal);
+    return rc ? err_set(e, ERR_IO, -rc, "cannot watch for signals") : OK;
 }
 
 static int tell_port(const struct serve *v, const struct serve_options *o, struct err *e)
@@ -113,16 +127,15 @@ static void abandon(struct serve *v)
         uv_walk(&v->loop, close_walk, NULL);
     if (v->host.server) {
         uv_close((uv_handle_t *)&v->host.timer, NULL);
-        for (int i = 0; i < N_SIGNALS; i++)
-            if (v->signals[i].data) uv_close((uv_handle_t *)&v->signals[i], NULL);
+        uv_close((uv_handle_t *)&v->signals, NULL);
     }
     uv_run(&v->loop, UV_RUN_DEFAULT);
 }
 
 static int start(struct serve *v, const struct serve_options *o, struct err *e)
 {
-    int rc = host_open(&v->host, &v->loop, o->home, o->wait_for, e);
-    if (rc == OK) rc = watch_signals(v, e);
+    int rc = watch_signals(v, e);
+    if (rc == OK) rc = host_open(&v->host, &v->loop, o->home, o->wait_for, e);
     if (rc == OK) rc = listen_on(v, o, e);
     if (rc == OK) rc = tell_port(v, o, e);
     return rc;
@@ -140,6 +153,7 @@ int serve_run(const struct serve_options *o, struct err *e)
     struct serve *v = alloc_zero(1, sizeof *v);
     if (!v) return err_set(e, ERR_NOMEM, 0, "no memory for the server");
     uv_loop_init(&v->loop);
+    v->signal_fd = -1;
     rc = start(v, o, e);
     if (rc == OK) {
         host_start(&v->host);
@@ -150,6 +164,7 @@ int serve_run(const struct serve_options *o, struct err *e)
     }
     host_close(&v->host);
     uv_loop_close(&v->loop);
+    if (v->signal_fd >= 0) close(v->signal_fd);
     free(v);
     return rc;
 }
