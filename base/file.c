@@ -97,18 +97,32 @@ int file_read(const char *path, size_t max, struct buf *out, struct err *e)
     return rc ? rc : buf_ok(out, e);
 }
 
+/* One folder; when it is new, its name is made durable in the folder above. */
+static int make_dir(const char *dir, struct err *e)
+{
+    char above[PATH_CAP];
+    if (mkdir(dir, 0700) == 0) {
+        if (path_dirname(above, dir))
+            return err_set(e, ERR_LIMIT, 0, "the path '%.80s...' is too long", dir);
+        return file_sync_dir(above, e);
+    }
+    return errno == EEXIST ? OK : file_error(e, errno, "create folder", dir);
+}
+
 int file_mkdirs(const char *path, struct err *e)
 {
     char dir[PATH_CAP];
+    int rc = OK;
     if (path_format(dir, "%s", path))
         return err_set(e, ERR_LIMIT, 0, "the path '%.80s...' is too long", path);
-    for (char *p = dir + 1; *p; p++) {
+    for (char *p = dir + 1; rc == OK && *p; p++) {
         if (*p != '/') continue;
         *p = 0;
-        if (mkdir(dir, 0700) && errno != EEXIST) return file_error(e, errno, "create folder", dir);
+        rc = make_dir(dir, e);
         *p = '/';
     }
-    if (mkdir(dir, 0700) && errno != EEXIST) return file_error(e, errno, "create folder", dir);
+    if (rc == OK) rc = make_dir(dir, e);
+    if (rc != OK) return rc;
     struct stat st = {0};
     if (stat(dir, &st) || !S_ISDIR(st.st_mode))
         return err_set(e, ERR_IO, 0, "'%s' exists and is not a folder", dir);
