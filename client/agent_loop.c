@@ -1,5 +1,6 @@
 #include "client/agent_loop.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,24 @@
 
 /* --- the end: run, control socket, handles; then the loop has nothing left to do ------------------- */
 
+/* Asked once is enough: a second SIGTERM or Ctrl+C must not kill what is saving. libuv gives a signal
+ * back to its default, which is death, when its last watcher closes; so the two are held back until
+ * they are ignored.
+ */
+static void close_signals(struct agent *a)
+{
+    sigset_t both, before;
+    sigemptyset(&both);
+    sigaddset(&both, SIGINT);
+    sigaddset(&both, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &both, &before);
+    uv_close((uv_handle_t *)&a->sigint, NULL);
+    uv_close((uv_handle_t *)&a->sigterm, NULL);
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 static void close_all(struct agent *a)
 {
     if (a->is_ending) return;
@@ -26,8 +45,7 @@ static void close_all(struct agent *a)
     uv_close((uv_handle_t *)&a->wake, NULL);
     uv_close((uv_handle_t *)&a->tick, NULL);
     uv_close((uv_handle_t *)&a->second, NULL);
-    uv_close((uv_handle_t *)&a->sigint, NULL);
-    uv_close((uv_handle_t *)&a->sigterm, NULL);
+    close_signals(a);
 }
 
 void agent_gone(struct agent *a, enum intent_kind why)
