@@ -54,16 +54,19 @@ static void relax(void)
 #endif
 }
 
+void pool_wait(struct pool *p)
+{
+    if (atomic_load_explicit(&p->gate, memory_order_acquire) != POOL_PAUSE) return;
+    pthread_mutex_lock(&p->lock);
+    while (atomic_load(&p->gate) == POOL_PAUSE)
+        pthread_cond_wait(&p->open, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
 bool pool_go(struct pool *p)
 {
+    pool_wait(p);
     int gate = atomic_load_explicit(&p->gate, memory_order_acquire);
-    if (gate == POOL_PAUSE) {
-        pthread_mutex_lock(&p->lock);
-        while (atomic_load(&p->gate) == POOL_PAUSE)
-            pthread_cond_wait(&p->open, &p->lock);
-        pthread_mutex_unlock(&p->lock);
-        gate = atomic_load(&p->gate);
-    }
     if (gate == POOL_CANCEL && !atomic_load(&p->protect)) atomic_store(&p->cancelled, true);
     return !atomic_load_explicit(&p->cancelled, memory_order_relaxed);
 }

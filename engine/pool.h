@@ -49,5 +49,10 @@ void pool_run(struct pool *p, uint32_t n, pool_fn fn, void *ctx);
 /* Inside a piece, between parts: sleeps while paused. false: cancelled, return at once. */
 bool pool_go(struct pool *p);
 
+/* Owner thread, between blocks of work outside pool_run (hashing, writing a file): sleeps while
+ * paused; goes on at RUN and at CANCEL. What it stands in is never given up half done.
+ */
+void pool_wait(struct pool *p);
+
 /* Time the gate has been shut so far, on the monotonic clock. */
 int64_t pool_paused_ns(struct pool *p);

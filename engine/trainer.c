@@ -18,6 +18,9 @@
 #include "engine/sched.h"
 #include "engine/trainer_state.h"
 
+/* Weights handled between two looks at the gate where no pool works: 1 MiB, some milliseconds. */
+#define BLOCK (UINT64_C(1) << 18)
+
 struct trainer {
     struct model_config model;
     struct train_params params;
@@ -31,6 +34,12 @@ struct trainer {
     double *norm_parts;
     char class_text[384];
 };
+
+/* Long walks over the weights stand still at the gate, block by block. */
+static void wait_at_gate(void *ctx)
+{
+    pool_wait(ctx);
+}
 
 /* ---- creation ---- */
 
@@ -101,6 +110,8 @@ static int allocate(struct trainer *t, uint32_t n_threads, struct err *e)
         if (!t->memory[i]) return too_large(&b, e);
     }
     uint64_t n = t->table.n_params;
+    t->state.wait = wait_at_gate;
+    t->state.wait_ctx = t->pool;
     t->state.n_params = n;
     t->state.shape = trainer_state_shape(&t->model);
     t->state.block[TRAINER_STATE_BASE] = t->memory[BUDGET_WEIGHTS];
@@ -186,6 +197,16 @@ static float *base_of(const struct trainer *t)
     return t->state.block[TRAINER_STATE_BASE];
 }
 
+static void copy_weights(const struct trainer *t, float *dst, const void *src)
+{
+    const uint8_t *from = src; /* a checkpoint in a message need not be aligned */
+    for (uint64_t at = 0; at < t->table.n_params; at += BLOCK) {
+        uint64_t n = t->table.n_params - at < BLOCK ? t->table.n_params - at : BLOCK;
+        pool_wait(t->pool);
+        memcpy(dst + at, from + at * sizeof *dst, n * sizeof *dst);
+    }
+}
+
 static float *local_of(const struct trainer *t)
 {
     return t->state.block[TRAINER_STATE_LOCAL];
@@ -193,7 +214,7 @@ static float *local_of(const struct trainer *t)
 
 void trainer_reset_local(struct trainer *t)
 {
-    if (!t->eval_only) memcpy(local_of(t), base_of(t), t->table.n_params * sizeof(float));
+    if (!t->eval_only) copy_weights(t, local_of(t), base_of(t));
 }
 
 void trainer_init_weights(struct trainer *t, uint64_t seed)
@@ -213,6 +234,7 @@ int trainer_load_weights(struct trainer *t, const void *bytes, size_t n, struct 
     const uint8_t *b = bytes;
     for (uint64_t i = 0; i < t->table.n_params; i++) {
         float v;
+        if (i % BLOCK == 0) pool_wait(t->pool);
         memcpy(&v, b + 4 * i, 4);
         if (isfinite(v)) continue;
         err_set(e, ERR_PROTO, 0, "weight %llu of the checkpoint is not a finite number",
@@ -220,7 +242,7 @@ int trainer_load_weights(struct trainer *t, const void *bytes, size_t n, struct 
         err_hint(e, "fetch the checkpoint again; this copy is damaged");
         return ERR_PROTO;
     }
-    memcpy(base_of(t), bytes, n);
+    copy_weights(t, base_of(t), bytes);
     trainer_reset_local(t);
     return OK;
 }
@@ -237,7 +259,16 @@ const float *trainer_local(const struct trainer *t)
 
 struct hash trainer_base_hash(const struct trainer *t)
 {
-    return model_hash(&t->table, base_of(t));
+    uint64_t n = t->table.n_params;
+    struct hasher *h = hasher_create();
+    if (!h) return model_hash(&t->table, base_of(t)); /* the same, in one go */
+    for (uint64_t at = 0; at < n; at += BLOCK) {
+        pool_wait(t->pool);
+        hasher_add(h, base_of(t) + at, (n - at < BLOCK ? n - at : BLOCK) * sizeof(float));
+    }
+    struct hash ret = hasher_end(h);
+    hasher_destroy(h);
+    return ret;
 }
 
 /* ---- steps ---- */
@@ -346,6 +377,19 @@ int trainer_eval(struct trainer *t, const uint32_t *tokens, uint32_t n_seqs,
 
 /* ---- rounds ---- */
 
+/* delta_pack with a look at the gate before each chunk: a chunk is well under a millisecond. */
+static int pack_grads(struct trainer *t, struct buf *out, struct delta_stats *stats, struct err *e)
+{
+    struct delta_writer w;
+    int rc = delta_writer_init(&w, &t->table, &t->params.delta, DELTA_CONTRIBUTION, out, e);
+    while (rc == OK && delta_writer_left(&w)) {
+        float *values = t->grads + t->table.tensors[w.tensor].offset + w.done;
+        pool_wait(t->pool);
+        rc = delta_writer_chunk(&w, values, values, e);
+    }
+    return rc ? rc : delta_writer_end(&w, stats, e);
+}
+
 /* The accumulation runs on a copy (the gradient block, free between steps), so that a pack that
  * fails leaves the error feedback as it was.
  */
@@ -355,11 +399,15 @@ int trainer_pack(struct trainer *t, struct buf *out, struct delta_stats *stats, 
     if (rc) return rc;
     uint64_t n = t->table.n_params;
     float *feedback = t->state.block[TRAINER_STATE_E];
-    memcpy(t->grads, feedback, n * sizeof(float));
-    outer_accumulate((float)t->params.ef_beta, base_of(t), local_of(t), t->grads, n);
-    rc = delta_pack(&t->table, &t->params.delta, DELTA_CONTRIBUTION, t->grads, t->grads, out, stats,
-                    e);
-    if (!rc) memcpy(feedback, t->grads, n * sizeof(float));
+    for (uint64_t at = 0; at < n; at += BLOCK) {
+        uint64_t part = n - at < BLOCK ? n - at : BLOCK;
+        pool_wait(t->pool);
+        memcpy(t->grads + at, feedback + at, part * sizeof(float));
+        outer_accumulate((float)t->params.ef_beta, base_of(t) + at, local_of(t) + at, t->grads + at,
+                         part);
+    }
+    rc = pack_grads(t, out, stats, e);
+    if (!rc) copy_weights(t, feedback, t->grads);
     return rc;
 }
 
@@ -367,13 +415,16 @@ int trainer_return_payload(struct trainer *t, const void *bytes, size_t n, struc
 {
     int rc = needs_training(t, e);
     if (rc) return rc;
-    return outer_return(&t->table, &t->params.delta, bytes, n, t->state.block[TRAINER_STATE_E], e);
+    struct outer_wait wait = {wait_at_gate, t->pool};
+    return outer_return_waiting(&t->table, &t->params.delta, bytes, n, &wait,
+                                t->state.block[TRAINER_STATE_E], e);
 }
 
 int trainer_apply_update(struct trainer *t, const void *bytes, size_t n, struct err *e)
 {
-    int rc = outer_apply(&t->table, &t->params.delta, (float)t->params.outer_lr, bytes, n,
-                         base_of(t), e);
+    struct outer_wait wait = {wait_at_gate, t->pool};
+    int rc = outer_apply_waiting(&t->table, &t->params.delta, (float)t->params.outer_lr, bytes, n,
+                                 &wait, base_of(t), e);
     if (!rc) trainer_reset_local(t);
     return rc;
 }

@@ -65,7 +65,9 @@ int trainer_create(const struct model_config *m, const struct train_params *p, u
 void trainer_destroy(struct trainer *t); /* accepts NULL; joins the workers */
 
 /* Any thread, returns at once. PAUSE: workers stop between tiles (at most 10 ms of work each) and
- * sleep until RUN or CANCEL. CANCEL: the running call returns ERR_CANCELLED soon, the model as if
+ * sleep until RUN or CANCEL; packing, applying, hashing and saving stand still between blocks of
+ * about 1 MiB in the same way, and go on, undisturbed, at RUN or CANCEL. In a step or an evaluation
+ * CANCEL: the running call returns ERR_CANCELLED soon, the model as if
  * that step had not begun; stays until the next RUN.
  */
 void trainer_gate(struct trainer *t, enum trainer_gate gate);

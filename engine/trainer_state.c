@@ -41,12 +41,13 @@ struct hash trainer_state_shape(const struct model_config *c)
 
 /* ---- writing ---- */
 
-static int write_hashed(int fd, struct hasher *h, const void *p, size_t n, const char *name,
-                        struct err *e)
+static int write_hashed(const struct trainer_state *s, int fd, struct hasher *h, const void *p,
+                        size_t n, const char *name, struct err *e)
 {
     const uint8_t *b = p;
     for (size_t at = 0; at < n;) {
         size_t part = n - at < IO_BYTES ? n - at : IO_BYTES;
+        if (s->wait) s->wait(s->wait_ctx);
         hasher_add(h, b + at, part);
         int rc = file_write_all(fd, b + at, part, name, e);
         if (rc) return rc;
@@ -74,9 +75,9 @@ static void put_head(const struct trainer_state *s, const char *note, struct buf
 static int write_all(const struct trainer_state *s, const struct buf *head, struct hasher *h,
                      int fd, const char *name, struct err *e)
 {
-    int rc = write_hashed(fd, h, head->p, head->len, name, e);
+    int rc = write_hashed(s, fd, h, head->p, head->len, name, e);
     for (int i = 0; i < TRAINER_STATE_BLOCKS && !rc; i++)
-        rc = write_hashed(fd, h, s->block[i], s->n_params * sizeof(float), name, e);
+        rc = write_hashed(s, fd, h, s->block[i], s->n_params * sizeof(float), name, e);
     if (rc) return rc;
     struct hash sum = hasher_end(h);
     rc = file_write_all(fd, sum.b, HASH_BYTES, name, e);

@@ -30,12 +30,14 @@ struct trainer_state {
     uint64_t n_params;
     uint64_t n_steps; /* AdamW steps so far: the t of its bias correction */
     struct hash shape;
+    void (*wait)(void *ctx); /* may be NULL: called between blocks of a save; may sleep */
+    void *wait_ctx;
 };
 
 /* A name for the model's shape: a state of another model is refused. */
 struct hash trainer_state_shape(const struct model_config *c);
 
-/* Durable; on failure the old file is untouched. ERR_IO, ERR_LIMIT (note), ERR_NOMEM. */
+/* Durable, in blocks of 1 MiB with s->wait between them; on failure the old file is untouched. ERR_IO, ERR_LIMIT (note), ERR_NOMEM. */
 int trainer_state_save(const struct trainer_state *s, const char *path, const char *note,
                        struct err *e) MUST_CHECK;
 

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "engine/trainer.h"
 #include "tests/check.h"
+#include "tests/unit/scratch.h"
 
 enum { T = 24, B = 3, N_TOKENS = B * (T + 1) };
 
@@ -510,9 +512,69 @@ static void trainer_class_names_engine_and_library(void **state)
     trainer_destroy(NULL);
 }
 
+/* What a contributor does between two phases, on a thread of its own. */
+struct chore {
+    struct trainer *t;
+    const char *path;
+    int which;
+    struct buf payload;
+    atomic_bool has_begun, is_done;
+    int rc;
+};
+
+static void *do_chore(void *ctx)
+{
+    struct chore *c = ctx;
+    struct hash h;
+    atomic_store(&c->has_begun, true);
+    switch (c->which) {
+    case 0: c->rc = trainer_pack(c->t, &c->payload, NULL, NULL); break;
+    case 1: c->rc = trainer_save(c->t, c->path, "note", NULL); break;
+    case 2: trainer_reset_local(c->t); break;
+    default:
+        h = trainer_base_hash(c->t);
+        c->rc = h.b[0] == 0 && h.b[1] == 0;
+        break;
+    }
+    atomic_store(&c->is_done, true);
+    return NULL;
+}
+
+static void trainer_stands_still_while_it_packs_saves_and_hashes(void **state)
+{
+    (void)state;
+    char dir[PATH_CAP], path[PATH_CAP];
+    scratch_make(dir);
+    assert_int_equal(path_format(path, "%s/state", dir), 0);
+    struct trainer *t = make(2);
+    step(t, 0);
+    for (int which = 0; which < 4; which++) {
+        struct chore c = {.t = t, .path = path, .which = which};
+        pthread_t thread;
+        trainer_gate(t, TRAINER_PAUSE);
+        assert_int_equal(pthread_create(&thread, NULL, do_chore, &c), 0);
+        while (!atomic_load(&c.has_begun))
+            sched_yield();
+        struct timespec moment = {.tv_nsec = 30 * 1000 * 1000};
+        nanosleep(&moment, NULL);
+        assert_false(atomic_load(&c.is_done));
+        /* Both let it end, and neither loses anything. */
+        trainer_gate(t, which % 2 ? TRAINER_CANCEL : TRAINER_RUN);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(c.rc, OK);
+        buf_deinit(&c.payload);
+        trainer_gate(t, TRAINER_RUN);
+    }
+    char note[10];
+    assert_int_equal(trainer_load(t, path, note, sizeof note, NULL), OK);
+    trainer_destroy(t);
+    scratch_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trainer_stands_still_while_it_packs_saves_and_hashes),
         cmocka_unit_test(trainer_same_seed_gives_same_bits_on_one_and_three_threads),
         cmocka_unit_test(trainer_step_allocates_nothing),
         cmocka_unit_test(trainer_loss_falls_on_a_tiny_text_within_fifty_steps),
