@@ -356,8 +356,8 @@ static void sample(struct agent *a)
     }
     if (has_moved && isfinite(p.loss)) {
         series_push(&h->loss, p.loss, wall);
-        if (!(h->best_loss <= p.loss)) h->best_loss = p.loss;
     }
+    if (!(h->best_loss <= p.loss_best)) h->best_loss = p.loss_best;
     if (a->session.has_round) series_push(&h->peers, a->session.round.n_contributors, wall);
 }
 

@@ -113,6 +113,8 @@ void explain_session(const struct session *s, const struct explain_facts *f,
     const char *text = x->text;
     if (s->state == SESSION_WAITING && s->round.state == MSG_ROUND_MERGING)
         text = "round %r closed; the aggregator merges it";
+    else if (s->state == SESSION_WAITING && s->has_diverged)
+        text = "training diverged in round %r; waiting for the next one";
     else if (s->state == SESSION_WAITING && s->is_round_done)
         text = "waiting for the next round";
     fill(ret->reason, sizeof ret->reason, text, s, f);

@@ -530,9 +530,16 @@ static void on_work_failed(struct step *c, const struct session_event *ev)
     if (!ends_lane(&s->work, ev, &was)) return;
     set_why(s, ev->failed.why);
     say(c, true, s->why);
+    s->is_halting = false;
+    if (was.what == SESSION_DO_TRAIN && ev->failed.code == ERR_LIMIT) {
+        /* The trainer is back at the base; the same step on the same text would diverge again. */
+        forget_phase(s);
+        s->is_round_done = true;
+        s->has_diverged = true;
+        return;
+    }
     s->n_work_failures++;
     s->retry_at_ms = c->now + backoff_ms(s, s->n_work_failures);
-    s->is_halting = false;
     if (was.what == SESSION_DO_TRAIN) s->phase = ev->phase;
     if (was.what == SESSION_DO_APPLY) s->is_update_gone = ev->failed.code == ERR_PROTO;
     if (was.what == SESSION_DO_APPLY) s->has_fetched_update = false;
@@ -675,6 +682,7 @@ static void on_applied(struct step *c, const struct session_event *ev)
     forget_payload(s);
     forget_phase(s);
     s->is_round_done = false;
+    s->has_diverged = false;
     s->is_update_gone = false;
     s->base = ev->applied;
     if (was.what == SESSION_DO_APPLY) {

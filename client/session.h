@@ -135,6 +135,7 @@ struct session {
     bool is_phase_done; /* ready to pack */
     bool is_round_done; /* refused and returned: wait for the next round */
     bool is_judged;     /* the refusal is final for this round */
+    bool has_diverged;  /* training of this round met a number that is none */
 
     /* facts: pending payload of model_round */
     enum session_fate fate;

@@ -42,7 +42,8 @@ int64_t session_next_ms(const struct session *s)
     int64_t t = SESSION_NONE;
     if (s->presence.tag) t = earlier(t, s->presence.deadline_ms);
     if (s->transfer.tag) t = earlier(t, s->transfer.deadline_ms);
-    if (s->work.tag && !s->is_paused) t = earlier(t, s->work.deadline_ms);
+    if (s->work.tag && (!s->is_paused || s->state == SESSION_LEAVING))
+        t = earlier(t, s->work.deadline_ms);
     if (s->state == SESSION_RETRYING) t = earlier(t, s->retry_at_ms);
     if (!s->presence.tag && s->state != SESSION_LEAVING) t = earlier(t, s->poll_at_ms);
     return t;

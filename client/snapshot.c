@@ -117,7 +117,7 @@ static void fill_numbers(const struct agent *a, struct view *v, int64_t now_ms)
     v->tok_per_s_avg = (double)series_stats(&a->history->speed, v->at_ms, 15 * 60000).mean;
     v->tok_per_s_best = a->history->best_speed;
     v->loss = p->loss;
-    v->loss_best = a->history->best_loss;
+    v->loss_best = fmin(a->history->best_loss, p->loss_best); /* NaN: the other */
     v->n_tokens = p->journal.total_tokens;
     v->n_accepted = a->counted.n_accepted + a->session.n_accepted;
     v->n_late = a->counted.n_late + a->session.n_late;

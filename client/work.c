@@ -215,6 +215,7 @@ static void count_step(struct work *w, const struct trainer_step_result *r)
     struct work_progress *p = &w->progress;
     p->journal = *j;
     p->loss = r->loss;
+    if (!(p->loss_best <= r->loss)) p->loss_best = r->loss;
     p->tok_per_s = isnan(p->tok_per_s) ? now : 0.8 * p->tok_per_s + 0.2 * now;
     p->ms_train = j->busy_ns / 1000000;
     p->n_steps_ever++;
@@ -268,6 +269,7 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
             rc = rest(w) ? OK : ERR_CANCELLED;
             continue;
         }
+        if (rc == ERR_LIMIT) work_state_give_up(&w->state);
         if (rc != OK) break;
         count_step(w, &r);
         save_at_interval(w);
@@ -375,6 +377,7 @@ int work_create(const struct work_config *c, struct work **ret, struct err *e)
     if (!w) return err_set(e, ERR_NOMEM, 0, "no memory for the trainer");
     w->config = *c;
     w->progress.loss = (double)NAN;
+    w->progress.loss_best = (double)NAN;
     w->progress.tok_per_s = (double)NAN;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->more, NULL);

@@ -86,6 +86,7 @@ struct work_news {
 struct work_progress {
     struct journal journal;
     double loss;                         /* newest step; NaN before the first */
+    double loss_best;                    /* least of this process; NaN before the first */
     double tok_per_s;                    /* of the newest steps; NaN before the first */
     uint64_t n_steps_ever;               /* in this process: has it moved? */
     int64_t saved_at_ms;                 /* clock_mono_ms; 0: never */

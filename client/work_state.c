@@ -111,6 +111,25 @@ static int take_up(struct work_state *s, const char *path, struct err *e)
     return rc;
 }
 
+/* Not deleted: a person may want to look. One copy is kept, the newest: states are large. */
+static int put_aside(const char *path, const struct err *why, char *said, size_t said_cap,
+                     struct err *e)
+{
+    char aside[PATH_CAP];
+    if (path_format(aside, "%s.damaged-last", path) != 0)
+        return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
+    bool had_one = file_exists(aside);
+    if (rename(path, aside) != 0) {
+        err_set(e, ERR_IO, errno, "the saved training state is damaged and cannot be moved aside");
+        err_hint(e, "look whether the home folder can be written, then start again");
+        return ERR_IO;
+    }
+    snprintf(said, said_cap,
+             "%.80s; it was moved to %.60s%s and training starts from the run's weights", why->what,
+             strrchr(aside, '/') + 1, had_one ? " (an older one there was replaced)" : "");
+    return OK;
+}
+
 int work_state_open(struct work_state *s, const struct rundesc *run, const char *dir,
                     uint32_t n_threads, char *said, size_t said_cap, struct err *e)
 {
@@ -120,7 +139,7 @@ int work_state_open(struct work_state *s, const struct rundesc *run, const char 
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
     int rc = trainer_create(&run->model, &run->train, n_threads, false, &s->trainer, e);
     if (rc != OK) return rc;
-    char path[PATH_CAP], aside[PATH_CAP];
+    char path[PATH_CAP];
     state_path(s, path);
     s->saved_at_ms = clock_mono_ms();
     struct err why = {0};
@@ -129,19 +148,14 @@ int work_state_open(struct work_state *s, const struct rundesc *run, const char 
         check_payload(s, said, said_cap);
     } else if (rc == ERR_NOTFOUND) {
         rc = begin_from_seed(s, e);
+    } else if (rc == ERR_PROTO || rc == ERR_AUTH) {
+        rc = put_aside(path, &why, said, said_cap, e);
+        if (rc == OK) rc = begin_from_seed(s, e);
     } else {
-        /* Never deleted: a person may want to look, or a newer program may read it. */
-        if (path_format(aside, "%s.damaged-%lld", path, (long long)clock_wall_ms()) != 0 ||
-            rename(path, aside) != 0)
-            return err_set(e, ERR_IO, 0,
-                           "the saved training state is unusable (%.80s) and cannot "
-                           "be moved aside",
-                           why.what);
-        snprintf(said, said_cap,
-                 "the saved training state is unusable (%.60s); it was moved to "
-                 "%.60s and training starts from the run's weights",
-                 why.what, strrchr(aside, '/') + 1);
-        rc = begin_from_seed(s, e);
+        /* Memory, permissions, a newer program's file: what was trained is there and stays. */
+        if (e) *e = why;
+        if (!why.hint[0]) err_hint(e, "nothing was changed; mend that, then start again");
+        return rc;
     }
     s->base = trainer_base_hash(s->trainer);
     return rc;
@@ -164,6 +178,11 @@ static void forget_phase(struct work_state *s)
     j->busy_ns = 0;
     j->has_payload = false;
     j->is_round_done = true;
+}
+
+void work_state_give_up(struct work_state *s)
+{
+    forget_phase(s);
 }
 
 static int write_payload(struct work_state *s, const struct buf *b, struct err *e)

@@ -30,7 +30,8 @@ struct work_state {
 };
 
 /* Create the trainer and take up the state file, or begin from the run's seed. A damaged state
- * file is moved aside (state.damaged-...), never deleted, and `said` tells so.
+ * file is moved aside (state.damaged-last, over an older one), never deleted, and `said` tells so. Any
+ * other failure (memory, permission, a newer version) is an error and leaves the file alone.
  */
 int work_state_open(struct work_state *s, const struct rundesc *run, const char *dir,
                     uint32_t n_threads, char *said, size_t said_cap, struct err *e) MUST_CHECK;
@@ -54,6 +55,11 @@ int work_state_load(struct work_state *s, uint64_t round, const void *bytes, siz
 
 /* Number of an inner step in the learning rate's schedule: the same for every contributor. */
 uint64_t work_state_schedule(const struct rundesc *run, uint64_t round, uint32_t i_step);
+
+/* Training diverged: back to the base, this round is over. The moments stay: they are bounded by the
+ * clipped norm, and the step that diverged never touched them. Not saved.
+ */
+void work_state_give_up(struct work_state *s);
 
 /* Where the payload of this hash lies under the run's folder. 0, or -1 when too long. */
 int work_state_payload(const char *dir, const struct hash *payload, char dst[PATH_CAP]);

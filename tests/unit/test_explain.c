@@ -69,6 +69,16 @@ static void explain_says_why_it_retries_and_when(void **state)
     assert_int_equal(line.ends_in_ms, 4000);
 }
 
+static void explain_says_that_training_diverged(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_WAITING);
+    s.is_round_done = true;
+    s.has_diverged = true;
+    struct explain_line line = explain(&s);
+    assert_string_equal(line.reason, "training diverged in round 7; waiting for the next one");
+}
+
 static void explain_shows_a_wish_to_finish(void **state)
 {
     (void)state;
@@ -117,6 +127,7 @@ int main(void)
         cmocka_unit_test(explain_names_round_and_step),
         cmocka_unit_test(explain_says_who_is_waited_for_and_how_long),
         cmocka_unit_test(explain_says_why_it_retries_and_when),
+        cmocka_unit_test(explain_says_that_training_diverged),
         cmocka_unit_test(explain_shows_a_wish_to_finish),
         cmocka_unit_test(explain_tells_how_much_was_fetched),
         cmocka_unit_test(explain_cuts_what_is_too_long),

@@ -260,6 +260,53 @@ static void work_state_moves_a_damaged_file_aside(void **state)
     buf_deinit(&b);
 }
 
+static void damage(struct rig *r, size_t at)
+{
+    struct buf b = {0};
+    assert_int_equal(file_read(r->state, 1 << 24, &b, NULL), OK);
+    b.p[at] ^= 2;
+    assert_int_equal(file_replace(r->state, b.p, b.len, 0600, NULL), OK);
+    buf_deinit(&b);
+}
+
+static int count_copies(const struct rig *r)
+{
+    int n = 0;
+    DIR *d = opendir(r->dir);
+    const struct dirent *it;
+    while (d && (it = readdir(d)))
+        n += strncmp(it->d_name, "state.damaged", 13) == 0;
+    if (d) closedir(d);
+    return n;
+}
+
+static void work_state_keeps_one_damaged_copy_and_says_so(void **state)
+{
+    struct rig *r = *state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(work_state_save(&r->s, NULL), OK);
+        damage(r, 200);
+        reopen(r);
+        assert_int_equal(count_copies(r), 1);
+        assert_int_equal(strstr(r->said, "was replaced") != NULL, i > 0);
+    }
+}
+
+static void work_state_leaves_a_newer_programs_file_alone(void **state)
+{
+    struct rig *r = *state;
+    struct err e = {0};
+    assert_int_equal(work_state_save(&r->s, NULL), OK);
+    damage(r, 12); /* the version */
+    work_state_close(&r->s);
+    r->s = (struct work_state){0};
+    int rc = work_state_open(&r->s, &r->run, r->dir, 1, r->said, sizeof r->said, &e);
+    assert_int_equal(rc, ERR_VERSION);
+    assert_true(e.what[0] && e.hint[0]);
+    assert_true(file_exists(r->state));
+    assert_int_equal(count_copies(r), 0);
+}
+
 static void work_state_says_when_a_payload_was_lost(void **state)
 {
     struct rig *r = *state;
@@ -299,6 +346,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(work_state_refuses_a_foreign_checkpoint_and_keeps_its_model,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(work_state_moves_a_damaged_file_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_keeps_one_damaged_copy_and_says_so, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(work_state_leaves_a_newer_programs_file_alone, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(work_state_says_when_a_payload_was_lost, setup, teardown),
         cmocka_unit_test(work_state_schedule_counts_by_rounds),
     };
