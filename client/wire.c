@@ -36,6 +36,7 @@ struct wire {
     struct wire_config config;
     char run_dir[PATH_CAP], receipts_path[PATH_CAP];
     struct link *link;
+    uint64_t i_link; /* how many links there were */
     uint32_t i_address;
     uint64_t in_before, out_before; /* traffic of links closed since */
     struct call *calls;
@@ -63,7 +64,8 @@ struct call {
     struct call *next;
     enum purpose purpose;
     uint32_t tag;
-    uint64_t id; /* of the link's request */
+    uint64_t id;     /* of the link's request */
+    uint64_t i_link; /* which link: each counts its requests anew */
     bool is_dropped;
     struct session_action action;
     struct msg_update head; /* FOR_BODY of an update */
@@ -108,6 +110,7 @@ static int use_address(struct wire *w, uint32_t i, struct err *e)
     int rc = link_create(w->config.loop, &c, &w->link, e);
     if (rc != OK) return rc;
     w->n_open++;
+    w->i_link++;
     w->i_address = i;
     return OK;
 }
@@ -137,6 +140,7 @@ static void start(struct wire *w, struct call *k, struct link_request *r)
 {
     r->done = on_done;
     r->ctx = k;
+    k->i_link = w->i_link;
     k->id = link_send(w->link, r);
 }
 
@@ -617,7 +621,7 @@ void wire_drop(struct wire *w, uint32_t tag)
     for (struct call *k = w->calls; k; k = k->next) {
         if (k->tag != tag || k->is_dropped) continue;
         k->is_dropped = true;
-        if (k->id && w->link) link_cancel(w->link, k->id);
+        if (k->id && w->link && k->i_link == w->i_link) link_cancel(w->link, k->id);
         return;
     }
 }
