@@ -14,7 +14,10 @@
 int home_open(struct home *h, const char *dir, struct err *e)
 {
     h->lock_fd = -1;
-    return path_find(&h->paths, dir, e);
+    int rc = path_find(&h->paths, dir, e);
+    if (rc != OK && e && !e->hint[0])
+        err_hint(e, "choose a folder of your own that can be written: --home DIR");
+    return rc;
 }
 
 void home_close(struct home *h)

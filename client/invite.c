@@ -61,6 +61,22 @@ static int fetch_run(const struct rundesc_invite *v, struct buf *out, struct err
     return rc;
 }
 
+static int neither(const char *source, int code, struct err *e)
+{
+    err_set(e, code, 0, "'%.60s' is neither an invite link nor a run description", source);
+    err_hint(e, "give the host's run.potluck file, or its link that begins with " SCHEME);
+    return code;
+}
+
+/* Does it look like a signed text at all: {"... in base64url, and two dots? */
+static bool is_jws(const struct buf *b)
+{
+    uint32_t n_dots = 0;
+    for (size_t i = 0; i < b->len; i++)
+        n_dots += b->p[i] == '.';
+    return b->len > 3 && memcmp(b->p, "ey", 2) == 0 && n_dots == 2;
+}
+
 int invite_get(const char *source, struct buf *out, struct rundesc *ret, struct err *e)
 {
     bool is_link = strncmp(source, SCHEME, strlen(SCHEME)) == 0;
@@ -71,10 +87,10 @@ int invite_get(const char *source, struct buf *out, struct rundesc *ret, struct 
         if (rc == OK) rc = fetch_run(&v, out, e);
     } else {
         rc = file_read(source, RUNDESC_MAX_BYTES, out, e);
-        if (rc == ERR_NOTFOUND)
-            err_hint(e, "give the path of a run.potluck file or an invite link");
+        if (rc == ERR_NOTFOUND) return neither(source, rc, e);
         if (rc == ERR_LIMIT) err_hint(e, "a run description is smaller; is this the right file?");
     }
+    if (rc == OK && !is_link && !is_jws(out)) return neither(source, ERR_PROTO, e);
     if (rc == OK) rc = rundesc_parse(out->p, out->len, is_link ? &v.key : NULL, ret, e);
     if (rc != OK && e && !e->hint[0])
         err_hint(e, "ask the run's host for a good run.potluck or invite link");
