@@ -65,6 +65,7 @@ struct agent {
     bool has_run;
     bool is_open; /* the trainer is there and the session has started */
     bool is_saving_history;
+    int64_t parting_at_ms; /* the aggregator is being told that we go, since then; 0: not */
     bool is_ending;
 };
 

@@ -11,6 +11,7 @@
 #include "client/agent_parts.h"
 
 #define PARK_MS          20000 /* a pause longer than this saves the state */
+#define PARTING_MS       1500  /* whatever the connection says */
 #define LOOK_EVERY_S     5
 #define SAVE_HISTORY_S   120
 #define MAX_HISTORY_FILE (8u << 20)
@@ -126,6 +127,27 @@ static void log_state(const struct session *s)
     }
 }
 
+/* --- going -------------------------------------------------------------------------------------- */
+
+static void end_if_gone(struct agent *a)
+{
+    if (a->session.state == SESSION_GONE && !a->parting_at_ms) agent_gone(a, a->session.ending);
+}
+
+static void on_parted(void *ctx)
+{
+    struct agent *a = ctx;
+    a->parting_at_ms = 0;
+    end_if_gone(a);
+}
+
+/* While the trainer saves, the aggregator learns that no round need wait for us. */
+static void say_goodbye(struct agent *a)
+{
+    if (!a->session.is_joined || a->parting_at_ms) return;
+    if (wire_goodbye(a->wire, a->session.token, on_parted, a)) a->parting_at_ms = clock_mono_ms();
+}
+
 /* Books of where the time goes. A round's uploading and waiting end when training begins anew. */
 static void on_state(struct agent *a, int64_t now_ms)
 {
@@ -141,6 +163,7 @@ static void on_state(struct agent *a, int64_t now_ms)
     }
     t->state = a->session.state;
     t->since_ms = now_ms;
+    if (t->state == SESSION_LEAVING) say_goodbye(a);
     log_state(&a->session);
 }
 
@@ -168,11 +191,10 @@ void agent_run_event(struct agent *a, const struct session_event *ev)
     keep_wish(a);
     if (a->session.state != a->times.state) on_state(a, now_ms);
     if (ev->kind != SESSION_EV_TICK) control_changed(a->control);
-    if (a->session.state == SESSION_GONE) {
-        agent_gone(a, a->session.ending);
-        return;
-    }
-    agent_run_tick(a);
+    if (a->session.state == SESSION_GONE)
+        end_if_gone(a);
+    else
+        agent_run_tick(a);
 }
 
 /* --- news of the trainer ------------------------------------------------------------------------- */
@@ -364,6 +386,10 @@ static void sample(struct agent *a)
 void agent_run_second(struct agent *a)
 {
     if (!a->is_open || !a->history) return;
+    if (a->parting_at_ms && clock_mono_ms() - a->parting_at_ms > PARTING_MS) {
+        on_parted(a);
+        return;
+    }
     sample(a);
     if (a->n_seconds % LOOK_EVERY_S == 1 && a->session.is_joined) wire_look_around(a->wire);
     if (a->n_seconds % SAVE_HISTORY_S == SAVE_HISTORY_S - 1) save_history(a);
@@ -496,4 +522,5 @@ void agent_run_end(struct agent *a)
     a->counted = (struct receipts_count){0};
     a->times = (struct agent_times){0};
     a->paused_at_ms = 0;
+    a->parting_at_ms = 0;
 }

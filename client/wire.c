@@ -20,6 +20,7 @@
 #include "net/link.h"
 
 #define MAX_SMALL  (1u << 20)
+#define BYE_MS     1000
 #define POLL_STALL 40000 /* a poll may be held back for 20 s */
 #define N_WANTS    WORK_MAX_WANTS
 #define N_TEXTS    6 /* fetched side by side; the other streams stay free */
@@ -49,6 +50,8 @@ struct wire {
     struct text_want wants[N_WANTS];
     struct backoff text_backoff;
     uv_timer_t retry;
+    void (*parted_fn)(void *ctx); /* someone waits for the goodbye */
+    void *parted_ctx;
     bool is_looking_peers, is_looking_credits;
     int n_open; /* handles and links still to close */
     bool is_closing;
@@ -57,7 +60,7 @@ struct wire {
 };
 
 /* What a request is for. */
-enum purpose { FOR_SESSION, FOR_BODY, FOR_TEXT, FOR_PEERS, FOR_CREDITS };
+enum purpose { FOR_SESSION, FOR_BODY, FOR_TEXT, FOR_PEERS, FOR_CREDITS, FOR_GOODBYE };
 
 struct call {
     struct wire *wire;
@@ -385,6 +388,31 @@ static void end_look(struct call *k, const struct link_reply *reply)
     free(m);
 }
 
+/* --- the last request ---------------------------------------------------------------------------- */
+
+static void end_goodbye(struct call *k)
+{
+    struct wire *w = k->wire;
+    void (*fn)(void *) = w->is_closing ? NULL : w->parted_fn;
+    void *ctx = w->parted_ctx;
+    w->parted_fn = NULL;
+    end_call(k);
+    if (fn) fn(ctx); /* may close the wire */
+}
+
+bool wire_goodbye(struct wire *w, const char *token, void (*fn)(void *ctx), void *ctx)
+{
+    if (!w->link) return false;
+    char path[96];
+    snprintf(path, sizeof path, "/v1/round?session=%s&state=gone", token);
+    struct link_request r = {
+        .method = "GET", .path = path, .stall_ms = BYE_MS, .max_reply_bytes = MAX_SMALL};
+    w->parted_fn = fn;
+    w->parted_ctx = ctx;
+    start(w, add_call(w, FOR_GOODBYE), &r);
+    return true;
+}
+
 /* --- every answer comes through here -------------------------------------------------------------- */
 
 static bool is_good(const struct link_reply *reply)
@@ -422,6 +450,9 @@ static void on_done(const struct link_reply *reply, void *ctx)
         if (k->purpose == FOR_BODY) k->wire->is_fetching = false;
     } else if (k->purpose == FOR_TEXT) {
         end_text(k, reply);
+    } else if (k->purpose == FOR_GOODBYE) {
+        end_goodbye(k);
+        return;
     } else {
         end_look(k, reply);
     }

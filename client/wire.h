@@ -49,6 +49,12 @@ void wire_take_fetched(struct wire *w, struct buf *ret);
 /* Fetch text; tried again until it is here. */
 void wire_want(struct wire *w, const struct chunks_want *want);
 
+/* Tell the aggregator that this session is over, so that no round waits for it. Best effort, bounded:
+ * fn(ctx) comes once, within about a second, never from inside; not after wire_close. False, and no fn,
+ * when there is no connection to say it on.
+ */
+bool wire_goodbye(struct wire *w, const char *token, void (*fn)(void *ctx), void *ctx);
+
 /* Ask for peers and credits, unless such a question is still under way. */
 void wire_look_around(struct wire *w);
 
