@@ -90,14 +90,29 @@ static int done(const struct program *p, const char *what)
     return CMDLINE_EXIT_OK;
 }
 
+/* No agent is needed to give up a run. */
+static int leave_alone(const struct program *p, struct err *e)
+{
+    struct hash run;
+    int rc = home_current(&p->home, &run, e);
+    if (rc == ERR_NOTFOUND) {
+        err_set(e, ERR_NOTFOUND, 0, "no run is joined here, so there is none to leave");
+        err_hint(e, "join one with `potluck join FILE`");
+        return rc;
+    }
+    return home_forget_current(&p->home, e); /* also one that cannot be read */
+}
+
 static int run_intent(struct program *p, enum intent_kind kind, const char *what)
 {
     struct err e = {0};
     struct intent it = {.kind = kind};
     int rc = talk_intent(p->home.paths.socket, &it, &e);
     if (rc == ERR_NOTFOUND && kind == INTENT_LEAVE) {
-        rc = home_forget_current(&p->home, &e); /* no agent is needed to give up a run */
+        rc = leave_alone(p, &e);
+        if (rc != OK) return say_error(p, &e, CMDLINE_EXIT_ERROR);
     }
+    if (rc == OK && kind == INTENT_STOP) rc = spawn_await_end(&p->home, &e);
     return rc == OK ? done(p, what) : say_error(p, &e, exit_of(rc));
 }
 
@@ -159,7 +174,7 @@ static int run(struct program *p)
     case CMDLINE_RESUME: return run_intent(p, INTENT_RESUME, "Going on.");
     case CMDLINE_FINISH:
         return run_intent(p, INTENT_FINISH, "This round will be completed, then pause.");
-    case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent saves and ends.");
+    case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent has saved and ended.");
     case CMDLINE_STATUS: return run_status(p);
     case CMDLINE_HELP: return run_help(p);
     case CMDLINE_VERSION: puts("potluck " POTLUCK_VERSION); return CMDLINE_EXIT_OK;

@@ -15,6 +15,7 @@
 #include "base/utf8.h"
 
 #define WAIT_MS  10000
+#define END_MS   15000
 #define MAX_ARGS 64
 
 int spawn_find(char dst[PATH_CAP], struct err *e)
@@ -116,6 +117,21 @@ int spawn_agent(const struct home *h, const char *home, const char *threads, con
     if (pid < 0) return err_set(e, ERR_IO, errno, "cannot start the agent");
     if (pid == 0) child(copy, complaint);
     return await(h, pid, complaint, e);
+}
+
+int spawn_await_end(const struct home *h, struct err *e)
+{
+    int64_t until = clock_mono_ms() + END_MS;
+    while (home_is_locked(h)) {
+        if (clock_mono_ms() >= until) {
+            err_set(e, ERR_IO, 0, "the agent was asked to end and is still saving after %d s",
+                    END_MS / 1000);
+            err_hint(e, "it ends by itself; look into %s/agent.log", h->paths.state);
+            return ERR_IO;
+        }
+        nap();
+    }
+    return OK;
 }
 
 int spawn_become(const char *home, char **args, struct err *e)

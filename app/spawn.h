@@ -16,5 +16,8 @@ int spawn_find(char dst[PATH_CAP], struct err *e) MUST_CHECK;
 int spawn_agent(const struct home *h, const char *home, const char *threads, const char *name,
                 struct err *e) MUST_CHECK;
 
+/* Wait until the agent that was asked to end has ended, at most 15 s. ERR_IO with a sentence. */
+int spawn_await_end(const struct home *h, struct err *e) MUST_CHECK;
+
 /* Replace this process by the agent with these arguments; returns only on failure. */
 int spawn_become(const char *home, char **args, struct err *e) MUST_CHECK;

@@ -62,6 +62,17 @@ int home_lock(struct home *h, struct err *e)
     return OK;
 }
 
+bool home_is_locked(const struct home *h)
+{
+    char path[PATH_CAP];
+    if (path_format(path, "%s/agent.lock", h->paths.data) != 0) return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool yes = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return yes;
+}
+
 int home_key(const struct home *h, struct key *ret, struct err *e)
 {
     char path[PATH_CAP];

@@ -33,6 +33,9 @@ void home_close(struct home *h);
 /* Become this home's agent; ERR_WRONG_STATE with the other's process id when there is one. */
 int home_lock(struct home *h, struct err *e) MUST_CHECK;
 
+/* Does an agent hold this home at this moment? */
+bool home_is_locked(const struct home *h);
+
 /* The identity: key file, made when missing. And how it is called on screen. */
 int home_key(const struct home *h, struct key *ret, struct err *e) MUST_CHECK;
 int home_name_set(const struct home *h, const char *name, struct err *e) MUST_CHECK;

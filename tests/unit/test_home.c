@@ -55,7 +55,9 @@ static void home_refuses_a_key_that_others_can_read(void **state)
 static void home_takes_one_agent_only(void **state)
 {
     struct rig *r = *state;
+    assert_false(home_is_locked(&r->h));
     assert_int_equal(home_lock(&r->h, NULL), OK);
+    assert_true(home_is_locked(&r->h));
     struct home other;
     struct err e = {0};
     assert_int_equal(home_open(&other, r->dir, NULL), OK);
