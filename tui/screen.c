@@ -335,16 +335,12 @@ static void draw_keys(const struct screen_frame *f, struct rect r, int x)
     }
 }
 
-/* Before anything is stopped, what stopping costs. */
+/* Before anything is stopped, what stopping costs: nothing, the agent saves first. */
 static void draw_question(const struct screen_frame *f, struct rect r)
 {
-    char age[TEXT_CAP];
-    text_duration(f->v->saved_ms_ago, age);
-    if (f->v->saved_ms_ago == VIEW_NONE || r.w < 70)
-        canvas_printf(f->c, r.x, r.y, r.w, STYLE_WARN, "Stop training and quit? y Yes  n No");
-    else
-        canvas_printf(f->c, r.x, r.y, r.w, STYLE_WARN,
-                      "Stop training and quit? At most %s of work is lost.  y Yes  n No", age);
+    canvas_printf(f->c, r.x, r.y, r.w, STYLE_WARN,
+                  r.w < 70 ? "Stop training and quit? y Yes  n No"
+                           : "Stop training and quit? What was trained is saved.  y Yes  n No");
 }
 
 static void draw_bottom(const struct screen_frame *f, struct rect r)

@@ -12,8 +12,8 @@ static const struct table_column columns[] = {
     {"SPEED tok/s", 11, true,  false, 1},
     {"SHARE",       6,  true,  false, 3},
     {"LAST 10",     10, false, false, 5},
-    {"SEEN",        14, true,  false, 4},
-    {"STATE",       12, false, false, 2},
+    {"SEEN",        13, true,  false, 4},
+    {"STATE",       9,  false, false, 2},
 };
 #define N_COLUMNS ((int)(sizeof columns / sizeof columns[0]))
 
