@@ -96,7 +96,8 @@ static void drop_rounds(const struct publish *p, uint64_t from, uint64_t to)
         struct msg_update u;
         struct spool sp = *p->spool;
         struct err e = {0};
-        if (store_round_get(p->store, r, &u, NULL, &e) == OK)
+        /* An update of nobody has the same bytes as the next of its kind: it stays. */
+        if (store_round_get(p->store, r, &u, NULL, &e) == OK && u.n_merged)
             spool_drop(p->spool, SPOOL_UPDATE, &u.update);
         if (store_round_payloads(p->store, r, drop_payload, &sp, &e) != OK)
             log_err(LOG_WARN, &e, "cannot clean up old payloads");

@@ -110,7 +110,7 @@ static int by_size(const void *a, const void *b)
 static void clip(struct work *w)
 {
     uint32_t n_tensors = w->table->n_tensors;
-    for (uint32_t t = 0; t < n_tensors; t++) {
+    for (uint32_t t = 0; w->n && t < n_tensors; t++) {
         for (uint32_t i = 0; i < w->n; i++)
             w->sort[i] = w->norms[(size_t)i * n_tensors + t];
         qsort(w->sort, w->n, sizeof *w->sort, by_size);
@@ -152,7 +152,7 @@ static int average(struct work *w, double floor_weight, uint32_t len, struct err
 int merge_run(const struct model_table *t, const struct delta_params *p, double min_senders,
               const struct merge_input *inputs, uint32_t n, struct buf *update, struct err *e)
 {
-    if (n == 0 || n > MERGE_MAX_INPUTS || !(min_senders >= 0))
+    if (n > MERGE_MAX_INPUTS || !(min_senders >= 0))
         return err_set(e, ERR_ARG, 0, "cannot merge %u contributions", n);
     struct work w = {0};
     int rc = work_init(&w, t, n, e);
@@ -165,9 +165,10 @@ int merge_run(const struct model_table *t, const struct delta_params *p, double 
     for (uint32_t i = 0; i < n; i++)
         total += (double)w.in[i]->n_tokens;
     double senders = min_senders < (double)n ? min_senders : (double)n;
+    double floor_weight = n ? senders * total / (double)n : 0;
     uint32_t len;
     while (rc == OK && (len = delta_writer_left(w.writer)) > 0) {
-        rc = average(&w, senders * total / (double)n, len, e);
+        rc = average(&w, floor_weight, len, e);
         if (rc == OK) rc = delta_writer_chunk(w.writer, w.mean, NULL, e);
     }
     if (rc == OK) rc = delta_writer_end(w.writer, NULL, e);

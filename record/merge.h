@@ -29,8 +29,8 @@ struct merge_input {
     uint64_t n_tokens; /* weight, > 0 */
 };
 
-/* Merge n >= 1 inputs (any order; sorted inside by key, no key twice: ERR_PROTO). Appends the
- * packed update. scratch: NULL. ERR_PROTO names the input that is malformed.
+/* Merge n inputs (any order; sorted inside by key, no key twice: ERR_PROTO). Appends the packed
+ * update; of no inputs it is the one that changes nothing. scratch: NULL. ERR_PROTO names the input that is malformed.
  */
 int merge_run(const struct model_table *t, const struct delta_params *p, double min_senders,
               const struct merge_input *inputs, uint32_t n, struct buf *update,

@@ -250,7 +250,7 @@ static void bad_inputs_are_named_and_leave_nothing_behind(void **state)
     assert_int_equal(merge_run(&table, &params, 2, x.in, 2, &u, &e), ERR_PROTO);
     x.in[1].n_tokens = 0;
     assert_int_equal(merge_run(&table, &params, 2, x.in, 2, &u, &e), ERR_PROTO);
-    assert_int_equal(merge_run(&table, &params, 2, x.in, 0, &u, &e), ERR_ARG);
+    assert_int_equal(merge_run(&table, &params, 2, x.in, MERGE_MAX_INPUTS + 1, &u, &e), ERR_ARG);
     assert_int_equal(u.len, 0);
     buf_deinit(&u);
     round_deinit(&x);

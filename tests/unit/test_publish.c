@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "aggregator/publish.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -88,6 +90,20 @@ static void merging_twice_gives_the_same_bits(void **state)
     assert_int_equal(publish_merge(&x->p, in, 2, x->base, x->next, &b, &x->e), OK);
     assert_true(hash_equal(&a.update, &b.update) && hash_equal(&a.result, &b.result));
     assert_false(hash_equal(&a.result, &x->d.initial_model));
+}
+
+static void a_round_of_nobody_changes_nothing(void **state)
+{
+    struct press *x = *state;
+    struct msg_update u = {.run = x->d.id, .train_loss = NAN};
+    struct buf jws = {0};
+    u.base = model_hash(&x->t, x->base);
+    assert_int_equal(publish_merge(&x->p, NULL, 0, x->base, x->next, &u, &x->e), OK);
+    assert_true(hash_equal(&u.result, &u.base));
+    assert_int_equal(publish_commit(&x->p, &u, NULL, 0, 5, &x->e), OK);
+    assert_int_equal(store_round_get(x->st, 0, &u, &jws, &x->e), OK);
+    assert_int_equal(u.n_merged, 0);
+    buf_deinit(&jws);
 }
 
 static void the_head_is_signed_by_the_host(void **state)
@@ -191,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(merging_twice_gives_the_same_bits),
+        CASE(a_round_of_nobody_changes_nothing),
         CASE(the_head_is_signed_by_the_host),
         CASE(without_rounds_the_seed_gives_the_weights),
         CASE(a_restart_rebuilds_the_weights_from_checkpoint_and_updates),
