@@ -1,6 +1,7 @@
 #include "aggregator/round.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ static void describe_merge(struct round *r)
         loss += r->inputs[i].claim.loss * (double)r->inputs[i].claim.n_tokens;
     }
     m.n_merged = r->n_inputs;
-    m.train_loss = m.n_tokens ? loss / (double)m.n_tokens : 0;
+    m.train_loss = m.n_tokens ? loss / (double)m.n_tokens : (double)NAN;
     r->merged = m;
 }
 
@@ -88,6 +89,20 @@ static bool all_answered(const struct round *r, int64_t now_ms)
     return true;
 }
 
+/* May the round be merged once its time is over? Contributions that are still judged count as
+ * what they may become. A refused contributor has had its one verdict and cannot come again: it
+ * counts towards the minimum, or those present could wait for ever for somebody who never comes.
+ * With nothing accepted at all, those who may still send something are waited for.
+ */
+static bool is_enough(const struct round *r, int64_t now_ms)
+{
+    uint32_t n = round_n_accepted(r), pending = round_seat_n_in_flight(r), n_done = 0;
+    for (uint32_t i = 0; i < r->n_seats; i++)
+        n_done += round_seat_is_done(r, &r->seats[i]);
+    if (n_done + pending < r->cfg.min_contributions) return false;
+    return n + pending > 0 || all_answered(r, now_ms);
+}
+
 static void maybe_open(struct round *r, int64_t now_ms, struct round_actions *out)
 {
     if (r->state != ROUND_WAITING || round_n_active(r, now_ms) < r->cfg.wait_for) return;
@@ -102,25 +117,25 @@ static void maybe_open(struct round *r, int64_t now_ms, struct round_actions *ou
 static void maybe_close(struct round *r, int64_t now_ms, struct round_actions *out)
 {
     if (r->state == ROUND_OPEN) {
-        uint32_t n = round_n_accepted(r), pending = round_seat_n_in_flight(r);
         bool is_over = now_ms >= r->deadline_ms;
-        if (is_over && n + pending < r->cfg.min_contributions) {
+        if (is_over && !is_enough(r, now_ms)) {
             start_clock(r, now_ms); /* too few: the same round, the same base, more time */
             round_reply_add(out, ROUND_DO_ANNOUNCE);
             return;
         }
-        if (!is_over && (n < r->cfg.min_contributions || !all_answered(r, now_ms))) return;
+        bool is_full = round_n_accepted(r) >= r->cfg.min_contributions && all_answered(r, now_ms);
+        if (!is_over && !is_full) return;
         r->state = ROUND_CLOSING;
         r->has_closed = true;
         r->closed_round = r->round;
         r->closed_ms = now_ms;
     }
     if (r->state != ROUND_CLOSING || round_seat_n_in_flight(r)) return;
-    if (round_n_accepted(r) >= r->cfg.min_contributions) {
+    if (is_enough(r, now_ms)) {
         start_merge(r, out);
         return;
     }
-    r->state = ROUND_OPEN; /* what was in flight turned out unusable */
+    r->state = ROUND_OPEN; /* what was in flight turned out unusable, others may still come */
     start_clock(r, now_ms);
     round_reply_add(out, ROUND_DO_ANNOUNCE);
 }
@@ -175,7 +190,7 @@ static void step_done(struct round *r, const struct round_event *ev, int64_t now
     case ROUND_DO_STORE_CHUNK: round_slot_chunk_done(r, ev, now_ms, out); break;
     case ROUND_DO_JUDGE: round_slot_judged(r, ev, now_ms, out); break;
     case ROUND_DO_STORE_RECEIPT: round_slot_receipted(r, ev, now_ms, out); break;
-    case ROUND_DO_FIND_RECEIPT: round_slot_found(ev, out); break;
+    case ROUND_DO_FIND_RECEIPT: round_slot_found(r, ev, out); break;
     case ROUND_DO_MERGE: done_merge(r, ev, now_ms, out); break;
     case ROUND_DO_PUBLISH: done_publish(r, ev, now_ms, out); break;
     case ROUND_DO_REPLY_SLOT:

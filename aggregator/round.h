@@ -14,7 +14,7 @@
  *
  * States                                        leaves when
  *   WAITING     clock not running: too few came   cfg.wait_for contributors are active
- *   OPEN        contributions are taken           all are done, or the deadline with enough
+ *   OPEN        contributions are taken           all are done, or the deadline (see below)
  *   CLOSING     no new manifest; work in flight   the last judged/stored piece of work ended
  *   MERGING     the pool computes the update      merged
  *   PUBLISHING  update, round and ledger on disk  published: next round, or ENDED
@@ -32,6 +32,13 @@
  *
  * A slot:  NONE -> RESERVING -> OPEN -> JUDGING -> STORING -> DONE
  *                    (row durable)  ^------ resend, or the disk failed: back to OPEN
+ *
+ * When a round ends. Before the deadline: when at least min_contributions are accepted and
+ * everybody awaited has a verdict. At the deadline: when at least min_contributions have a verdict
+ * and something is accepted, or nobody awaited is without a verdict (then it is merged from what
+ * there is; an update of nothing changes nothing and pays nothing). Else the clock starts again.
+ * So as long as min_contributions contributors come and get their verdicts, good or bad, the
+ * round ends at a deadline: refusals cannot hold it up.
  *
  * Nothing acknowledged is lost. There are three acknowledgements. (a) A slot is told only after
  * DONE(STORE_SLOT, OK), a chunk only after DONE(STORE_CHUNK, OK): both mean "on disk", and
@@ -64,7 +71,7 @@ struct round_config {
     struct hash run;
     uint8_t secret[32];         /* makes slot ids unguessable; the same after a restart */
     uint32_t wait_for;          /* active contributors before round 0's clock starts; >= 1 */
-    uint32_t min_contributions; /* >= 1 */
+    uint32_t min_contributions; /* >= 1; see "When a round ends" */
     uint64_t n_rounds;          /* 0: endless */
     uint64_t round_ms;          /* rundesc_round_ms */
     uint64_t inner_ms;          /* 0 when H decides */

@@ -285,15 +285,18 @@ static void late_words(const struct round *r, uint64_t round, int64_t now_ms, ch
              time, round);
 }
 
-/* No slot of ours answers: maybe the store has the receipt, else this is late. */
-static void look_up(const struct round *r, const struct round_event *ev, int64_t now_ms,
-                    struct round_actions *out)
+/* It comes too late for a slot: maybe the store has the receipt, else this is late. Only who had
+ * reserved can be late; strangers may not fill the books with receipts for long-gone rounds.
+ */
+static void look_up(const struct round *r, const struct round_event *ev, bool has_reserved,
+                    int64_t now_ms, struct round_actions *out)
 {
     struct round_action *a = round_reply_add(out, ROUND_DO_FIND_RECEIPT);
     a->op.round = ev->manifest->round;
     a->op.contributor = ev->manifest->contributor;
     a->op.req = ev->req;
     a->op.claim = claim_of(ev->manifest);
+    if (!has_reserved) return; /* no verdict: round_slot_found refuses when there is no receipt */
     a->op.verdict = MSG_LATE;
     late_words(r, ev->manifest->round, now_ms, a->op.reason, sizeof a->op.reason);
 }
@@ -413,7 +416,7 @@ void round_slot_manifest(struct round *r, const struct round_event *ev, int64_t 
     else if (is_ours && round_seat_in_flight(s))
         wait_for_answer(s, ev->req, out);
     else if (m->round < r->round || !round_slot_takes(r))
-        look_up(r, ev, now_ms, out);
+        look_up(r, ev, is_ours, now_ms, out);
     else if (is_ours)
         examine(r, s, ev, out);
     else
@@ -448,20 +451,37 @@ void round_slot_judged(struct round *r, const struct round_event *ev, int64_t no
     }
 }
 
-/* A late receipt has no slot; its request waits in the op itself. */
-static void done_late_receipt(const struct round_event *ev, struct round_actions *out)
+/* The verdict about a slot that had not sent its manifest when the round closed: it has no more to
+ * say in this round, should it open again.
+ */
+static void settle_late(const struct round *r, const struct round_event *ev)
 {
-    if (ev->outcome == ROUND_OK)
+    struct round_seat *s = round_seat_find(r, &ev->op.contributor);
+    if (!s || !round_seat_has(s, ev->op.round) || s->phase != ROUND_SLOT_OPEN) return;
+    if (ev->verdict == MSG_ACCEPTED) return; /* by its own manifest, sent again, with its claim */
+    s->phase = ROUND_SLOT_DONE;
+    s->claim = ev->op.claim;
+    s->verdict = ev->verdict;
+    s->seq = ev->seq;
+}
+
+/* A late receipt has no slot; its request waits in the op itself. */
+static void done_late_receipt(const struct round *r, const struct round_event *ev,
+                              struct round_actions *out)
+{
+    if (ev->outcome == ROUND_OK) {
+        settle_late(r, ev);
         round_reply_receipt(out, ev->op.req, &ev->op.contributor, ev->op.round);
-    else
+    } else {
         round_reply_storage(out, ev->op.req, ev->outcome);
+    }
 }
 
 void round_slot_receipted(struct round *r, const struct round_event *ev, int64_t now_ms,
                           struct round_actions *out)
 {
     if (!ev->op.id[0]) {
-        done_late_receipt(ev, out);
+        done_late_receipt(r, ev, out);
         return;
     }
     struct round_seat *s = round_seat_by_id(r, ev->op.id);
@@ -484,10 +504,16 @@ void round_slot_receipted(struct round *r, const struct round_event *ev, int64_t
     }
 }
 
-void round_slot_found(const struct round_event *ev, struct round_actions *out)
+void round_slot_found(const struct round *r, const struct round_event *ev,
+                      struct round_actions *out)
 {
     if (ev->outcome == ROUND_OK) {
+        settle_late(r, ev);
         round_reply_receipt(out, ev->op.req, &ev->op.contributor, ev->op.round);
+    } else if (ev->outcome == ROUND_NONE && ev->op.verdict != MSG_LATE) {
+        round_reply_refuse(out, ev->op.req, 404, "ask for the current round, and reserve in it",
+                           "round %" PRIu64 " is closed, and nothing was reserved in it by you",
+                           ev->op.round);
     } else if (ev->outcome == ROUND_NONE) {
         struct round_action *a = round_reply_add(out, ROUND_DO_STORE_RECEIPT);
         a->op = ev->op;

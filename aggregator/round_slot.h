@@ -25,4 +25,5 @@ void round_slot_judged(struct round *r, const struct round_event *ev, int64_t no
                        struct round_actions *out);
 void round_slot_receipted(struct round *r, const struct round_event *ev, int64_t now_ms,
                           struct round_actions *out);
-void round_slot_found(const struct round_event *ev, struct round_actions *out);
+void round_slot_found(const struct round *r, const struct round_event *ev,
+                      struct round_actions *out);

@@ -80,7 +80,7 @@ void sim_fault_begin(struct sim_world *w)
         /* Some are too slow for the deadline, as long as enough others are not. */
         if (i >= p->min_contributions && sim_world_chance(w, 0.3))
             x->mib_ms = sim_world_between(w, 500, 6000);
-        x->is_liar = i >= p->min_contributions && sim_world_chance(w, 0.15);
+        x->is_liar = sim_world_chance(w, 0.15);
         int64_t in_ms =
             is_late ? sim_world_between(w, 5000, p->faults_end_ms) : sim_world_between(w, 0, 3000);
         sim_world_push(w, in_ms, SIM_EV_PEER_START, i, 0);

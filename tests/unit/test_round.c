@@ -175,11 +175,79 @@ static void a_closing_round_that_loses_its_last_hope_opens_again(void **state)
     rig_upload(g, 1, &m);
     rig_send_manifest(g, &m);
     struct round_op op = rig_action(g, ROUND_DO_JUDGE)->op;
-    rig_tick(g, RIG_ROUND_MS);
+    rig_tick(g, 40000);
+    rig_see(g, 2); /* may still come */
+    rig_tick(g, RIG_ROUND_MS - 40000);
     rig_done(g, ROUND_DO_JUDGE, &op, ROUND_BAD);
     rig_end(g, ROUND_DO_STORE_RECEIPT, ROUND_OK);
     assert_int_equal(g->r.state, ROUND_OPEN);
     assert_int_equal(g->r.deadline_ms, g->now + RIG_ROUND_MS);
+}
+
+static void refuse(struct rig *g, uint8_t who)
+{
+    static struct msg_manifest m;
+    rig_upload(g, who, &m);
+    rig_send_manifest(g, &m);
+    rig_end(g, ROUND_DO_JUDGE, ROUND_BAD);
+    rig_end(g, ROUND_DO_STORE_RECEIPT, ROUND_OK);
+}
+
+static void a_refused_contributor_does_not_hold_the_round_for_ever(void **state)
+{
+    struct rig *g = *state;
+    uint32_t n = 0;
+    g->r.cfg.min_contributions = 2;
+    open_for_two(g);
+    rig_contribute(g, 1);
+    refuse(g, 2);
+    assert_int_equal(g->r.state, ROUND_OPEN); /* a third might come until the deadline */
+    rig_tick(g, RIG_ROUND_MS);
+    assert_int_equal(g->r.state, ROUND_MERGING);
+    round_inputs(&g->r, &n);
+    assert_int_equal(n, 1);
+}
+
+static void fewer_verdicts_than_the_minimum_wait_for_more(void **state)
+{
+    struct rig *g = *state;
+    g->r.cfg.min_contributions = 2;
+    open_for_two(g);
+    rig_contribute(g, 1);
+    rig_tick(g, RIG_ROUND_MS);
+    assert_int_equal(g->r.state, ROUND_OPEN);
+}
+
+static void a_round_of_refusals_alone_ends_and_pays_nobody(void **state)
+{
+    struct rig *g = *state;
+    uint32_t n = 9;
+    open_for_two(g);
+    refuse(g, 1);
+    rig_tick(g, 40000);
+    rig_see(g, 1);
+    rig_see(g, 2);
+    rig_tick(g, RIG_ROUND_MS - 40000);
+    assert_int_equal(g->r.state, ROUND_OPEN); /* the other one may still come */
+    refuse(g, 2);
+    rig_tick(g, RIG_ROUND_MS);
+    assert_int_equal(g->r.state, ROUND_MERGING);
+    round_inputs(&g->r, &n);
+    assert_int_equal(n, 0);
+    assert_int_equal(round_update(&g->r)->n_merged, 0);
+    rig_end(g, ROUND_DO_MERGE, ROUND_OK);
+    rig_end(g, ROUND_DO_PUBLISH, ROUND_OK);
+    assert_int_equal(g->r.round, 1); /* who was refused gets another chance */
+}
+
+static void a_goodbye_closes_a_round_that_waited_for_nobody_else(void **state)
+{
+    struct rig *g = *state;
+    open_for_two(g);
+    rig_contribute(g, 1);
+    assert_int_equal(g->r.state, ROUND_OPEN);
+    rig_step(g, &(struct round_event){.kind = ROUND_EV_GONE, .contributor = rig_key(2)});
+    assert_int_equal(g->r.state, ROUND_MERGING);
 }
 
 static void inputs_are_in_key_order_and_rewards_sum_up(void **state)
@@ -494,6 +562,10 @@ int main(void)
         CASE(the_deadline_closes_with_what_is_there),
         CASE(the_deadline_waits_for_a_manifest_that_came_in_time),
         CASE(too_few_at_the_deadline_get_more_time_from_the_same_base),
+        CASE(a_refused_contributor_does_not_hold_the_round_for_ever),
+        CASE(fewer_verdicts_than_the_minimum_wait_for_more),
+        CASE(a_round_of_refusals_alone_ends_and_pays_nobody),
+        CASE(a_goodbye_closes_a_round_that_waited_for_nobody_else),
         CASE(a_closing_round_that_loses_its_last_hope_opens_again),
         CASE(inputs_are_in_key_order_and_rewards_sum_up),
         CASE(a_published_round_opens_the_next_from_its_result),

@@ -336,8 +336,50 @@ static void a_late_manifest_is_told_by_how_much_and_stored(void **state)
     rig_end(g, ROUND_DO_STORE_RECEIPT, ROUND_OK);
     assert_int_equal(rig_action(g, ROUND_DO_REPLY_RECEIPT)->req, g->req);
     rig_send_manifest(g, &m);
+    assert_true(rig_has(g, ROUND_DO_REPLY_RECEIPT));
+}
+
+static void a_stranger_gets_no_receipt_for_a_round_that_is_over(void **state)
+{
+    struct rig *g = *state;
+    rig_upload(g, 2, &m);
+    rig_contribute(g, 1);
+    rig_tick(g, RIG_ROUND_MS);
+    assert_int_equal(g->r.state, ROUND_MERGING);
+    m.contributor = rig_key(77); /* a fresh key costs nothing */
+    rig_send_manifest(g, &m);
+    rig_end(g, ROUND_DO_FIND_RECEIPT, ROUND_NONE);
+    assert_false(rig_has(g, ROUND_DO_STORE_RECEIPT));
+    assert_int_equal(rig_status(g), 404);
+    rig_send_manifest(g, &m); /* but a receipt that exists is always shown */
     rig_end(g, ROUND_DO_FIND_RECEIPT, ROUND_OK);
     assert_true(rig_has(g, ROUND_DO_REPLY_RECEIPT));
+}
+
+static void who_was_late_for_a_closing_round_is_not_awaited_when_it_opens_again(void **state)
+{
+    struct rig *g = *state;
+    static struct msg_manifest late;
+    rig_see(g, 1);
+    rig_see(g, 2);
+    rig_upload(g, 3, &late);
+    rig_upload(g, 1, &m);
+    rig_send_manifest(g, &m);
+    struct round_op judge = rig_action(g, ROUND_DO_JUDGE)->op;
+    rig_tick(g, 40000);
+    rig_see(g, 2);
+    rig_tick(g, RIG_ROUND_MS - 40000);
+    assert_int_equal(g->r.state, ROUND_CLOSING);
+    rig_send_manifest(g, &late);
+    rig_end(g, ROUND_DO_FIND_RECEIPT, ROUND_NONE);
+    rig_end(g, ROUND_DO_STORE_RECEIPT, ROUND_OK);
+    const struct key_pub three = rig_key(3);
+    assert_int_equal(round_seat(&g->r, &three)->phase, ROUND_SLOT_DONE);
+    rig_done(g, ROUND_DO_JUDGE, &judge, ROUND_BAD);
+    rig_end(g, ROUND_DO_STORE_RECEIPT, ROUND_OK);
+    assert_int_equal(g->r.state, ROUND_OPEN);
+    rig_contribute(g, 2); /* the last who may still come */
+    assert_int_equal(g->r.state, ROUND_MERGING);
 }
 
 static void a_manifest_for_the_future_is_refused(void **state)
@@ -388,6 +430,8 @@ int main(void)
         CASE(chunks_that_do_not_fit_the_manifest_have_to_be_sent_again),
         CASE(a_full_disk_moves_the_deadline_and_loses_nothing),
         CASE(a_late_manifest_is_told_by_how_much_and_stored),
+        CASE(a_stranger_gets_no_receipt_for_a_round_that_is_over),
+        CASE(who_was_late_for_a_closing_round_is_not_awaited_when_it_opens_again),
         CASE(a_manifest_for_the_future_is_refused),
         CASE(a_new_round_takes_a_new_slot),
     };
