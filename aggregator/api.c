@@ -273,6 +273,16 @@ static void post_join(struct host *h, struct request *r, const struct router_mat
     buf_deinit(&json);
 }
 
+/* Nobody waits for it any more: the round may close without it right now. */
+static void say_goodbye(struct host *h, struct registry_row *row)
+{
+    char key[KEY_HEX];
+    struct round_event ev = {.kind = ROUND_EV_GONE, .contributor = row->key};
+    registry_leave(row);
+    log_info("left: %s (%.8s)", row->name[0] ? row->name : "anonymous", key_hex(&row->key, key));
+    host_step(h, &ev);
+}
+
 static void get_round(struct host *h, struct request *r, const struct router_match *m)
 {
     uint64_t after = 0;
@@ -283,8 +293,14 @@ static void get_round(struct host *h, struct request *r, const struct router_mat
         request_reply_error(r, 401, "unknown session", "join again; nothing is lost");
         return;
     }
+    const char *state = request_query(r, "state");
+    if (row && state && strcmp(state, "gone") == 0) {
+        say_goodbye(h, row);
+        host_wait_round(h, r, UINT64_MAX); /* no round has that number: answered at once */
+        return;
+    }
     if (row) {
-        registry_note(row, request_query(r, "state"), request_query(r, "speed"), clock_mono_ms());
+        registry_note(row, state, request_query(r, "speed"), clock_mono_ms());
         note_seen(h, row);
     }
     const char *text = request_query(r, "after");

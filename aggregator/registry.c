@@ -49,7 +49,7 @@ struct registry_row *registry_join(struct registry *g, const struct key_pub *k, 
 
 struct registry_row *registry_find(struct registry *g, const char *session)
 {
-    for (uint32_t i = 0; session && i < g->n; i++)
+    for (uint32_t i = 0; session && *session && i < g->n; i++)
         if (g->rows[i].is_used && strcmp(g->rows[i].session, session) == 0) return &g->rows[i];
     return NULL;
 }
@@ -65,9 +65,16 @@ void registry_note(struct registry_row *row, const char *state, const char *spee
     if (*end == '\0' && v >= 0 && v < MAX_SPEED) row->tok_per_s = v;
 }
 
+void registry_leave(struct registry_row *row)
+{
+    row->is_gone = true;
+    row->session[0] = '\0';
+    row->tok_per_s = NAN;
+}
+
 bool registry_is_here(const struct registry_row *row, int64_t now_ms)
 {
-    return row->is_used && now_ms - row->seen_ms <= REGISTRY_GONE_MS;
+    return row->is_used && !row->is_gone && now_ms - row->seen_ms <= REGISTRY_GONE_MS;
 }
 
 uint32_t registry_n_here(const struct registry *g, int64_t now_ms)

@@ -29,6 +29,7 @@ struct registry_row {
     enum registry_state state;
     double tok_per_s; /* NaN: not told yet */
     int64_t seen_ms;
+    bool is_gone; /* said goodbye; its session is over */
 };
 
 struct registry {
@@ -46,6 +47,9 @@ const struct registry_row *registry_of(const struct registry *g, const struct ke
 
 /* A poll came: note state ("training" ...; NULL or unknown: unchanged) and speed (same). */
 void registry_note(struct registry_row *row, const char *state, const char *speed, int64_t now_ms);
+
+/* Goodbye: the session ends at once, the row stays to be shown as gone. */
+void registry_leave(struct registry_row *row);
 
 bool registry_is_here(const struct registry_row *row, int64_t now_ms);
 uint32_t registry_n_here(const struct registry *g, int64_t now_ms);

@@ -27,6 +27,23 @@ static void a_session_is_found_until_the_next_join(void **state)
     assert_int_equal(g.n, 1);
 }
 
+static void a_goodbye_ends_the_session_and_keeps_the_row(void **state)
+{
+    struct key_pub k = {{1}};
+    char session[MSG_ID_HEX];
+    (void)state;
+    struct registry_row *r = registry_join(&g, &k, "Ada", 5);
+    memcpy(session, r->session, MSG_ID_HEX);
+    registry_leave(r);
+    assert_null(registry_find(&g, session));
+    assert_null(registry_find(&g, ""));
+    assert_false(registry_is_here(r, 5));
+    assert_string_equal(registry_of(&g, &k)->name, "Ada");
+    registry_join(&g, &k, "Ada", 6);
+    assert_int_equal(g.n, 1);
+    assert_true(registry_is_here(registry_of(&g, &k), 6));
+}
+
 static void polls_tell_state_and_speed(void **state)
 {
     struct key_pub k = {{1}};
@@ -78,6 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_session_is_found_until_the_next_join, set_up),
+        cmocka_unit_test_setup(a_goodbye_ends_the_session_and_keeps_the_row, set_up),
         cmocka_unit_test_setup(polls_tell_state_and_speed, set_up),
         cmocka_unit_test_setup(speed_is_of_those_who_are_here_and_training, set_up),
         cmocka_unit_test_setup(the_longest_unseen_makes_room, set_up),
