@@ -18,7 +18,8 @@ enum {
     VERSION = 1,
     FIXED_BYTES = 68, /* the header before the note */
     HEAD_MAX = FIXED_BYTES + TRAINER_STATE_NOTE_MAX + 64,
-    IO_BYTES = 1 << 20
+    IO_BYTES = 1 << 20,
+    SYNC_BYTES = 4 << 20
 };
 
 static const char MAGIC[8] = {'P', 'L', 'S', 'T', 'A', 'T', 'E', 1};
@@ -52,6 +53,9 @@ static int write_hashed(const struct trainer_state *s, int fd, struct hasher *h,
         int rc = file_write_all(fd, b + at, part, name, e);
         if (rc) return rc;
         at += part;
+        /* On its way to the disk now: else the last fsync would have all of it to do at once, for
+         * longer than a pause may take. Only a hint: what it cannot do, fsync does and reports. */
+        if (at % SYNC_BYTES == 0) (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     }
     return OK;
 }
