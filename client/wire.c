@@ -15,9 +15,12 @@
 #include "client/receipts.h"
 #include "client/work.h"
 #include "client/work_state.h"
+#include "engine/delta.h"
+#include "engine/model.h"
 #include "net/backoff.h"
 #include "net/limits.h"
 #include "net/link.h"
+#include "record/checkpoint.h"
 
 #define MAX_SMALL  (1u << 20)
 #define BYE_MS     1000
@@ -237,6 +240,24 @@ static int on_piece(const uint8_t *p, size_t n, void *ctx)
     return w->fetched.failed ? -1 : 0;
 }
 
+/* Who runs the aggregator says how long the bytes are; the run description bounds what can be true. */
+static int check_length(const struct wire *w, bool is_update, uint64_t n_bytes, struct err *e)
+{
+    const struct rundesc *run = w->config.run;
+    struct model_table t;
+    int rc = model_table_init(&t, &run->model, e);
+    if (rc != OK) return rc;
+    uint64_t most = is_update ? delta_max_bytes(&t, &run->train.delta, DELTA_UPDATE)
+                              : CHECKPOINT_HEADER_BYTES + t.n_params * sizeof(float);
+    model_table_deinit(&t);
+    if (n_bytes <= most && n_bytes <= LIMIT_RESPONSE_BYTES) return OK;
+    err_set(e, ERR_LIMIT, 0, "the %s is said to have %llu bytes; for this model %llu are possible",
+            is_update ? "update" : "checkpoint", (unsigned long long)n_bytes,
+            (unsigned long long)most);
+    err_hint(e, "tell the run's host");
+    return ERR_LIMIT;
+}
+
 static void fetch_body(struct wire *w, struct call *k, uint64_t n_bytes)
 {
     char path[64];
@@ -265,8 +286,8 @@ static int answer_head(struct call *k, const struct link_reply *reply, struct er
     if (rc != OK) return rc;
     if (!hash_equal(&head.run, &run->id) || head.round != k->action.round)
         return err_set(e, ERR_AUTH, 0, "the update's head is for another run or round");
-    if (head.update_bytes > LIMIT_RESPONSE_BYTES)
-        return err_set(e, ERR_LIMIT, 0, "the update is larger than this program takes");
+    rc = check_length(w, true, head.update_bytes, e);
+    if (rc != OK) return rc;
     k->head = head;
     fetch_body(w, k, head.update_bytes);
     return ERR_AGAIN; /* the call goes on */
@@ -627,6 +648,8 @@ void wire_request(struct wire *w, const struct session_action *a, const struct s
     k->tag = a->tag;
     k->action = *a;
     int rc = use_address(w, a->i_address, &e);
+    if (rc == OK && a->what == SESSION_DO_FETCH_CHECKPOINT)
+        rc = check_length(w, false, a->n_bytes, &e);
     if (rc == OK && a->what == SESSION_DO_FETCH_CHECKPOINT) {
         fetch_body(w, k, a->n_bytes);
         return;
