@@ -8,7 +8,8 @@
 #include "base/file.h"
 #include "net/tls.h"
 
-#define MICRO 1000000u
+#define MICRO       1000000u
+#define USUAL_VOCAB 4096 /* until the text is prepared */
 
 static int home_path(char dst[PATH_CAP], const char *home, const char *name, struct err *e)
 {
@@ -70,8 +71,24 @@ static int initial_model(struct rundesc *r, struct err *e)
     return rc;
 }
 
-int describe_fill(const struct setup *s, const struct dataset *d, const struct key_pub *host,
-                  const struct hash *tls_pin, struct rundesc *ret, struct err *e)
+static int fill_addresses(const struct setup *s, const struct key_pub *host,
+                          const struct hash *tls_pin, struct rundesc *r, struct err *e)
+{
+    int rc = OK;
+    while (rc == OK && r->n_aggregators < RUNDESC_MAX_AGGREGATORS) {
+        struct rundesc_aggregator *a = &r->aggregators[r->n_aggregators];
+        rc = setup_address(s, r->n_aggregators, a->host, &a->port, e);
+        if (rc != OK) break;
+        a->key = *host;
+        a->tls_pin = *tls_pin;
+        r->n_aggregators++;
+    }
+    return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* All that does not come from the data. */
+static int fill_choices(const struct setup *s, uint32_t vocab, const struct key_pub *host,
+                        const struct hash *tls_pin, struct rundesc *ret, struct err *e)
 {
     struct rundesc r = {.init_seed = s->seed,
                         .inner_steps = (uint32_t)s->inner_steps,
@@ -82,20 +99,48 @@ int describe_fill(const struct setup *s, const struct dataset *d, const struct k
                         .n_rounds = s->rounds,
                         .merge_min_senders = s->min_senders,
                         .reward_unit = "credits",
-                        .reward_per_round = s->reward * MICRO,
-                        .n_aggregators = 1};
-    struct rundesc_aggregator *a = &r.aggregators[0];
+                        .reward_per_round = s->reward * MICRO};
     snprintf(r.name, sizeof r.name, "%s", s->name);
     snprintf(r.note, sizeof r.note, "%s", s->note);
-    fill_model(s, d->vocab_size, &r.model);
+    fill_model(s, vocab, &r.model);
     fill_training(s, &r.train);
-    dataset_describe(d, &r);
-    a->key = *host;
-    a->tls_pin = *tls_pin;
-    int rc = setup_split(s->public_addr[0] ? s->public_addr : s->listen_addr, a->host, &a->port, e);
-    if (rc == OK) rc = initial_model(&r, e);
+    int rc = fill_addresses(s, host, tls_pin, &r, e);
     if (rc == OK) *ret = r;
     return rc;
+}
+
+int describe_fill(const struct setup *s, const struct dataset *d, const struct key_pub *host,
+                  const struct hash *tls_pin, struct rundesc *ret, struct err *e)
+{
+    struct rundesc r;
+    int rc = fill_choices(s, d->vocab_size, host, tls_pin, &r, e);
+    if (rc != OK) return rc;
+    dataset_describe(d, &r);
+    rc = initial_model(&r, e);
+    if (rc == OK) *ret = r;
+    return rc;
+}
+
+/* Signed with a key that nobody will know, of data that is not there: only the bounds count. */
+int describe_check(const struct setup *s, struct err *e)
+{
+    struct rundesc r;
+    struct key k;
+    struct hash pin = {0};
+    struct buf jws = {0};
+    key_generate(&k);
+    int rc = fill_choices(s, USUAL_VOCAB, &k.pub, &pin, &r, e);
+    if (rc == OK) {
+        r.n_train_shards = 1;
+        r.tokenizer_bytes = r.train_index_bytes[0] = r.val_index_bytes = 1;
+        rc = rundesc_sign(&r, &k, &jws, e);
+    }
+    key_wipe(&k);
+    buf_deinit(&jws);
+    if (rc == OK) return OK;
+    if (e) e->code = ERR_ARG;
+    err_hint(e, "nothing is written; see the choices in: potluck-aggregator --help");
+    return ERR_ARG;
 }
 
 static int sign_and_write(const char *home, struct rundesc *r, const struct key *k, struct err *e)

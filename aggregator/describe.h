@@ -13,6 +13,9 @@
 int describe_fill(const struct setup *s, const struct dataset *d, const struct key_pub *host,
                   const struct hash *tls_pin, struct rundesc *ret, struct err *e) MUST_CHECK;
 
+/* Would these choices make a description that is taken? ERR_ARG with a sentence when not. */
+int describe_check(const struct setup *s, struct err *e) MUST_CHECK;
+
 /* Write HOME/run.potluck if choices and prepared data are both there: OK and the description;
  * ERR_AGAIN (no text) when one of the two is missing. An existing run.potluck is kept and read.
  */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "aggregator/describe.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/key.h"
@@ -16,10 +17,10 @@
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "net/tls.h"
-#include "record/rundesc.h"
 
 #define MAX_CLAIM       1e6 /* steps of one contribution */
 #define MAX_TOTAL_STEPS 1e9
+#define MAX_STEP_TOKENS (1 << 24)
 #define ENDLESS_STEPS   10000000 /* of the cosine when no end is known: nearly flat for years */
 
 #define TEXT(f, member, what)                                                                      \
@@ -41,7 +42,7 @@ static const struct setup_option options[] = {
     TEXT("name", name, "what the run is called"),
     TEXT("note", note, "what is trained, and the licence of text and weights"),
     TEXT("listen", listen_addr, "address and port to listen on; port 0 picks a free one"),
-    TEXT("public", public_addr, "host and port as contributors reach it"),
+    TEXT("public", public_addr, "host and port as contributors reach it; up to 8 times"),
     COUNT("hidden", hidden, 16, 65536, "model width"),
     COUNT("layers", layers, 1, 512, "layers"),
     COUNT("heads", heads, 1, 1024, "attention heads"),
@@ -129,6 +130,21 @@ static int set_number(struct setup *s, const struct setup_option *o, const char 
     return OK;
 }
 
+static int add_public(struct setup *s, const char *value, struct err *e)
+{
+    size_t n = strlen(s->public_addr);
+    uint32_t n_commas = 0;
+    for (const char *p = s->public_addr; *p; p++)
+        n_commas += *p == ',';
+    if (strchr(value, ','))
+        return err_set(e, ERR_ARG, 0, "--public takes one address; say it again for the next");
+    if ((n && n_commas + 1 == SETUP_MAX_PUBLIC) || strlen(value) >= SETUP_HOST_CAP + 7)
+        return err_set(e, ERR_ARG, 0, "--public '%.40s...': at most %d addresses, %d bytes each",
+                       value, SETUP_MAX_PUBLIC, SETUP_HOST_CAP + 6);
+    snprintf(s->public_addr + n, sizeof s->public_addr - n, "%s%s", n ? "," : "", value);
+    return OK;
+}
+
 int setup_set(struct setup *s, const char *name, const char *value, struct err *e)
 {
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
@@ -139,6 +155,7 @@ int setup_set(struct setup *s, const char *name, const char *value, struct err *
             return err_set(e, ERR_ARG, 0, "--%s is longer than %zu bytes", name, o->cap - 1);
         if (!utf8_valid(value, strlen(value)))
             return err_set(e, ERR_ARG, 0, "--%s is not valid UTF-8", name);
+        if (o->offset == offsetof(struct setup, public_addr)) return add_public(s, value, e);
         utf8_printable(value, member(s, o), o->cap);
         return OK;
     }
@@ -162,6 +179,21 @@ int setup_split(const char *text, char host[SETUP_HOST_CAP], uint16_t *ret_port,
     host[n] = '\0';
     *ret_port = (uint16_t)port;
     return OK;
+}
+
+int setup_address(const struct setup *s, uint32_t i, char host[SETUP_HOST_CAP], uint16_t *ret_port,
+                  struct err *e)
+{
+    char text[SETUP_HOST_CAP + 8];
+    const char *p = s->public_addr;
+    if (!*p) return i ? ERR_NOTFOUND : setup_split(s->listen_addr, host, ret_port, e);
+    for (; i > 0; i--) {
+        p = strchr(p, ',');
+        if (!p) return ERR_NOTFOUND;
+        p++;
+    }
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(p, ","), p);
+    return setup_split(text, host, ret_port, e);
 }
 
 /* Where the contributors' steps of the last round end; see rundesc_schedule_step. */
@@ -211,8 +243,14 @@ int setup_check(struct setup *s, struct err *e)
         err_hint(e, "say how they reach this machine: --public HOST:PORT");
         return ERR_ARG;
     }
-    if (s->public_addr[0] && setup_split(s->public_addr, host, &port, e) != OK)
-        return err_wrap(e, "--public");
+    for (uint32_t i = 0; s->public_addr[0] && rc == OK; i++)
+        rc = setup_address(s, i, host, &port, e);
+    if (rc != OK && rc != ERR_NOTFOUND) return err_wrap(e, "--public");
+    if (s->batch * s->seq > MAX_STEP_TOKENS)
+        return err_set(e, ERR_ARG, 0,
+                       "--batch %" PRIu64 " times --seq %" PRIu64 " is more than %d "
+                       "tokens in one step",
+                       s->batch, s->seq, MAX_STEP_TOKENS);
     fill_in(s);
     return OK;
 }
@@ -324,7 +362,7 @@ static int make_keys(const struct setup *s, const char *home, struct err *e)
     if (rc != OK) return rc;
     key_wipe(&key);
     if (file_exists(cert) && file_exists(secret)) return OK;
-    rc = setup_split(s->public_addr[0] ? s->public_addr : s->listen_addr, name, &port, e);
+    rc = setup_address(s, 0, name, &port, e);
     return rc == OK ? tls_make_certificate(cert, secret, name, &pin, e) : rc;
 }
 
@@ -337,9 +375,17 @@ int setup_create(struct setup *s, const char *home, struct err *e)
         err_hint(e, "start it with: potluck-aggregator serve; another run needs a new --home");
         return ERR_WRONG_STATE;
     }
-    if (rc == OK) rc = file_mkdirs(home, e);
+    if (rc == OK) rc = home_path(path, home, "aggregator.json", e);
+    if (rc == OK && file_exists(path)) {
+        err_set(e, ERR_WRONG_STATE, 0, "choices were made already under '%s'", home);
+        err_hint(e, "go on with: potluck-aggregator prepare; to choose anew, remove "
+                    "aggregator.json there, or use another --home");
+        return ERR_WRONG_STATE;
+    }
     if (rc == OK) rc = setup_check(s, e);
     if (rc == OK) rc = settle_port(s, e);
+    if (rc == OK) rc = describe_check(s, e);
+    if (rc == OK) rc = file_mkdirs(home, e);
     if (rc == OK) rc = make_keys(s, home, e);
     if (rc == OK) rc = setup_save(s, home, e);
     return rc;

@@ -14,14 +14,17 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "record/rundesc.h"
 
-#define SETUP_HOST_CAP 128
+#define SETUP_HOST_CAP   128
+#define SETUP_MAX_PUBLIC RUNDESC_MAX_AGGREGATORS /* addresses of one aggregator */
 
 struct setup {
     char name[48];
     char note[256];
     char listen_addr[SETUP_HOST_CAP + 8]; /* ADDR:PORT; port 0: a free one is chosen at init */
-    char public_addr[SETUP_HOST_CAP + 8]; /* HOST:PORT as contributors reach it; "" = listen */
+    /* HOST:PORT as contributors reach it, several with commas between them; "" = listen */
+    char public_addr[SETUP_MAX_PUBLIC * (SETUP_HOST_CAP + 8)];
     uint64_t hidden, layers, heads, kv_heads, intermediate, seq, batch;
     uint64_t inner_steps, inner_seconds, max_inner_steps, upload_seconds, rounds;
     uint64_t warmup_steps, total_steps;
@@ -46,7 +49,7 @@ struct setup_option {
 const struct setup_option *setup_options(size_t *ret_n);
 void setup_defaults(struct setup *s);
 
-/* Set one choice from text. ERR_ARG with flag, value and bounds. */
+/* Set one choice from text; "public" adds an address. ERR_ARG with flag, value and bounds. */
 int setup_set(struct setup *s, const char *name, const char *value, struct err *e) MUST_CHECK;
 
 /* Choices that do not fit together: ERR_ARG with a sentence. Fills what follows from others. */
@@ -59,5 +62,12 @@ int setup_load(const char *home, struct setup *ret, struct err *e) MUST_CHECK; /
 int setup_split(const char *text, char host[SETUP_HOST_CAP], uint16_t *ret_port,
                 struct err *e) MUST_CHECK;
 
-/* Make keys and certificate that are missing, choose a free port if port 0 is asked for, save. */
+/* The i-th address that contributors are told. ERR_NOTFOUND (no text) when there are fewer. */
+int setup_address(const struct setup *s, uint32_t i, char host[SETUP_HOST_CAP], uint16_t *ret_port,
+                  struct err *e) MUST_CHECK;
+
+/* ERR_WRONG_STATE when this home has choices already; ERR_ARG when they do not make a run: then
+ * nothing is written. Otherwise choose a free port if port 0 is asked for, make keys and
+ * certificate, save.
+ */
 int setup_create(struct setup *s, const char *home, struct err *e) MUST_CHECK;

@@ -55,6 +55,27 @@ static void whichever_comes_second_makes_the_run(void **state)
     assert_int_equal(d.aggregators[0].port, 7333);
 }
 
+static void the_description_lists_every_address_in_order(void **state)
+{
+    struct setup s;
+    (void)state;
+    setup_defaults(&s);
+    assert_int_equal(setup_set(&s, "name", "soup", &e), OK);
+    assert_int_equal(setup_set(&s, "hidden", "32", &e), OK);
+    assert_int_equal(setup_set(&s, "layers", "1", &e), OK);
+    assert_int_equal(setup_set(&s, "public", "b.example:2", &e), OK);
+    assert_int_equal(setup_set(&s, "public", "a.example:1", &e), OK);
+    assert_int_equal(setup_create(&s, dir, &e), OK);
+    prepare();
+    assert_int_equal(describe_home(dir, &d, &e), OK);
+    assert_int_equal(d.n_aggregators, 2);
+    assert_string_equal(d.aggregators[0].host, "b.example");
+    assert_string_equal(d.aggregators[1].host, "a.example");
+    assert_int_equal(d.aggregators[1].port, 1);
+    assert_true(key_equal(&d.aggregators[0].key, &d.aggregators[1].key));
+    assert_true(hash_equal(&d.aggregators[0].tls_pin, &d.aggregators[1].tls_pin));
+}
+
 static void once_written_it_does_not_change(void **state)
 {
     struct buf jws = {0};
@@ -99,6 +120,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(whichever_comes_second_makes_the_run),
+        CASE(the_description_lists_every_address_in_order),
         CASE(once_written_it_does_not_change),
         CASE(what_is_missing_is_told_in_order),
         CASE(a_changed_description_is_refused),

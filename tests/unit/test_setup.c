@@ -122,6 +122,79 @@ static void a_home_gets_keys_and_a_port_once(void **state)
     scratch_remove(dir);
 }
 
+static int create_with(const char *const args[][2], size_t n, const char *home)
+{
+    setup_defaults(&s);
+    assert_int_equal(setup_set(&s, "name", "soup", &e), OK);
+    for (size_t i = 0; i < n && args[i][0]; i++)
+        assert_int_equal(setup_set(&s, args[i][0], args[i][1], &e), OK);
+    return setup_create(&s, home, &e);
+}
+
+static void choices_that_no_run_can_have_are_refused_and_nothing_is_written(void **state)
+{
+    static const char *const bad[][2][2] = {
+        {{"outer-lr", "50"}        },
+        {{"hidden", "24"},           {"heads", "8"}}, /* heads of width 3 */
+        {{"public", "x:0"}                         },
+        {{"inner-steps", "20"}, {"max-inner-steps", "10"}},
+        {{"batch", "65536"}, {"seq", "65536"}},
+        {{"public", "a b:1"}        },
+    };
+    char dir[PATH_CAP], home[PATH_CAP];
+    (void)state;
+    scratch_make(dir);
+    assert_int_equal(path_format(home, "%s/home", dir), 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        memset(&e, 0, sizeof e);
+        if (create_with(bad[i], 2, home) != ERR_ARG) fail_msg("case %zu is taken", i);
+        assert_true(e.code == ERR_ARG && e.what[0]);
+        assert_int_not_equal(access(home, F_OK), 0);
+    }
+    static const char *const long_phase[1][2] = {
+        {"inner-seconds", "20000"}
+    };
+    assert_int_equal(create_with(long_phase, 1, home), OK);
+    scratch_remove(dir);
+}
+
+static void a_second_init_changes_nothing(void **state)
+{
+    char dir[PATH_CAP];
+    struct setup got;
+    (void)state;
+    scratch_make(dir);
+    assert_int_equal(setup_create(&s, dir, &e), OK);
+    assert_int_equal(setup_set(&s, "name", "stew", &e), OK);
+    assert_int_equal(setup_create(&s, dir, &e), ERR_WRONG_STATE);
+    assert_true(e.hint[0]);
+    assert_int_equal(setup_load(dir, &got, &e), OK);
+    assert_string_equal(got.name, "soup");
+    scratch_remove(dir);
+}
+
+static void every_public_address_is_kept_in_order(void **state)
+{
+    char host[SETUP_HOST_CAP];
+    uint16_t port = 0;
+    (void)state;
+    assert_int_equal(setup_address(&s, 0, host, &port, &e), OK);
+    assert_int_equal(port, 7333);
+    assert_int_equal(setup_set(&s, "public", "b.example:2", &e), OK);
+    assert_int_equal(setup_set(&s, "public", "[::1]:1", &e), OK);
+    assert_int_equal(setup_check(&s, &e), OK);
+    assert_int_equal(setup_address(&s, 0, host, &port, &e), OK);
+    assert_string_equal(host, "b.example");
+    assert_int_equal(setup_address(&s, 1, host, &port, &e), OK);
+    assert_string_equal(host, "::1");
+    assert_int_equal(port, 1);
+    assert_int_equal(setup_address(&s, 2, host, &port, &e), ERR_NOTFOUND);
+    assert_int_equal(setup_set(&s, "public", "a:1,b:2", &e), ERR_ARG);
+    for (int i = 2; i < SETUP_MAX_PUBLIC; i++)
+        assert_int_equal(setup_set(&s, "public", "c:3", &e), OK);
+    assert_int_equal(setup_set(&s, "public", "d:4", &e), ERR_ARG);
+}
+
 #define CASE(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
@@ -135,6 +208,9 @@ int main(void)
         CASE(addresses_are_taken_apart),
         CASE(choices_survive_being_written),
         CASE(a_home_gets_keys_and_a_port_once),
+        CASE(choices_that_no_run_can_have_are_refused_and_nothing_is_written),
+        CASE(a_second_init_changes_nothing),
+        CASE(every_public_address_is_kept_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
