@@ -15,6 +15,14 @@ const char *sim_plant_name(enum sim_plant p)
     return p >= 0 && p < SIM_PLANT_COUNT ? names[p] : "unknown";
 }
 
+const char *sim_plant_failure(enum sim_plant p)
+{
+    static const char *const words[] = {"", "an acknowledged contribution is lost",
+                                        "which holds an accepted receipt",
+                                        "the ledger pays for round", "which was accepted"};
+    return p >= 0 && p < SIM_PLANT_COUNT ? words[p] : "";
+}
+
 void sim_world_fold(struct sim_world *w, uint64_t v)
 {
     w->trace = (w->trace ^ v) * 0x9e3779b97f4a7c15ULL;

@@ -232,6 +232,8 @@ struct sim_world {
 bool sim_world_run(struct sim_world *w, const struct sim_options *o);
 void sim_world_deinit(struct sim_world *w);
 const char *sim_plant_name(enum sim_plant p);
+/* Words of the failure that tells this very bug, not one of its consequences. */
+const char *sim_plant_failure(enum sim_plant p);
 
 /* Something that must hold does not: the first such sentence counts, and ends the experiment. */
 void sim_world_fail(struct sim_world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
