@@ -12,13 +12,15 @@ int status_exit(const struct view *v)
     case VIEW_RUNNING:
     case VIEW_SENDING:
     case VIEW_FETCHING:
-    case VIEW_FINISHING: return CMDLINE_EXIT_OK;
+    case VIEW_FINISHING:
+    case VIEW_DONE: return CMDLINE_EXIT_OK;
     case VIEW_PAUSED: return CMDLINE_EXIT_PAUSED;
     case VIEW_WAITING: return v->is_run_ended ? CMDLINE_EXIT_OK : CMDLINE_EXIT_WAITING;
     case VIEW_IDLE:
     case VIEW_JOINING:
     case VIEW_RETRYING:
-    case VIEW_LEAVING: return CMDLINE_EXIT_WAITING;
+    case VIEW_LEAVING:
+    case VIEW_ENDING: return CMDLINE_EXIT_WAITING;
     case VIEW_NO_CONTACT: return CMDLINE_EXIT_NO_AGENT;
     case VIEW_STOPPED:
     case VIEW_STATE_COUNT: break;
@@ -30,8 +32,9 @@ void status_text(const struct view *v, struct buf *out)
 {
     char a[TEXT_CAP], b[TEXT_CAP], c[TEXT_CAP], d[TEXT_CAP];
     buf_printf(out, "[%s] %s", view_state_word(v->state), v->reason);
+    if (v->state == VIEW_PAUSED) buf_put_str(out, ", until `potluck resume`");
     if (v->ends_at_ms != VIEW_NONE)
-        buf_printf(out, " (%s)", text_duration(v->ends_at_ms - v->at_ms, a));
+        buf_printf(out, " (%s left)", text_duration(v->ends_at_ms - v->at_ms, a));
     buf_put_u8(out, '\n');
     if (!v->run_id[0]) return;
     buf_printf(out, "run      %s, %s parameters, at %s\n", v->run_name,
@@ -43,7 +46,7 @@ void status_text(const struct view *v, struct buf *out)
                v->is_model_hash_agreed ? "the same as the aggregator's" : "not yet compared");
     buf_printf(out, "speed    %s tokens/s now, %s tokens trained on\n",
                text_number(v->tok_per_s, a), text_count((int64_t)v->n_tokens, b));
-    buf_printf(out, "loss     %s training, %s validation\n", text_fixed(v->loss, 4, a),
+    buf_printf(out, "loss     %s training, %s held-out\n", text_fixed(v->loss, 4, a),
                text_fixed(v->val_loss, 4, b));
     buf_printf(out, "sent     %llu accepted, %llu late, %llu rejected; %s up, %s down\n",
                (unsigned long long)v->n_accepted, (unsigned long long)v->n_late,
@@ -95,8 +98,8 @@ int status_json(const struct view *v, struct buf *out, struct err *e)
     json_set_u64(o, "bytes_down", v->bytes_down);
     json_set_real(o, "bits_per_value", v->bits_per_value);
     json_set_u64(o, "payload_bytes", v->payload_bytes);
-    set_maybe(o, "credits", v->credits_confirmed);
-    set_maybe(o, "credits_pending", v->credits_pending);
+    set_maybe(o, "credits_micro", v->credits_confirmed);
+    set_maybe(o, "credits_pending_micro", v->credits_pending);
     json_set_u64(o, "contributors", v->n_peers);
     json_set_u64(o, "rss_bytes", v->rss_bytes);
     json_set_u64(o, "threads", v->n_threads);

@@ -197,7 +197,6 @@ void control_close(struct control *c, void (*closed_fn)(void *ctx), void *ctx)
     c->closed_fn = closed_fn;
     c->closed_ctx = ctx;
     struct server *s = c->server;
-    push(c); /* the last word: leaving */
     c->server = NULL;
     while (c->n_watchers > 0)
         request_stream_end(c->watchers[--c->n_watchers]);

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* One sentence for each state; %r round, %s steps, %d pieces, %w why, %p fetch percentage. */
+/* One sentence for each state; %r round, %s steps, %d pieces, %w why, %o who is waited for, %p fetch percentage. */
 struct sentence {
     enum view_state state;
     const char *text;
@@ -12,23 +12,25 @@ struct sentence {
 };
 
 static const struct sentence sentences[SESSION_STATE_COUNT] = {
-    [SESSION_IDLE] = {VIEW_IDLE,     "no run joined yet",                                      "potluck join FILE"},
-    [SESSION_JOINING] = {VIEW_JOINING,  "asking %a to take part",                                 "p: pause"         },
-    [SESSION_FETCHING] = {VIEW_FETCHING, "the model of round %n is on its way%p",                  "p: pause"         },
-    [SESSION_TRAINING] = {VIEW_RUNNING,  "round %r, %s",                                           "p: pause"         },
-    [SESSION_PACKING] = {VIEW_SENDING,  "round %r, packing what was learned",                     "p: pause"         },
-    [SESSION_EXCHANGING] = {VIEW_SENDING,  "round %r, sending piece %d",                             "p: pause"         },
+    [SESSION_IDLE] = {VIEW_IDLE,     "no run joined yet",                                             "potluck join FILE"},
+    [SESSION_JOINING] = {VIEW_JOINING,  "asking %a to take part",                                        "p: pause"         },
+    [SESSION_FETCHING] = {VIEW_FETCHING, "the model of round %n is on its way%p",                         "p: pause"         },
+    [SESSION_TRAINING] = {VIEW_RUNNING,  "round %r, %s",                                                  "p: pause"         },
+    [SESSION_PACKING] = {VIEW_SENDING,  "round %r, packing what was learned",                            "p: pause"         },
+    [SESSION_EXCHANGING] = {VIEW_SENDING,  "round %r, sending piece %d",                                    "p: pause"         },
     [SESSION_RETURNING] = {VIEW_WAITING,  "round %r was not taken; keeping its worth for the next",
-                      "p: pause"                                                                                  },
-    [SESSION_WAITING] = {VIEW_WAITING,  "round %r is done here; waiting for %o others",           "p: pause"         },
-    [SESSION_APPLYING] = {VIEW_FETCHING, "round %r, applying the update",                          "p: pause"         },
-    [SESSION_PAUSED] = {VIEW_PAUSED,   "by you, until you press p",                              "p: resume"        },
-    [SESSION_RETRYING] = {VIEW_RETRYING, "%w",                                                     "p: pause"         },
-    [SESSION_ENDED] = {VIEW_WAITING,  "run ended after %r rounds; the final model is here",
-                      "potluck leave"                                                                             },
-    [SESSION_LEAVING] = {VIEW_LEAVING,  "saving, then goodbye",                                   ""                 },
-    [SESSION_GONE] = {VIEW_STOPPED,  "this run was left",                                      "potluck join FILE"},
+                      "p: pause"                                                                                         },
+    [SESSION_WAITING] = {VIEW_WAITING,  "round %r is done here; waiting for %o",                         "p: pause"         },
+    [SESSION_APPLYING] = {VIEW_FETCHING, "round %r, applying the update",                                 "p: pause"         },
+    [SESSION_PAUSED] = {VIEW_PAUSED,   "by you",                                                        "p: resume"        },
+    [SESSION_RETRYING] = {VIEW_RETRYING, "%w",                                                            "p: pause"         },
+    [SESSION_ENDED] = {VIEW_DONE,     "run ended after %r rounds; this machine holds the final model",
+                      "potluck leave"                                                                                    },
+    [SESSION_LEAVING] = {VIEW_LEAVING,  "saving, then the run is left",                                  ""                 },
+    [SESSION_GONE] = {VIEW_STOPPED,  "this run was left",                                             "potluck join FILE"},
 };
+
+#define STALE_MS 15000 /* a poll comes sooner */
 
 struct out {
     char *p;
@@ -60,19 +62,32 @@ static void put_steps(struct out *o, const struct explain_facts *f)
         put(o, "step %u, until the round's time is up", f->n_steps + 1);
 }
 
+/* Who has yet to send: everybody here but those who have, and neither counts this machine. A
+ * number that is old, or from before the own contribution was counted, is not said.
+ */
+static void put_others(struct out *o, const struct session *s, const struct explain_facts *f)
+{
+    const struct msg_round *r = &s->round;
+    bool is_in = s->fate == SESSION_FATE_ACCEPTED;
+    bool is_stale = f->now_ms - s->round_at_ms > STALE_MS || (is_in && r->n_received == 0);
+    uint32_t here = r->n_contributors ? r->n_contributors - 1 : 0;
+    uint32_t sent = is_in && r->n_received ? r->n_received - 1 : r->n_received;
+    if (is_stale || here <= sent)
+        put(o, "the round to close");
+    else
+        put(o, "%u other%s", here - sent, here - sent == 1 ? "" : "s");
+}
+
 static void put_field(struct out *o, char field, const struct session *s,
                       const struct explain_facts *f)
 {
-    uint32_t others = s->round.n_contributors > s->round.n_received
-                          ? s->round.n_contributors - s->round.n_received
-                          : 0;
     switch (field) {
     case 'a': put(o, "the aggregator"); break;
     case 'r': put(o, "%llu", (unsigned long long)s->model_round); break;
     case 'n': put(o, "%llu", (unsigned long long)s->round.round); break;
     case 's': put_steps(o, f); break;
     case 'd': put(o, "%u of %u", s->i_chunk + 1, s->payload.n_chunks); break;
-    case 'o': put(o, "%u", others); break;
+    case 'o': put_others(o, s, f); break;
     case 'w': put(o, "%s", s->why[0] ? s->why : "the aggregator cannot be reached"); break;
     case 'p':
         if (!isnan(f->fetch_frac)) put(o, " (%.0f%%)", 100 * f->fetch_frac);
@@ -117,6 +132,9 @@ void explain_session(const struct session *s, const struct explain_facts *f,
         text = "training diverged in round %r; waiting for the next one";
     else if (s->state == SESSION_WAITING && s->is_round_done)
         text = "waiting for the next round";
+    else if (s->state == SESSION_LEAVING && s->ending == INTENT_STOP)
+        text = "saving, then the agent ends";
+    if (s->state == SESSION_LEAVING && s->ending == INTENT_STOP) ret->state = VIEW_ENDING;
     fill(ret->reason, sizeof ret->reason, text, s, f);
     snprintf(ret->hint, sizeof ret->hint, "%s", x->hint);
     if (s->state == SESSION_TRAINING && f->is_waiting_for_text) ret->state = VIEW_FETCHING;

@@ -92,7 +92,7 @@ struct work_progress {
     int64_t saved_at_ms;                 /* clock_mono_ms; 0: never */
     int64_t ms_train, ms_pack, ms_apply; /* of the last round */
     bool is_waiting_for_text;
-    char engine[96];
+    char engine[384];
 };
 
 int work_create(const struct work_config *c, struct work **ret, struct err *e) MUST_CHECK;

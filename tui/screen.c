@@ -157,14 +157,16 @@ static enum style state_style(enum view_state s)
     case VIEW_RUNNING:
     case VIEW_SENDING:
     case VIEW_JOINING:
-    case VIEW_FETCHING: return STYLE_GOOD;
+    case VIEW_FETCHING:
+    case VIEW_DONE: return STYLE_GOOD;
     case VIEW_STOPPED:
     case VIEW_NO_CONTACT:
     case VIEW_RETRYING: return STYLE_BAD;
     case VIEW_WAITING:
     case VIEW_PAUSED:
     case VIEW_FINISHING:
-    case VIEW_LEAVING: return STYLE_WARN;
+    case VIEW_LEAVING:
+    case VIEW_ENDING: return STYLE_WARN;
     case VIEW_IDLE:
     case VIEW_STATE_COUNT: break;
     }

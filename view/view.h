@@ -34,6 +34,8 @@ enum view_state {
     VIEW_STOPPED,   /* by an error: the reason says which */
     VIEW_LEAVING,
     VIEW_NO_CONTACT, /* set by the screen itself: the agent does not answer */
+    VIEW_DONE,       /* the run has ended and the final model is here */
+    VIEW_ENDING,     /* the agent saves, then ends */
     VIEW_STATE_COUNT,
 };
 
@@ -78,7 +80,7 @@ struct view {
 
     /* state line: word from `state`, then these */
     enum view_state state;
-    char reason[VIEW_LINE_CAP]; /* "round 7, step 12 of 30" / "by you, until you press p" */
+    char reason[VIEW_LINE_CAP]; /* "round 7, step 12 of 30" / "by you" */
     int64_t ends_at_ms;         /* when that changes by itself, wall clock; VIEW_NONE */
     char override_hint[64];     /* "p: resume" */
     bool is_paused;             /* the wish */
@@ -103,7 +105,7 @@ struct view {
     uint32_t n_layers, hidden_size, vocab_size, seq_len;
     char model_hash[65];       /* base of the round, as computed here */
     bool is_model_hash_agreed; /* equals the aggregator's */
-    char engine[96];
+    char engine[384];
     double bits_per_value;  /* of the last contribution; NaN */
     uint64_t payload_bytes; /* of the last contribution */
 

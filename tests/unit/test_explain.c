@@ -53,9 +53,56 @@ static void explain_says_who_is_waited_for_and_how_long(void **state)
 {
     (void)state;
     struct session s = in_state(SESSION_WAITING);
+    s.fate = SESSION_FATE_ACCEPTED;
+    s.round.n_contributors = 4;
     struct explain_line line = explain(&s);
-    assert_string_equal(line.reason, "round 7 is done here; waiting for 2 others");
+    assert_string_equal(line.reason, "round 7 is done here; waiting for 3 others");
     assert_int_equal(line.ends_in_ms, 39000);
+    s.round.n_received = 3;
+    line = explain(&s);
+    assert_string_equal(line.reason, "round 7 is done here; waiting for 1 other");
+}
+
+static void explain_names_no_number_that_is_old_or_zero(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_WAITING);
+    struct explain_line line;
+    s.fate = SESSION_FATE_ACCEPTED;
+    s.round.n_contributors = 2;
+    s.round.n_received = 0; /* from before the own contribution was counted */
+    line = explain(&s);
+    assert_string_equal(line.reason, "round 7 is done here; waiting for the round to close");
+    s.round.n_received = 2;
+    line = explain(&s);
+    assert_string_equal(line.reason, "round 7 is done here; waiting for the round to close");
+    s.round.n_received = 1;
+    s.round_at_ms = -60000;
+    line = explain(&s);
+    assert_string_equal(line.reason, "round 7 is done here; waiting for the round to close");
+}
+
+static void explain_tells_the_end_of_the_run_from_waiting(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_ENDED);
+    struct explain_line line = explain(&s);
+    assert_int_equal(line.state, VIEW_DONE);
+    assert_string_equal(line.reason,
+                        "run ended after 7 rounds; this machine holds the final model");
+}
+
+static void explain_tells_stopping_from_leaving(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_LEAVING);
+    s.ending = INTENT_STOP;
+    struct explain_line line = explain(&s);
+    assert_int_equal(line.state, VIEW_ENDING);
+    assert_string_equal(line.reason, "saving, then the agent ends");
+    s.ending = INTENT_LEAVE;
+    line = explain(&s);
+    assert_int_equal(line.state, VIEW_LEAVING);
 }
 
 static void explain_says_why_it_retries_and_when(void **state)
@@ -126,6 +173,9 @@ int main(void)
         cmocka_unit_test(explain_has_a_whole_sentence_for_every_state),
         cmocka_unit_test(explain_names_round_and_step),
         cmocka_unit_test(explain_says_who_is_waited_for_and_how_long),
+        cmocka_unit_test(explain_names_no_number_that_is_old_or_zero),
+        cmocka_unit_test(explain_tells_the_end_of_the_run_from_waiting),
+        cmocka_unit_test(explain_tells_stopping_from_leaving),
         cmocka_unit_test(explain_says_why_it_retries_and_when),
         cmocka_unit_test(explain_says_that_training_diverged),
         cmocka_unit_test(explain_shows_a_wish_to_finish),

@@ -26,6 +26,8 @@ static void status_says_the_state_by_its_exit_code(void **state)
     assert_int_equal(status_exit(v), CMDLINE_EXIT_WAITING);
     v->is_run_ended = true;
     assert_int_equal(status_exit(v), CMDLINE_EXIT_OK);
+    v->state = VIEW_DONE;
+    assert_int_equal(status_exit(v), CMDLINE_EXIT_OK);
     v->state = VIEW_STOPPED;
     assert_int_equal(status_exit(v), CMDLINE_EXIT_ERROR);
     free(v);
@@ -35,9 +37,9 @@ static void status_json_has_what_scripts_rely_on(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "state",    "reason",     "round",          "model_sha256", "is_model_hash_agreed",
-        "accepted", "late",       "rejected",       "tokens",       "tok_per_s",
-        "bytes_up", "bytes_down", "bits_per_value", "credits",      "run_ended"};
+        "state",    "reason",     "round",          "model_sha256",  "is_model_hash_agreed",
+        "accepted", "late",       "rejected",       "tokens",        "tok_per_s",
+        "bytes_up", "bytes_down", "bits_per_value", "credits_micro", "run_ended"};
     struct view *v = fresh();
     struct buf b = {0};
     json_t *o = NULL;
@@ -59,9 +61,9 @@ static void status_text_begins_with_state_and_reason(void **state)
     struct view *v = fresh();
     struct buf b = {0};
     v->state = VIEW_PAUSED;
-    strcpy(v->reason, "by you, until you press p");
+    strcpy(v->reason, "by you");
     status_text(v, &b);
-    assert_string_equal(buf_str(&b), "[PAUSED] by you, until you press p\n");
+    assert_string_equal(buf_str(&b), "[PAUSED] by you, until `potluck resume`\n");
     buf_deinit(&b);
     free(v);
 }
