@@ -169,9 +169,7 @@ struct session {
     enum intent_kind ending; /* INTENT_LEAVE or INTENT_STOP; else NONE */
 
     /* under way */
-    struct session_lane presence;
-    struct session_lane transfer;
-    struct session_lane work;
+    struct session_lane presence, transfer, work;
     int64_t train_until_ms;
     bool is_halting;
     bool is_gated;

@@ -280,6 +280,18 @@ static int count_copies(const struct rig *r)
     return n;
 }
 
+static void work_state_gives_up_a_phase_that_diverged(void **state)
+{
+    struct rig *r = *state;
+    train(r, 3);
+    work_state_give_up(&r->s);
+    size_t n = trainer_table(r->s.trainer)->n_params * sizeof(float);
+    assert_memory_equal(trainer_local(r->s.trainer), trainer_weights(r->s.trainer), n);
+    assert_int_equal(r->s.journal.n_steps, 0);
+    assert_true(r->s.journal.is_round_done);
+    assert_false(r->s.journal.has_payload);
+}
+
 static void work_state_keeps_one_damaged_copy_and_says_so(void **state)
 {
     struct rig *r = *state;
@@ -346,6 +358,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(work_state_refuses_a_foreign_checkpoint_and_keeps_its_model,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(work_state_moves_a_damaged_file_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_gives_up_a_phase_that_diverged, setup, teardown),
         cmocka_unit_test_setup_teardown(work_state_keeps_one_damaged_copy_and_says_so, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(work_state_leaves_a_newer_programs_file_alone, setup,
