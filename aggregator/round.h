@@ -1,16 +1,14 @@
 #pragma once
 /* Why: everything an aggregator decides about a round - who may send, what counts, when it closes,
  * what is answered and in which order things become durable - as a state machine without I/O.
- * The server performs its actions with files, a database and HTTP; the simulator performs them
- * with a virtual disk and network. Neither adds a decision of its own.
+ * The server performs its actions for real, the simulator virtually; neither adds a decision.
  *
  * The driver's whole duty:
  *   1. call round_step with each event and the monotonic time;
  *   2. perform the actions in the order given. Work (ROUND_DO_STORE_SLOT .. ROUND_DO_PUBLISH) may
  *      take its time and end in any order; when it ended, step a ROUND_EV_DONE with the same `op`;
  *   3. step a ROUND_EV_TICK at round_next_ms (earlier does no harm).
- * A reply names the request by the number `req` the driver chose (never 0); replies to requests
- * whose peer has gone are dropped by the driver.
+ * A reply names the driver's own `req` (never 0); the driver drops it when the peer has gone.
  *
  * States                                        leaves when
  *   WAITING     clock not running: too few came   cfg.wait_for contributors are active
@@ -33,12 +31,9 @@
  * A slot:  NONE -> RESERVING -> OPEN -> JUDGING -> STORING -> DONE
  *                    (row durable)  ^------ resend, or the disk failed: back to OPEN
  *
- * When a round ends. Before the deadline: when at least min_contributions are accepted and
- * everybody awaited has a verdict. At the deadline: when at least min_contributions have a verdict
- * and something is accepted, or nobody awaited is without a verdict (then it is merged from what
- * there is; an update of nothing changes nothing and pays nothing). Else the clock starts again.
- * So as long as min_contributions contributors come and get their verdicts, good or bad, the
- * round ends at a deadline: refusals cannot hold it up.
+ * A round ends before the deadline when min_contributions are accepted and everybody awaited has a
+ * verdict; at it, when min_contributions have a verdict and something is accepted or nobody awaited
+ * lacks one (an update of nothing changes and pays nothing). Else the clock starts again.
  *
  * Nothing acknowledged is lost. There are three acknowledgements. (a) A slot is told only after
  * DONE(STORE_SLOT, OK), a chunk only after DONE(STORE_CHUNK, OK): both mean "on disk", and
@@ -71,7 +66,7 @@ struct round_config {
     struct hash run;
     uint8_t secret[32];         /* makes slot ids unguessable; the same after a restart */
     uint32_t wait_for;          /* active contributors before round 0's clock starts; >= 1 */
-    uint32_t min_contributions; /* >= 1; see "When a round ends" */
+    uint32_t min_contributions; /* >= 1; verdicts are enough at the deadline */
     uint64_t n_rounds;          /* 0: endless */
     uint64_t round_ms;          /* rundesc_round_ms */
     uint64_t inner_ms;          /* 0 when H decides */
