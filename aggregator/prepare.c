@@ -119,7 +119,9 @@ static int find_text(struct job *j, struct err *e)
         rc = corpus_add(&j->corpus, j->o->paths[i], note_skip, j, e);
     if (rc != OK) return rc;
     corpus_sort(&j->corpus);
-    tell(j, "found    %zu files, %.2f MB", j->corpus.n_files, (double)j->corpus.n_bytes / 1e6);
+    /* Those that are skipped at first sight, empty ones, were found all the same. */
+    tell(j, "found    %" PRIu64 " files, %.2f MB", j->corpus.n_files + j->report.n_skipped,
+         (double)j->corpus.n_bytes / 1e6);
     rc = read_all(j, e);
     if (rc != OK) return rc;
     tell(j,

@@ -5,14 +5,14 @@
 
 static char dir[PATH_CAP], text[PATH_CAP], home[PATH_CAP];
 static struct err e;
-static int n_skipped_lines;
+static int n_skipped_lines, n_found;
 
 static int set_up(void **state)
 {
     (void)state;
     scratch_make(dir);
     memset(&e, 0, sizeof e);
-    n_skipped_lines = 0;
+    n_skipped_lines = n_found = 0;
     assert_int_equal(path_format(text, "%s/text", dir), 0);
     assert_int_equal(path_format(home, "%s/home", dir), 0);
     return mkdir(text, 0700);
@@ -29,6 +29,7 @@ static void hear(const char *line, void *ctx)
 {
     (void)ctx;
     n_skipped_lines += strncmp(line, "skipped", 7) == 0;
+    if (strncmp(line, "found", 5) == 0) sscanf(line, "found %d", &n_found);
 }
 
 static struct prepare_options options(void)
@@ -105,6 +106,7 @@ static void what_is_not_used_is_told_and_counted(void **state)
     assert_int_equal(prepare_run(&o, &r, &e), OK);
     assert_int_equal(r.n_skipped, 3);
     assert_int_equal(n_skipped_lines, 3);
+    assert_int_equal(n_found, 4); /* the empty one was found, too: 4 = 1 used + 3 skipped */
 }
 
 static void too_little_text_is_refused_with_its_size(void **state)
