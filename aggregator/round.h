@@ -31,9 +31,10 @@
  * A slot:  NONE -> RESERVING -> OPEN -> JUDGING -> STORING -> DONE
  *                    (row durable)  ^------ resend, or the disk failed: back to OPEN
  *
- * A round ends before the deadline when min_contributions are accepted and everybody awaited has a
- * verdict; at it, when min_contributions have a verdict and something is accepted or nobody awaited
- * lacks one (an update of nothing changes and pays nothing). Else the clock starts again.
+ * A round ends before the deadline when min_contributions are accepted and everybody awaited has
+ * a verdict; at it, when min_contributions have a verdict and something is accepted or nobody
+ * awaited lacks one (an update of nothing changes and pays nothing). Else the clock starts again.
+ * So refusals cannot hold it up.
  *
  * Nothing acknowledged is lost. There are three acknowledgements. (a) A slot is told only after
  * DONE(STORE_SLOT, OK), a chunk only after DONE(STORE_CHUNK, OK): both mean "on disk", and
