@@ -26,7 +26,8 @@ struct options {
 
 static const char usage_text[] =
     "Usage: potluck agent [options]\n"
-    "Trains in the background until `potluck stop`, SIGTERM or Ctrl+C.\n"
+    "Be the agent, in the foreground: trains until `potluck stop`, SIGTERM or Ctrl-C.\n"
+    "(`potluck` and `potluck join` start it in the background.)\n"
     "\n"
     "  --home DIR        keep everything in DIR (or POTLUCK_HOME)\n"
     "  --join FILE|LINK  take part in this run\n"

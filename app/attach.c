@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "app/talk.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -46,6 +47,7 @@ struct attach {
     uv_signal_t sig[7];
     size_t n_sig;
     bool has_tty, is_leaving;
+    bool is_idle; /* no agent yet, and none is wanted before a run is joined */
 
     struct link *link;
     uint64_t stream; /* event stream under way; 0: none */
@@ -138,7 +140,7 @@ static void plain(struct attach *a)
     if (a->tui.is_lost || !a->tui.has_view) v->state = VIEW_NO_CONTACT;
     bool is_due = now - a->plain_ms >= PLAIN_MS || v->state != a->plain_state;
     if (is_due) {
-        plain_line(v, now_ms(a), &out);
+        plain_line(v, a->tui.is_gone, now_ms(a), &out);
         if (file_write_all(STDOUT_FILENO, out.p, out.len, "standard output", &e)) leave(a);
         a->plain_ms = now;
         a->plain_state = v->state;
@@ -151,7 +153,11 @@ static void plain(struct attach *a)
 
 static void lost(struct attach *a)
 {
-    if (a->tui.is_lost) return;
+    if (a->is_idle) return;
+    bool is_gone = !talk_is_there(a->o->socket);
+    if (a->tui.is_lost && a->tui.is_gone == is_gone) return;
+    a->tui.is_gone = is_gone;
+    if (is_gone) a->tui.note[0] = 0; /* what was asked of it has no answer to wait for */
     a->tui.is_lost = true;
     a->tui.lost_since_ms = now_ms(a) - (clock_mono_ms() - a->heard_ms);
     if (!a->term) plain(a);
@@ -164,7 +170,7 @@ static void take_view(struct attach *a, const uint8_t *p, size_t n)
     enum view_state state = a->view->state;
     bool was_paused = a->view->is_paused;
     bool was_finishing = a->view->is_finishing;
-    bool is_first = !a->tui.has_view || a->tui.is_lost;
+    bool is_first = !a->tui.has_view || a->tui.is_lost || a->is_idle;
     if (view_decode(p, n, a->view, &e)) {
         char text[VIEW_LINE_CAP];
         note(a, err_line(&e, text, sizeof text));
@@ -172,6 +178,8 @@ static void take_view(struct attach *a, const uint8_t *p, size_t n)
     }
     a->tui.has_view = true;
     a->tui.is_lost = false;
+    a->tui.is_gone = false;
+    a->is_idle = false;
     if (!a->term) {
         plain(a);
         return;
@@ -257,7 +265,7 @@ static void on_stream_end(const struct link_reply *r, void *ctx)
     buf_clear(&a->line);
     if (a->is_leaving) return;
     lost(a);
-    uint64_t wait = a->n_tries < 12 ? 250 : a->n_tries < 30 ? 1000 : 5000;
+    uint64_t wait = a->n_tries < 12 ? 250 : 1000;
     a->n_tries++;
     uv_timer_start(&a->retry, on_retry, wait, 0);
 }
@@ -291,6 +299,12 @@ static void put_problem(const struct link_reply *r, char *dst, size_t cap)
     json_decref(o);
 }
 
+/* An agent that ended while it was asked is said in the state line. */
+static void lost_if_gone(struct attach *a)
+{
+    if (!talk_is_there(a->o->socket)) lost(a);
+}
+
 static void on_intent_done(const struct link_reply *r, void *ctx)
 {
     struct attach *a = ctx;
@@ -301,6 +315,8 @@ static void on_intent_done(const struct link_reply *r, void *ctx)
         return;
     }
     if (r->code == OK && r->status >= 200 && r->status < 300) return;
+    lost_if_gone(a);
+    if (a->tui.is_gone) return; /* the state line says so */
     if (r->code == OK)
         put_problem(r, text, sizeof text);
     else
@@ -308,8 +324,22 @@ static void on_intent_done(const struct link_reply *r, void *ctx)
     note(a, text);
 }
 
+/* What would be asked in vain, in words; NULL: nothing stands against it. */
+static const char *in_vain(const struct attach *a, enum intent_kind kind)
+{
+    if (a->is_idle) return "no run is joined yet: potluck join FILE|LINK";
+    if (a->tui.is_gone) return "the agent has ended; close this screen and start it again";
+    if (kind == INTENT_FINISH && a->view->is_paused) return "paused: resume first (p)";
+    return NULL;
+}
+
 static void send_intent(struct attach *a, enum intent_kind kind)
 {
+    const char *why_not = in_vain(a, kind);
+    if (why_not) {
+        note(a, why_not);
+        return;
+    }
     struct err e = {0};
     struct buf body = {0};
     struct intent it = {.kind = kind};
@@ -361,6 +391,10 @@ static void on_key(struct attach *a, int key)
         break;
     case TUI_CLOSE: leave(a); return;
     case TUI_STOP:
+        if (a->is_idle || a->tui.is_gone) {
+            leave(a); /* there is none to stop */
+            return;
+        }
         send_intent(a, c.intent);
         a->stop_by_ms = clock_mono_ms() + STOP_MS;
         break;
@@ -454,6 +488,8 @@ static void start_terminal(struct attach *a)
     struct err e = {0};
     struct term_options o = {.no_color = a->o->no_color,
                              .glyphs = a->o->graphs ? theme_glyphs(a->o->graphs) : -1};
+    if (!a->o->is_plain && !isatty(STDOUT_FILENO))
+        fputs("no terminal: a line at each change, and every 10 s; Ctrl-C ends\n", stderr);
     if (a->o->is_plain || !isatty(STDOUT_FILENO)) return;
     if (term_open(&o, &a->term, &e)) {
         char text[400];
@@ -510,11 +546,16 @@ static int open_record(struct attach *a, struct err *e)
 
 static int live(const struct attach_options *o, enum screen first, struct err *e)
 {
-    struct attach a = {.o = o, .tui = {.screen = first}};
+    struct attach a = {
+        .o = o,
+        .is_idle = o->is_idle,
+        .tui = {.screen = first, .has_view = o->is_idle, .home_words = o->home_words}
+    };
     int rc = open_record(&a, e);
     if (rc) return rc;
     a.view = xmalloc(sizeof *a.view);
     view_init(a.view);
+    if (o->is_idle) snprintf(a.view->reason, sizeof a.view->reason, "no run joined yet");
     rc = run(&a, e);
     if (a.record_fd >= 0) close(a.record_fd);
     canvas_deinit(&a.canvas);

@@ -20,12 +20,14 @@
 #include "base/err.h"
 
 struct attach_options {
-    const char *socket; /* path of the control socket; may be NULL with `dump` */
-    bool is_plain;      /* lines instead of a screen, also when stdout is no terminal */
-    bool no_color;      /* --no-color; NO_COLOR in the environment counts as well */
-    const char *graphs; /* "braille", "blocks" or "ascii"; NULL: what the terminal can show */
-    const char *screen; /* first screen: "overview", "run", "peers", "credits", "log", "help" */
-    const char *record; /* append every received view to this file, one per line; or NULL */
+    const char *socket;     /* path of the control socket; may be NULL with `dump` */
+    bool is_plain;          /* lines instead of a screen, also when stdout is no terminal */
+    bool no_color;          /* --no-color; NO_COLOR in the environment counts as well */
+    const char *graphs;     /* "braille", "blocks" or "ascii"; NULL: what the terminal can show */
+    const char *screen;     /* first screen: "overview", "run", "peers", "credits", "log", "help" */
+    const char *home_words; /* " --home a", to be shown after commands; NULL: none was given */
+    bool is_idle;           /* no agent runs because no run is joined: say that, and wait for one */
+    const char *record;     /* append every received view to this file, one per line; or NULL */
 
     const char *dump;       /* "WxH": print one frame as text and return; or NULL */
     const char *recording;  /* NDJSON file; its last view is the one dumped */

@@ -19,7 +19,7 @@ struct word {
 /* clang-format off */
 static const struct word words[] = {
     {"screen", CMDLINE_SCREEN, ON_SCREEN, "", false,
-     "Open the screen; start the agent if none runs. The same as no command at all."},
+     "Open the screen; start the agent if a run is joined. The same as no command at all."},
     {"join", CMDLINE_JOIN, ON_JOIN, "FILE|LINK", true,
      "Take part in a run: its run.potluck file, or its potluck:// invite link."},
     {"status", CMDLINE_STATUS, ON_STATUS, "", false,
@@ -180,6 +180,18 @@ int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
     return OK;
 }
 
+char *cmdline_home_words(const char *home, char *dst, size_t cap)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "/._-+,:@%";
+    dst[0] = 0;
+    if (!home || !*home || strchr(home, '\'')) return dst;
+    const char *quote = home[strspn(home, plain)] ? "'" : "";
+    int n = snprintf(dst, cap, " --home %s%s%s", quote, home, quote);
+    if (n < 0 || (size_t)n >= cap) dst[0] = 0;
+    return dst;
+}
+
 static void put_options(struct buf *out, int where)
 {
     for (size_t i = 0; i < COUNT(options); i++) {
@@ -200,8 +212,9 @@ int cmdline_help(const char *command, struct buf *out, struct err *e)
             err_hint(e, "see `potluck help`");
             return ERR_NOTFOUND;
         }
-        buf_printf(out, "Usage: potluck %s%s%s [options]\n%s\n\n", w->name, *w->args ? " " : "",
-                   w->args, w->help);
+        bool has_options = strcmp(w->args, "[options]") == 0;
+        buf_printf(out, "Usage: potluck %s%s%s%s\n%s\n\n", w->name, *w->args ? " " : "", w->args,
+                   has_options ? "" : " [options]", w->help);
         put_options(out, ON_ALL | w->options);
         return buf_ok(out, e);
     }

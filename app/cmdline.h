@@ -49,5 +49,10 @@ struct cmdline {
 /* ERR_ARG with a sentence; strings point into argv. */
 int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e) MUST_CHECK;
 
+/* " --home DIR" as it has to be typed again, quoted where a shell needs it; "" without a home or
+ * when it does not fit. Returns dst.
+ */
+char *cmdline_home_words(const char *home, char *dst, size_t cap);
+
 /* Help for everything, or for one command (ERR_NOTFOUND when there is no such). */
 int cmdline_help(const char *command, struct buf *out, struct err *e) MUST_CHECK;

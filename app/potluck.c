@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/attach.h"
 #include "app/cmdline.h"
@@ -22,6 +23,7 @@ struct program {
     struct cmdline c;
     struct home home;
     char **argv;
+    char home_words[PATH_CAP]; /* " --home a", to be said after commands; "" */
 };
 
 static int say_error(const struct program *p, const struct err *e, int code)
@@ -43,12 +45,6 @@ static int say_error(const struct program *p, const struct err *e, int code)
     return code;
 }
 
-static int exit_of(int rc)
-{
-    if (rc == OK) return CMDLINE_EXIT_OK;
-    return rc == ERR_NOTFOUND ? CMDLINE_EXIT_NO_AGENT : CMDLINE_EXIT_ERROR;
-}
-
 static void print(struct buf *b)
 {
     (void)buf_str(b);
@@ -61,9 +57,25 @@ static int run_help(struct program *p)
 {
     struct buf b = {0};
     struct err e = {0};
+    char help[] = "--help";
+    char *args[] = {help, NULL};
+    if (p->c.source && strcmp(p->c.source, "agent") == 0 && spawn_become(NULL, args, &e) == OK)
+        return CMDLINE_EXIT_OK;
     if (cmdline_help(p->c.source, &b, &e) != OK) return say_error(p, &e, CMDLINE_EXIT_USAGE);
     print(&b);
     return CMDLINE_EXIT_OK;
+}
+
+/* What is asked of an agent that does not run: where it was looked for, and what starts it. */
+static int no_agent(const struct program *p, struct err *e)
+{
+    if (access(p->home.paths.data, F_OK) != 0) {
+        err_set(e, ERR_NOTFOUND, 0, "there is nothing in '%s'", p->home.paths.data);
+        err_hint(e, "check --home, or begin with `potluck join FILE|LINK%s`", p->home_words);
+    } else {
+        err_hint(e, "start one with `potluck%s`", p->home_words);
+    }
+    return say_error(p, e, CMDLINE_EXIT_NO_AGENT);
 }
 
 static int run_status(struct program *p)
@@ -75,7 +87,9 @@ static int run_status(struct program *p)
         v ? talk_view(p->home.paths.socket, v, &e) : err_set(&e, ERR_NOMEM, 0, "out of memory");
     if (rc == OK && p->c.is_json) rc = status_json(v, &b, &e);
     if (rc == OK && !p->c.is_json) status_text(v, &b);
-    int code = rc == OK ? status_exit(v) : say_error(p, &e, exit_of(rc));
+    int code = rc == OK             ? status_exit(v)
+               : rc == ERR_NOTFOUND ? no_agent(p, &e)
+                                    : say_error(p, &e, CMDLINE_EXIT_ERROR);
     print(&b);
     free(v);
     return code;
@@ -97,28 +111,48 @@ static int leave_alone(const struct program *p, struct err *e)
     int rc = home_current(&p->home, &run, e);
     if (rc == ERR_NOTFOUND) {
         err_set(e, ERR_NOTFOUND, 0, "no run is joined here, so there is none to leave");
-        err_hint(e, "join one with `potluck join FILE`");
+        err_hint(e, "join one with `potluck join FILE|LINK%s`", p->home_words);
         return rc;
     }
     return home_forget_current(&p->home, e); /* also one that cannot be read */
+}
+
+/* Nothing is promised that will not happen: a paused round is not completed. */
+static int may_finish(const struct program *p, struct err *e)
+{
+    struct view *v = calloc(1, sizeof *v);
+    int rc = v ? talk_view(p->home.paths.socket, v, e) : err_set(e, ERR_NOMEM, 0, "out of memory");
+    if (rc == OK && v->is_paused) {
+        rc = err_set(e, ERR_WRONG_STATE, 0, "paused: resume first");
+        err_hint(e, "`potluck resume%s`", p->home_words);
+    } else if (rc == OK && v->state == VIEW_DONE) {
+        rc = err_set(e, ERR_WRONG_STATE, 0, "the run has ended: there is no round to complete");
+    }
+    free(v);
+    return rc;
 }
 
 static int run_intent(struct program *p, enum intent_kind kind, const char *what)
 {
     struct err e = {0};
     struct intent it = {.kind = kind};
-    int rc = talk_intent(p->home.paths.socket, &it, &e);
-    if (rc == ERR_NOTFOUND && kind == INTENT_LEAVE) {
+    int rc = kind == INTENT_FINISH ? may_finish(p, &e) : OK;
+    if (rc == OK) rc = talk_intent(p->home.paths.socket, &it, &e);
+    bool is_there = access(p->home.paths.data, F_OK) == 0;
+    if (rc == ERR_NOTFOUND && kind == INTENT_LEAVE && is_there) {
         rc = leave_alone(p, &e);
         if (rc != OK) return say_error(p, &e, CMDLINE_EXIT_ERROR);
     }
     if (rc == OK && kind == INTENT_STOP) rc = spawn_await_end(&p->home, &e);
-    return rc == OK ? done(p, what) : say_error(p, &e, exit_of(rc));
+    if (rc == ERR_NOTFOUND) return no_agent(p, &e);
+    return rc == OK ? done(p, what) : say_error(p, &e, CMDLINE_EXIT_ERROR);
 }
 
 static int start_agent(struct program *p, struct err *e)
 {
     if (p->c.no_agent || talk_is_there(p->home.paths.socket)) return OK;
+    int rc = home_open(&p->home, p->c.home, e);
+    if (rc != OK) return rc;
     return spawn_agent(&p->home, p->c.home, p->c.threads, p->c.name, e);
 }
 
@@ -127,10 +161,11 @@ static int run_join(struct program *p)
     struct err e = {0};
     struct buf jws = {0};
     struct intent it = {.kind = INTENT_JOIN};
-    char what[160];
+    char what[PATH_CAP + 160];
     struct rundesc *run = calloc(1, sizeof *run);
     int rc = run ? OK : err_set(&e, ERR_NOMEM, 0, "out of memory");
     if (rc == OK) rc = invite_get(p->c.source, &jws, run, &e);
+    if (rc == OK) rc = home_open(&p->home, p->c.home, &e); /* nothing is made for a bad link */
     if (rc == OK && p->c.name) rc = home_name_set(&p->home, p->c.name, &e);
     if (rc == OK) rc = invite_accept(&p->home, &jws, run, &e);
     if (rc == OK && talk_is_there(p->home.paths.socket)) {
@@ -140,7 +175,8 @@ static int run_join(struct program *p)
         rc = start_agent(p, &e);
     }
     if (rc == OK)
-        snprintf(what, sizeof what, "You take part in \"%s\". See it with: potluck", run->name);
+        snprintf(what, sizeof what, "You take part in \"%s\". See it with: potluck%s", run->name,
+                 p->home_words);
     buf_deinit(&jws);
     free(run);
     return rc == OK ? done(p, what) : say_error(p, &e, CMDLINE_EXIT_ERROR);
@@ -149,7 +185,13 @@ static int run_join(struct program *p)
 static int run_screen(struct program *p)
 {
     struct err e = {0};
-    int rc = p->c.screen.dump ? OK : start_agent(p, &e);
+    struct hash run_id;
+    bool is_dump = p->c.screen.dump != NULL;
+    bool is_idle = !is_dump && !talk_is_there(p->home.paths.socket) &&
+                   home_current(&p->home, &run_id, NULL) == ERR_NOTFOUND;
+    int rc = is_dump || is_idle ? OK : start_agent(p, &e);
+    p->c.screen.is_idle = is_idle;
+    p->c.screen.home_words = p->home_words;
     p->c.screen.socket = p->home.paths.socket;
     if (rc == OK) rc = attach_screen(&p->c.screen, &e);
     if (rc == OK) return CMDLINE_EXIT_OK;
@@ -189,8 +231,12 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     if (cmdline_parse(argc, argv, &p.c, &e) != OK) return say_error(&p, &e, CMDLINE_EXIT_USAGE);
     bool needs_home = p.c.command != CMDLINE_HELP && p.c.command != CMDLINE_VERSION &&
+                      p.c.command != CMDLINE_AGENT &&
                       !(p.c.command == CMDLINE_SCREEN && p.c.screen.dump);
-    if (needs_home && home_open(&p.home, p.c.home, &e) != OK)
+    p.home.lock_fd = -1;
+    cmdline_home_words(p.c.home, p.home_words, sizeof p.home_words);
+    /* Looking makes no folders, so that a slip in --home leaves nothing behind. */
+    if (needs_home && path_look(&p.home.paths, p.c.home, &e) != OK)
         return say_error(&p, &e, CMDLINE_EXIT_ERROR);
     int code = run(&p);
     if (needs_home) home_close(&p.home);

@@ -52,7 +52,7 @@ static int under_xdg(struct paths *p, const char *home)
     return path_format(p->socket, "%s/agent.sock", p->data);
 }
 
-int path_find(struct paths *ret, const char *home, struct err *e)
+int path_look(struct paths *ret, const char *home, struct err *e)
 {
     struct paths p = {0};
     if (!home || !*home) home = getenv("POTLUCK_HOME"); /* NOLINT(concurrency-mt-unsafe) */
@@ -78,9 +78,17 @@ int path_find(struct paths *ret, const char *home, struct err *e)
         err_hint(e, "choose a shorter one with --home DIR");
         return ERR_ARG;
     }
-    if ((rc = file_mkdirs(p.data, e)) || (rc = file_mkdirs(p.cache, e)) ||
-        (rc = file_mkdirs(p.state, e)))
-        return rc;
     *ret = p;
     return OK;
+}
+
+int path_find(struct paths *ret, const char *home, struct err *e)
+{
+    struct paths p;
+    int rc = path_look(&p, home, e);
+    if (rc == OK) rc = file_mkdirs(p.data, e);
+    if (rc == OK) rc = file_mkdirs(p.cache, e);
+    if (rc == OK) rc = file_mkdirs(p.state, e);
+    if (rc == OK) *ret = p;
+    return rc;
 }

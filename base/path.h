@@ -25,3 +25,6 @@ struct paths {
  * ERR_ARG when neither home nor HOME is set; ERR_IO when a folder cannot be made.
  */
 int path_find(struct paths *ret, const char *home, struct err *e) MUST_CHECK;
+
+/* The same for those who only look: creates nothing. */
+int path_look(struct paths *ret, const char *home, struct err *e) MUST_CHECK;

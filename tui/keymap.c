@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "tui/tui.h"
+
 /* clang-format off */
 static const struct keymap_entry table[] = {
     {{'p'}, ACTION_PAUSE, 0, "p", "Pause", "Pause",
@@ -48,13 +50,28 @@ enum action keymap_find(int key)
     return ACTION_NONE;
 }
 
-const char *keymap_label(const struct keymap_entry *k, const struct view *v, bool is_frozen,
+/* Nothing can be paused or finished: no agent, no run, or no more rounds. */
+static bool is_at_rest(const struct view *v, const struct tui *t)
+{
+    return t->is_gone || v->state == VIEW_IDLE || v->state == VIEW_DONE || v->state == VIEW_ENDING;
+}
+
+static bool is_offered(const struct keymap_entry *k, const struct view *v, const struct tui *t)
+{
+    if (k->action == ACTION_PAUSE) return !is_at_rest(v, t);
+    if (k->action == ACTION_FINISH) return !is_at_rest(v, t) && !v->is_paused;
+    return k->action != ACTION_FREEZE || !t->is_gone || t->is_frozen;
+}
+
+const char *keymap_label(const struct keymap_entry *k, const struct view *v, const struct tui *t,
                          bool is_brief)
 {
+    if (!k->label || !is_offered(k, v, t)) return NULL;
     if (k->action == ACTION_PAUSE && v->state == VIEW_STOPPED) return "Try again";
     if (k->action == ACTION_PAUSE && v->is_paused) return "Resume";
     if (k->action == ACTION_FINISH && v->is_finishing) return "Keep going";
-    if (k->action == ACTION_FREEZE && is_frozen) return "Unfreeze";
-    if (k->action == ACTION_CLOSE && v->is_demo) return "End demo";
+    if (k->action == ACTION_FREEZE && t->is_frozen) return "Unfreeze";
+    if (k->action == ACTION_CLOSE && v->is_demo && !t->is_gone) return "End demo";
+    if (k->action == ACTION_CLOSE && (is_at_rest(v, t) || v->is_paused)) return "Close";
     return is_brief ? k->brief : k->label;
 }

@@ -7,6 +7,8 @@
 
 #include "view/view.h"
 
+struct tui;
+
 /* Keys beyond the characters. A terminal hands over these or a plain character. */
 enum keymap_key {
     KEYMAP_NONE = -1,
@@ -69,6 +71,8 @@ const struct keymap_entry *keymap_table(int *ret_n);
 
 enum action keymap_find(int key);
 
-/* The label for this moment: p is "Resume" while paused, q "End demo" in the demo. */
-const char *keymap_label(const struct keymap_entry *k, const struct view *v, bool is_frozen,
+/* The label for this moment: p is "Resume" while paused, q "End demo" in the demo. NULL: the key
+ * is not in the bar now, because it would do nothing.
+ */
+const char *keymap_label(const struct keymap_entry *k, const struct view *v, const struct tui *t,
                          bool is_brief);

@@ -2,15 +2,17 @@
 
 #include "view/text.h"
 
-void plain_line(const struct view *v, int64_t now_ms, struct buf *out)
+void plain_line(const struct view *v, bool is_gone, int64_t now_ms, struct buf *out)
 {
     char a[TEXT_CAP];
     buf_printf(out, "%s %s", text_clock(now_ms, a), view_state_word(v->state));
     if (v->state == VIEW_NO_CONTACT) {
-        buf_put_str(out, ": the agent does not answer; trying again\n");
+        buf_put_str(out, is_gone ? ": the agent has ended; `potluck` starts it again\n"
+                                 : ": the agent does not answer; trying again\n");
         return;
     }
     if (v->reason[0]) buf_printf(out, ": %s", v->reason);
+    if (v->state == VIEW_PAUSED) buf_put_str(out, ", until `potluck resume`");
     if (v->ends_at_ms != VIEW_NONE && v->ends_at_ms >= now_ms)
         buf_printf(out, ", %s left",
                    text_duration((v->ends_at_ms - now_ms + 999) / 1000 * 1000, a));

@@ -120,6 +120,12 @@ void screen_log_line(const struct screen_frame *f, struct rect r, int y, const s
     canvas_text(f->c, x, y, end - x, level >= LOG_WARN ? STYLE_VALUE : STYLE_TEXT, l->text);
 }
 
+const char *screen_gauge_label(const struct view *v)
+{
+    if (v->fetch_frac >= 0) return "download";
+    return v->n_steps ? "steps" : "deadline";
+}
+
 void screen_graph(const struct screen_frame *f, struct rect r, int which, bool is_bare)
 {
     const struct view *v = f->v;
@@ -192,6 +198,13 @@ static void put_no_contact(const struct screen_frame *f, char *dst, size_t cap)
 {
     char age[TEXT_CAP];
     int64_t ms = f->now_ms - f->t->lost_since_ms;
+    const char *home = f->t->home_words ? f->t->home_words : "";
+    if (f->t->is_gone) {
+        snprintf(dst, cap, "%s (q, then `potluck%s`, starts it again)%s",
+                 f->t->has_view ? "the agent has ended" : "no agent runs here", home,
+                 f->t->has_view && f->c->w >= 60 ? "; numbers below are old" : "");
+        return;
+    }
     text_duration(ms < 1000 ? 1000 : ms / 1000 * 1000, age);
     if (f->t->has_view)
         snprintf(dst, cap, "the agent has not answered for %s; numbers below are old, trying again",
@@ -216,7 +229,15 @@ static void put_state(const struct screen_frame *f, char *dst, size_t cap)
         return;
     }
     put_end(f, end, sizeof end);
-    const char *hint = f->v->override_hint;
+    if (f->v->state == VIEW_PAUSED) { /* the key is named once, in the sentence */
+        snprintf(dst, cap, "%s, until you press p", f->v->reason);
+        return;
+    }
+    char hint[sizeof f->v->override_hint + 64];
+    bool is_command =
+        strncmp(f->v->override_hint, "potluck ", 8) == 0 && !strchr(f->v->override_hint, ',');
+    snprintf(hint, sizeof hint, "%s%s", f->v->override_hint,
+             is_command && f->t->home_words ? f->t->home_words : "");
     int n = snprintf(dst, cap, "%s%s", f->v->reason, end);
     int used = chip_width(f) + 1 + canvas_width(f->c, dst) + canvas_width(f->c, hint) + 4;
     bool is_key = hint[0] && hint[1] == ':';
@@ -309,10 +330,11 @@ static int keys_width(const struct screen_frame *f, int rank, bool is_short)
     int n = 0;
     int need = 0;
     const struct keymap_entry *k = keymap_table(&n);
-    for (int i = 0; i < n; i++)
-        if (k[i].label && k[i].rank <= rank)
-            need += (int)strlen(k[i].keys) + 1 + (need ? 2 : 0) +
-                    (int)strlen(keymap_label(&k[i], f->v, f->t->is_frozen, is_short));
+    for (int i = 0; i < n; i++) {
+        const char *label = keymap_label(&k[i], f->v, f->t, is_short);
+        if (label && k[i].rank <= rank)
+            need += (int)strlen(k[i].keys) + 1 + (need ? 2 : 0) + (int)strlen(label);
+    }
     return need;
 }
 
@@ -328,12 +350,12 @@ static void draw_keys(const struct screen_frame *f, struct rect r, int x)
         rank--;
     bool is_first = true;
     for (int i = 0; i < n; i++) {
-        if (!k[i].label || k[i].rank > rank) continue;
+        const char *label = keymap_label(&k[i], f->v, f->t, is_short);
+        if (!label || k[i].rank > rank) continue;
         if (!is_first) x += 2;
         is_first = false;
         x += canvas_text(f->c, x, r.y, end - x, STYLE_KEY, k[i].keys) + 1;
-        x += canvas_text(f->c, x, r.y, end - x, STYLE_TEXT,
-                         keymap_label(&k[i], f->v, f->t->is_frozen, is_short));
+        x += canvas_text(f->c, x, r.y, end - x, STYLE_TEXT, label);
     }
 }
 
@@ -357,9 +379,12 @@ static void draw_bottom(const struct screen_frame *f, struct rect r)
         canvas_text(f->c, r.x, r.y, r.w, STYLE_WARN, f->t->note);
         return;
     }
+    bool is_training = !f->v->is_paused && screen_state(f) == VIEW_RUNNING;
     if (f->t->is_frozen)
         x += canvas_text(f->c, x, r.y, r.w, STYLE_WARN,
-                         r.w >= 72 ? "[FROZEN, training continues]" : "[FROZEN]") +
+                         r.w < 72      ? "[FROZEN]"
+                         : is_training ? "[FROZEN, training continues]"
+                                       : "[display frozen]") +
              2;
     draw_keys(f, r, x);
 }

@@ -66,5 +66,8 @@ char *screen_age(int64_t ms, char *dst, size_t cap);
 /* Contributors now; "-" without a run. Returns dst (TEXT_CAP). */
 char *screen_peers_text(const struct view *v, char *dst);
 
+/* What the round's gauge measures: "download", "steps", or the time to its "deadline". */
+const char *screen_gauge_label(const struct view *v);
+
 /* The four graphs. which: 0 speed, 1 loss, 2 earned, 3 contributors; into r without a title. */
 void screen_graph(const struct screen_frame *f, struct rect r, int which, bool is_bare);

@@ -43,7 +43,7 @@ void screen_compact_draw(const struct screen_frame *f)
              text_count((int64_t)v->n_late, b));
     row(f, &y, "yours", t, -1);
     if (y < r.y + r.h) {
-        canvas_text(f->c, r.x, y, LABEL_W, STYLE_DIM, v->fetch_frac >= 0 ? "download" : "round");
+        canvas_text(f->c, r.x, y, LABEL_W, STYLE_DIM, screen_gauge_label(v));
         gauge_draw(f->c, r.x + LABEL_W + 1, y, r.w - LABEL_W - 1,
                    v->fetch_frac >= 0 ? v->fetch_frac : v->round_frac, f->glyphs, STYLE_GOOD);
         y++;

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "tui/screen.h"
 #include "view/text.h"
@@ -26,7 +27,8 @@ void screen_line_draw(const struct screen_frame *f)
     screen_unit(text_credits_signed(v->credits_confirmed, b), "cr", value, sizeof value);
     if (x + canvas_width(f->c, value) <= w)
         x += canvas_text(f->c, x, 0, w - x, STYLE_VALUE, screen_mark(f, value, t, sizeof t)) + 2;
-    if (x + 5 <= w) canvas_text(f->c, x, 0, w - x, STYLE_KEY, "p f q");
+    const char *keys = f->t->is_gone ? "q" : v->is_paused ? "p q" : "p f q";
+    if (x + (int)strlen(keys) <= w) canvas_text(f->c, x, 0, w - x, STYLE_KEY, keys);
     struct rect r = {0, 0, w, f->c->h};
     screen_pair(f, r, 1, 5, "loss", STYLE_VALUE, text_fixed(v->loss, 3, a));
     screen_pair(f, r, 2, 5, "peers", STYLE_VALUE, screen_peers_text(v, a));

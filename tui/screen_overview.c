@@ -87,7 +87,7 @@ static void draw_progress(const struct screen_frame *f, struct rect r, int y)
     const struct view *v = f->v;
     bool is_fetching = v->fetch_frac >= 0;
     if (y >= r.y + r.h) return;
-    canvas_text(f->c, r.x, y, LABEL_W, STYLE_DIM, is_fetching ? "download" : "progress");
+    canvas_text(f->c, r.x, y, LABEL_W, STYLE_DIM, screen_gauge_label(v));
     gauge_draw(f->c, r.x + LABEL_W + 1, y, r.w - LABEL_W - 1,
                is_fetching ? v->fetch_frac : v->round_frac, f->glyphs,
                f->is_old ? STYLE_DIM : STYLE_GOOD);

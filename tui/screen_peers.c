@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "tui/screen.h"
 #include "tui/table.h"
@@ -15,7 +16,16 @@ static const struct table_column columns[] = {
     {"SEEN",        13, true,  false, 4},
     {"STATE",       9,  false, false, 2},
 };
+static const char legend[] = "* is you. SHARE is the part of everybody's speed.";
 #define N_COLUMNS ((int)(sizeof columns / sizeof columns[0]))
+
+/* The host's words, as a person would say them. */
+static const char *plain_word(const char *state)
+{
+    if (strcmp(state, "accepted") == 0) return "sent";
+    if (strcmp(state, "uploading") == 0) return "sending";
+    return state;
+}
 
 static void draw_row(const struct screen_frame *f, struct rect r, int y, const struct table *t,
                      const struct view_peer *p)
@@ -29,7 +39,7 @@ static void draw_row(const struct screen_frame *f, struct rect r, int y, const s
     table_cell(f->c, r.x, y, t, 3, s, text_percent(p->share_frac, a));
     table_cell(f->c, r.x, y, t, 4, STYLE_DIM, p->last10);
     table_cell(f->c, r.x, y, t, 5, STYLE_DIM, screen_age(p->seen_ms_ago, seen, sizeof seen));
-    table_cell(f->c, r.x, y, t, 6, s, p->state);
+    table_cell(f->c, r.x, y, t, 6, s, plain_word(p->state));
 }
 
 static void draw_table(const struct screen_frame *f, struct rect r)
@@ -62,6 +72,10 @@ void screen_peers_draw(const struct screen_frame *f)
     if (r.h >= 6) {
         r.h--;
         canvas_text(f->c, r.x, r.y + r.h, r.w, STYLE_DIM, promise);
+    }
+    if (r.h >= 8) {
+        r.h--;
+        canvas_text(f->c, r.x, r.y + r.h, r.w, STYLE_DIM, legend);
     }
     if (r.h >= 16) {
         int h = r.h / 3;

@@ -36,7 +36,7 @@ static void add_round(struct list *l)
     int w = l->r.x + l->r.w - x;
     x += gauge_draw(l->f->c, x, l->y, w < 24 ? w : 24, v->round_frac, l->f->glyphs, STYLE_GOOD) + 2;
     if (has_end)
-        canvas_printf(l->f->c, x, l->y, l->r.x + l->r.w - x, STYLE_TEXT, "ends in %s",
+        canvas_printf(l->f->c, x, l->y, l->r.x + l->r.w - x, STYLE_TEXT, "deadline in %s",
                       text_duration((v->round_ends_at_ms - l->f->now_ms) / 1000 * 1000, a));
     l->y++;
 }
@@ -90,7 +90,7 @@ static void add_model(struct list *l)
     char b[TEXT_CAP];
     char t[200] = "-";
     if (v->n_params)
-        snprintf(t, sizeof t, "%s parameters: %u layers of %u, %s words, %u tokens of context",
+        snprintf(t, sizeof t, "%s parameters: %u layers of %u, %s tokens, a context of %u",
                  text_number((double)v->n_params, a), v->n_layers, v->hidden_size,
                  text_count(v->vocab_size, b), v->seq_len);
     add(l, "model", STYLE_TEXT, t);

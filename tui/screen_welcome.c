@@ -45,8 +45,8 @@ void screen_welcome_draw(const struct screen_frame *f)
         do {
             size_t cut = canvas_break(f->c, s, w);
             if (y >= r.y + r.h) return;
-            canvas_printf(f->c, r.x + indent, y++, w, is_command ? STYLE_KEY : STYLE_TEXT, "%.*s",
-                          (int)cut, s);
+            canvas_printf(f->c, r.x + indent, y++, w, is_command ? STYLE_KEY : STYLE_TEXT, "%.*s%s",
+                          (int)cut, s, is_command && f->t->home_words ? f->t->home_words : "");
             s += cut;
             while (*s == ' ')
                 s++;

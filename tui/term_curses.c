@@ -193,9 +193,22 @@ int term_open(const struct term_options *o, struct terminal **ret, struct err *e
     return OK;
 }
 
+/* Without a second screen to leave, the last frame stays above the prompt; its key bar would stand
+ * in the prompt's own line.
+ */
+static void clear_prompt_line(void)
+{
+    const char *rmcup = tigetstr("rmcup");
+    if (rmcup && rmcup != (const char *)-1) return;
+    move(LINES - 1, 0);
+    clrtoeol();
+    refresh();
+}
+
 void term_close(struct terminal *t)
 {
     if (!t) return;
+    clear_prompt_line();
     endwin();
     unguard(t);
     delscreen(t->screen);

@@ -29,10 +29,12 @@ struct tui {
     bool is_frozen;
     bool is_asking;           /* "stop training and quit?" is on the screen */
     bool is_lost;             /* the agent does not answer */
+    bool is_gone;             /* and there is none: its socket is closed */
     bool has_view;            /* at least one view has come */
     int64_t lost_since_ms;    /* wall clock of the last sign of life */
     char note[VIEW_LINE_CAP]; /* a sentence for a few seconds: an error, an answer */
     int64_t note_until_ms;
+    const char *home_words; /* " --home a", shown after commands; NULL: none was given */
 };
 
 enum tui_command_kind {

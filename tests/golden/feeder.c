@@ -80,7 +80,7 @@ static void set_paused(struct view *v, bool is_paused)
     v->state = is_paused ? VIEW_PAUSED : VIEW_RUNNING;
     v->tok_per_s = is_paused ? 0 : v->tok_per_s_avg;
     v->ends_at_ms = VIEW_NONE;
-    if (is_paused) snprintf(v->reason, sizeof v->reason, "by you, until you press p");
+    if (is_paused) snprintf(v->reason, sizeof v->reason, "by you");
 }
 
 static void obey(struct feeder *f, struct request *r)
@@ -116,6 +116,13 @@ static void handle(struct request *r, void *ctx)
     struct feeder *f = ctx;
     if (strcmp(request_path(r), "/v1/intent") == 0) {
         obey(f, r);
+        return;
+    }
+    if (strcmp(request_path(r), "/v1/view") == 0) {
+        struct buf out = {0};
+        if (view_encode(&f->view, &out, NULL) != OK) abort();
+        request_reply(r, 200, "application/json", out.p, out.len);
+        buf_deinit(&out);
         return;
     }
     for (int i = 0; i < WATCHERS; i++)

@@ -118,11 +118,27 @@ static void what_the_screen_itself_has_to_say_is_seen(void **state)
     add(&out, "no-contact", 80, 24, GLYPHS_BRAILLE);
     add(&out, "no-contact", 40, 10, GLYPHS_ASCII);
     add(&out, "no-contact", 30, 5, GLYPHS_ASCII);
+    t.is_gone = true;
+    t.home_words = " --home a";
+    add(&out, "agent-ended", 80, 24, GLYPHS_BRAILLE);
+    add(&out, "agent-ended", 40, 10, GLYPHS_ASCII);
+    add(&out, "agent-ended", 30, 5, GLYPHS_ASCII);
     t = (struct tui){.lost_since_ms = v.at_ms - 3000};
     view_init(&v);
     v.at_ms = 1700037927000;
     t.lost_since_ms = v.at_ms - 3000;
     add(&out, "no-agent-yet", 80, 24, GLYPHS_BRAILLE);
+    load("paused");
+    t.is_frozen = true;
+    add(&out, "frozen-paused", 80, 24, GLYPHS_ASCII);
+    load("running");
+    v.state = VIEW_DONE;
+    v.ends_at_ms = VIEW_NONE;
+    snprintf(v.reason, sizeof v.reason,
+             "run ended after 2 rounds; this machine holds the final model");
+    snprintf(v.override_hint, sizeof v.override_hint, "potluck leave");
+    t.home_words = " --home a";
+    add(&out, "done", 80, 24, GLYPHS_ASCII);
     load("running");
     t.is_frozen = true;
     add(&out, "frozen", 80, 24, GLYPHS_ASCII);

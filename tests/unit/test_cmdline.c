@@ -88,6 +88,7 @@ static void cmdline_help_names_every_command_and_exit_code(void **state)
         struct buf one = {0};
         assert_int_equal(cmdline_help(words[i], &one, NULL), OK);
         assert_non_null(strstr(buf_str(&one), "--home"));
+        assert_null(strstr(buf_str(&one), "[options] [options]"));
         buf_deinit(&one);
     }
     assert_non_null(strstr(buf_str(&b), "5 no agent runs"));
@@ -106,6 +107,19 @@ static void cmdline_asks_for_help_and_version_anywhere(void **state)
     assert_int_equal(c.command, CMDLINE_VERSION);
 }
 
+static void cmdline_says_the_home_as_it_has_to_be_typed(void **state)
+{
+    (void)state;
+    char words[40];
+    assert_string_equal(cmdline_home_words("a", words, sizeof words), " --home a");
+    assert_string_equal(cmdline_home_words("my home", words, sizeof words), " --home 'my home'");
+    assert_string_equal(cmdline_home_words(NULL, words, sizeof words), "");
+    assert_string_equal(cmdline_home_words("o'clock", words, sizeof words), "");
+    assert_string_equal(
+        cmdline_home_words("/a/path/that/is/longer/than/there/is/room/for", words, sizeof words),
+        "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +129,7 @@ int main(void)
         cmocka_unit_test(cmdline_leaves_the_rest_to_the_agent),
         cmocka_unit_test(cmdline_refuses_what_it_does_not_know),
         cmocka_unit_test(cmdline_help_names_every_command_and_exit_code),
+        cmocka_unit_test(cmdline_says_the_home_as_it_has_to_be_typed),
         cmocka_unit_test(cmdline_asks_for_help_and_version_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

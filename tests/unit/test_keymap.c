@@ -2,6 +2,7 @@
 
 #include "tests/check.h"
 #include "tui/keymap.h"
+#include "tui/tui.h"
 
 static void every_key_has_one_meaning(void **state)
 {
@@ -36,29 +37,60 @@ static void every_special_key_has_a_plain_letter_too(void **state)
     assert_int_equal(keymap_find('?'), ACTION_HELP);
 }
 
+static const char *label_of(enum action a, const struct view *v, const struct tui *t, bool is_brief)
+{
+    int n = 0;
+    const struct keymap_entry *k = keymap_table(&n);
+    for (int i = 0; i < n; i++)
+        if (k[i].action == a) return keymap_label(&k[i], v, t, is_brief);
+    return NULL;
+}
+
 static void the_bar_calls_things_by_what_they_do_now(void **state)
 {
     (void)state;
     static struct view v;
+    struct tui t = {0};
     int n = 0;
-    const struct keymap_entry *t = keymap_table(&n);
+    const struct keymap_entry *k = keymap_table(&n);
     view_init(&v);
-    for (int i = 0; i < n; i++) {
-        if (t[i].action == ACTION_PAUSE) {
-            assert_string_equal(keymap_label(&t[i], &v, false, false), "Pause");
-            v.is_paused = true;
-            assert_string_equal(keymap_label(&t[i], &v, false, false), "Resume");
-        }
-        if (t[i].action == ACTION_CLOSE) {
-            assert_string_equal(keymap_label(&t[i], &v, false, false), "Close, keep training");
-            assert_string_equal(keymap_label(&t[i], &v, false, true), "Close");
-            v.is_demo = true;
-            assert_string_equal(keymap_label(&t[i], &v, false, true), "End demo");
-        }
-        if (t[i].action == ACTION_FREEZE)
-            assert_string_equal(keymap_label(&t[i], &v, true, false), "Unfreeze");
-        assert_true(!t[i].label == !t[i].brief);
-    }
+    v.state = VIEW_RUNNING;
+    assert_string_equal(label_of(ACTION_PAUSE, &v, &t, false), "Pause");
+    assert_string_equal(label_of(ACTION_CLOSE, &v, &t, false), "Close, keep training");
+    assert_string_equal(label_of(ACTION_CLOSE, &v, &t, true), "Close");
+    v.is_paused = true;
+    assert_string_equal(label_of(ACTION_PAUSE, &v, &t, false), "Resume");
+    assert_string_equal(label_of(ACTION_CLOSE, &v, &t, false), "Close");
+    v.is_demo = true;
+    assert_string_equal(label_of(ACTION_CLOSE, &v, &t, true), "End demo");
+    t.is_frozen = true;
+    assert_string_equal(label_of(ACTION_FREEZE, &v, &t, false), "Unfreeze");
+    for (int i = 0; i < n; i++)
+        assert_true(!k[i].label == !k[i].brief);
+}
+
+static void the_bar_offers_no_key_that_would_do_nothing(void **state)
+{
+    (void)state;
+    static struct view v;
+    struct tui t = {0};
+    view_init(&v);
+    v.state = VIEW_PAUSED;
+    v.is_paused = true;
+    assert_null(label_of(ACTION_FINISH, &v, &t, false)); /* resume first */
+    v.is_paused = false;
+    v.state = VIEW_RUNNING;
+    assert_non_null(label_of(ACTION_FINISH, &v, &t, false));
+    t.is_lost = true;
+    t.is_gone = true;
+    assert_null(label_of(ACTION_PAUSE, &v, &t, false));
+    assert_null(label_of(ACTION_FINISH, &v, &t, false));
+    assert_null(label_of(ACTION_FREEZE, &v, &t, false));
+    assert_string_equal(label_of(ACTION_CLOSE, &v, &t, false), "Close");
+    t = (struct tui){0};
+    v.state = VIEW_DONE;
+    assert_null(label_of(ACTION_PAUSE, &v, &t, false));
+    assert_string_equal(label_of(ACTION_CLOSE, &v, &t, false), "Close");
 }
 
 static void one_letter_never_destroys_anything(void **state)
@@ -77,6 +109,7 @@ int main(void)
         cmocka_unit_test(every_action_has_a_key),
         cmocka_unit_test(every_special_key_has_a_plain_letter_too),
         cmocka_unit_test(the_bar_calls_things_by_what_they_do_now),
+        cmocka_unit_test(the_bar_offers_no_key_that_would_do_nothing),
         cmocka_unit_test(one_letter_never_destroys_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,21 @@ static void home_option_holds_everything_and_creates_it(void **state)
     assert_int_equal(strncmp(p.socket, home, strlen(home)), 0);
 }
 
+static void looking_finds_the_same_folders_and_creates_none(void **state)
+{
+    (void)state;
+    struct paths looked;
+    struct paths found;
+    char home[PATH_CAP];
+    clear_env();
+    assert_int_equal(path_format(home, "%s/slip", dir), 0);
+    assert_int_equal(path_look(&looked, home, NULL), OK);
+    assert_false(file_exists(home));
+    assert_int_equal(path_find(&found, home, NULL), OK);
+    assert_string_equal(looked.socket, found.socket);
+    assert_string_equal(looked.state, found.state);
+}
+
 static void home_option_beats_the_environment(void **state)
 {
     (void)state;
@@ -151,6 +166,7 @@ int main(void)
         cmocka_unit_test(format_refuses_what_does_not_fit),
         cmocka_unit_test(dirname_of_plain_nested_and_root_paths),
         cmocka_unit_test(home_option_holds_everything_and_creates_it),
+        cmocka_unit_test(looking_finds_the_same_folders_and_creates_none),
         cmocka_unit_test(home_option_beats_the_environment),
         cmocka_unit_test(relative_home_becomes_absolute),
         cmocka_unit_test(xdg_folders_are_used_without_a_home_option),

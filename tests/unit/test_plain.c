@@ -6,10 +6,12 @@
 
 static struct view v;
 
+static bool is_gone;
+
 static const char *line(struct buf *b)
 {
     buf_clear(b);
-    plain_line(&v, 1700000000000, b);
+    plain_line(&v, is_gone, 1700000000000, b);
     return buf_str(b);
 }
 
@@ -40,6 +42,21 @@ static void without_a_run_or_an_agent_no_number_is_invented(void **state)
     assert_string_equal(line(&b), "22:13 NO RUN\n");
     v.state = VIEW_NO_CONTACT;
     assert_string_equal(line(&b), "22:13 NO CONTACT: the agent does not answer; trying again\n");
+    is_gone = true;
+    assert_string_equal(line(&b),
+                        "22:13 NO CONTACT: the agent has ended; `potluck` starts it again\n");
+    is_gone = false;
+    buf_deinit(&b);
+}
+
+static void a_pause_says_the_command_that_ends_it(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    view_init(&v);
+    v.state = VIEW_PAUSED;
+    snprintf(v.reason, sizeof v.reason, "by you");
+    assert_string_equal(line(&b), "22:13 PAUSED: by you, until `potluck resume`\n");
     buf_deinit(&b);
 }
 
@@ -47,6 +64,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_names_each_value),
+        cmocka_unit_test(a_pause_says_the_command_that_ends_it),
         cmocka_unit_test(without_a_run_or_an_agent_no_number_is_invented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
