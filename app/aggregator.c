@@ -62,15 +62,33 @@ static const char usage[] =
     "serve:   --wait-for N (1)  --port-file PATH  --listen ADDR:PORT\n"
     "all:     --home DIR (or POTLUCK_HOME)  --help  --version\n"
     "\n"
-    "Choices of init:\n";
+    "Choices of init (in brackets: what is taken when you do not choose):\n";
+
+/* " (256)": what holds when nothing is chosen; nothing where that is 0 or no text. */
+static void print_default(FILE *f, const struct setup *s, const struct setup_option *o)
+{
+    const char *at = (const char *)s + o->offset;
+    double real = 0;
+    uint64_t count = 0;
+    if (o->type == SETUP_REAL) memcpy(&real, at, sizeof real);
+    if (o->type == SETUP_COUNT) memcpy(&count, at, sizeof count);
+    if (o->type == SETUP_TEXT && *at) fprintf(f, " (%s)", at);
+    if (real > 0) fprintf(f, " (%g)", real);
+    if (count) fprintf(f, " (%" PRIu64 ")", count);
+}
 
 static void print_usage(FILE *f)
 {
     size_t n = 0;
+    struct setup s;
     const struct setup_option *o = setup_options(&n);
+    setup_defaults(&s);
     fputs(usage, f);
-    for (size_t i = 0; i < n; i++)
-        fprintf(f, "  --%-18s %s\n", o[i].name, o[i].help);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(f, "  --%-18s %s", o[i].name, o[i].help);
+        print_default(f, &s, &o[i]);
+        putc('\n', f);
+    }
 }
 
 static int fail(const struct err *e)
@@ -208,11 +226,21 @@ static int announce(const char *home, struct err *e)
     return OK;
 }
 
+static bool is_local(const char *listen_addr)
+{
+    return strncmp(listen_addr, "127.", 4) == 0 || strncmp(listen_addr, "localhost:", 10) == 0 ||
+           strncmp(listen_addr, "[::1]", 5) == 0;
+}
+
 static int run_init(struct line *l, const char *home, struct err *e)
 {
     int rc = setup_create(&l->setup, home, e);
     if (rc != OK) return rc;
     fprintf(stderr, "home     %s: keys and choices are written\n", home);
+    if (!l->setup.public_addr[0] && is_local(l->setup.listen_addr))
+        fputs("reach    only this computer can join; for others choose --listen 0.0.0.0:7333 and "
+              "--public HOST:PORT\n",
+              stderr);
     if (!dataset_exists(home))
         fprintf(stderr, "next     potluck-aggregator prepare --home %s TEXT_FOLDER\n", home);
     return announce(home, e);
@@ -285,6 +313,16 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
     return OK;
 }
 
+static int check_command(const char *command, struct err *e)
+{
+    static const char *const known[] = {"init", "prepare", "serve", "status"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(command, known[i]) == 0) return OK;
+    err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
+    err_hint(e, "see: potluck-aggregator --help");
+    return ERR_ARG;
+}
+
 static int run(const char *command, struct line *l, struct err *e)
 {
     char home[PATH_CAP];
@@ -295,10 +333,7 @@ static int run(const char *command, struct line *l, struct err *e)
     if (strcmp(command, "init") == 0) return run_init(l, home, e);
     if (strcmp(command, "prepare") == 0) return run_prepare(l, home, e);
     if (strcmp(command, "serve") == 0) return run_serve(l, home, e);
-    if (strcmp(command, "status") == 0) return run_status(l, home, e);
-    err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
-    err_hint(e, "see: potluck-aggregator --help");
-    return ERR_ARG;
+    return run_status(l, home, e);
 }
 
 int main(int argc, char **argv)
@@ -311,7 +346,8 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     opterr = 0;
-    int rc = parse(argc - has_command, argv + has_command, &l, &e);
+    int rc = has_command ? check_command(argv[1], &e) : OK;
+    if (rc == OK) rc = parse(argc - has_command, argv + has_command, &l, &e);
     if (rc == ERR_CANCELLED) return EXIT_FINE;
     if (rc == OK && !has_command) {
         print_usage(stderr);
