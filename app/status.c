@@ -41,7 +41,7 @@ void status_text(const struct view *v, struct buf *out)
                text_number((double)v->n_params, a), v->aggregator);
     buf_printf(out, "round    %llu%s", (unsigned long long)v->round, v->n_rounds ? " of " : "");
     if (v->n_rounds) buf_printf(out, "%llu", (unsigned long long)v->n_rounds);
-    buf_printf(out, ", %u contributors\n", v->n_peers);
+    buf_printf(out, ", %u contributor%s\n", v->n_peers, v->n_peers == 1 ? "" : "s");
     buf_printf(out, "model    %.16s..., %s\n", v->model_hash,
                v->is_model_hash_agreed ? "the same as the aggregator's" : "not yet compared");
     buf_printf(out, "speed    %s tokens/s now, %s tokens trained on\n",
