@@ -1,5 +1,5 @@
-"""One contributor at work on the demo's model, for benches that watch it: no end of the inner phase, no
-exchange in between. Used by tests/bench/pause and tests/bench/screen."""
+"""One contributor at work on the demo's model, for benches that watch it: without exchange, or with rounds
+of a few steps. Used by tests/bench/pause and tests/bench/screen."""
 import os
 import sys
 
@@ -10,12 +10,14 @@ from swarm import DEMO, Swarm, wait_for  # noqa: E402
 from words import write_text  # noqa: E402
 
 
-def start(folder, programs, threads):
-    """A swarm of one, training; its text is made up, since only the time counts here."""
+def start(folder, programs, threads, inner_steps=0):
+    """A swarm of one, training; its text is made up, since only the time counts here. inner_steps 0: the
+    inner phase does not end while anybody looks."""
     swarm = Swarm(folder, programs, threads=threads)
     text = os.path.join(folder, "text")
     write_text(text)
-    swarm.make_run(text, DEMO, "--inner-seconds", 3600, "--rounds", 0, "--name", "bench")
+    inner = ("--inner-steps", inner_steps) if inner_steps else ("--inner-seconds", 3600)
+    swarm.make_run(text, DEMO, *inner, "--rounds", 0, "--name", "bench")
     swarm.start_party("aggregator")
     wait_for("the aggregator's answer", 60, swarm.serving)
     swarm.join(1)
