@@ -120,11 +120,6 @@ void screen_log_line(const struct screen_frame *f, struct rect r, int y, const s
     canvas_text(f->c, x, y, end - x, level >= LOG_WARN ? STYLE_VALUE : STYLE_TEXT, l->text);
 }
 
-bool screen_is_compared(const struct view *v)
-{
-    return v->is_model_hash_agreed || v->n_peers > 0;
-}
-
 const char *screen_gauge_label(const struct view *v)
 {
     if (v->fetch_frac >= 0) return "download";

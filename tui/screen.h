@@ -66,9 +66,6 @@ char *screen_age(int64_t ms, char *dst, size_t cap);
 /* Contributors now; "-" without a run. Returns dst (TEXT_CAP). */
 char *screen_peers_text(const struct view *v, char *dst);
 
-/* The hash of the weights could be compared: the aggregator has been heard in this run. */
-bool screen_is_compared(const struct view *v);
-
 /* What the round's gauge measures: "download", "steps", or the time to its "deadline". */
 const char *screen_gauge_label(const struct view *v);
 

@@ -111,13 +111,13 @@ static void draw_the_run(const struct screen_frame *f, struct rect r)
                 screen_unit(text_fixed(v->val_bits_per_byte, 3, a), "bits/byte", t, sizeof t));
     if (v->model_hash[0])
         snprintf(t, sizeof t, "%.8s %s", v->model_hash,
-                 v->is_model_hash_agreed ? "agreed"
-                 : screen_is_compared(v) ? "DIFFERS"
-                                         : "not compared");
+                 v->is_model_hash_agreed  ? "agreed"
+                 : v->is_model_hash_wrong ? "DIFFERS"
+                                          : "pending");
     else
         snprintf(t, sizeof t, "-");
-    screen_pair(f, r, r.y + 4, LABEL_W, "weights",
-                v->is_model_hash_agreed || !screen_is_compared(v) ? STYLE_TEXT : STYLE_BAD, t);
+    screen_pair(f, r, r.y + 4, LABEL_W, "weights", v->is_model_hash_wrong ? STYLE_BAD : STYLE_TEXT,
+                t);
 }
 
 static void draw_log(const struct screen_frame *f, struct rect r)

@@ -96,13 +96,12 @@ static void add_model(struct list *l)
     add(l, "model", STYLE_TEXT, t);
     if (v->model_hash[0])
         snprintf(t, sizeof t, "%.16s  %s", v->model_hash,
-                 v->is_model_hash_agreed ? "the same as the aggregator's"
-                 : screen_is_compared(v) ? "DIFFERS from the aggregator's"
-                                         : "not compared with the aggregator's yet");
+                 v->is_model_hash_agreed  ? "the same as the aggregator's"
+                 : v->is_model_hash_wrong ? "DIFFERS from the aggregator's"
+                                          : "not compared with the aggregator's yet");
     else
         snprintf(t, sizeof t, "-");
-    add(l, "weights", v->is_model_hash_agreed || !screen_is_compared(v) ? STYLE_TEXT : STYLE_BAD,
-        t);
+    add(l, "weights", v->is_model_hash_wrong ? STYLE_BAD : STYLE_TEXT, t);
 }
 
 static void add_wire(struct list *l)

@@ -50,6 +50,7 @@ static const struct field view_fields[] = {
     FIELD(view, n_steps, U64), FIELD(view, n_params, U64), FIELD(view, n_layers, U32),
     FIELD(view, hidden_size, U32), FIELD(view, vocab_size, U32), FIELD(view, seq_len, U32),
     TEXT_FIELD(view, model_hash), FIELD(view, is_model_hash_agreed, BOOL),
+    FIELD(view, is_model_hash_wrong, BOOL),
     TEXT_FIELD(view, engine), FIELD(view, bits_per_value, REAL), FIELD(view, payload_bytes, U64),
     FIELD(view, tok_per_s, REAL), FIELD(view, tok_per_s_avg, REAL),
     FIELD(view, tok_per_s_best, REAL), FIELD(view, loss, REAL), FIELD(view, loss_best, REAL),

@@ -104,7 +104,8 @@ struct view {
     uint64_t n_params;
     uint32_t n_layers, hidden_size, vocab_size, seq_len;
     char model_hash[65];       /* base of the round, as computed here */
-    bool is_model_hash_agreed; /* equals the aggregator's */
+    bool is_model_hash_agreed; /* equals the aggregator's for the same round */
+    bool is_model_hash_wrong;  /* differs from it; neither: not compared yet */
     char engine[384];
     double bits_per_value;  /* of the last contribution; NaN */
     uint64_t payload_bytes; /* of the last contribution */
