@@ -12,6 +12,8 @@
 #define POLL_GAP_MS     250
 #define ENDED_GAP_MS    5000
 #define BACKOFF_MS      1000
+#define BACKOFF_SOON    14
+#define BACKOFF_SOON_MS 5000
 #define BACKOFF_CAP_MS  30000
 #define REFUSED_JOIN_MS 60000
 #define ADDRESS_TRIES   3
@@ -74,15 +76,13 @@ static void drop(struct step *c, struct session_lane *lane)
     *lane = (struct session_lane){0};
 }
 
-/* Doubling from one second to half a minute, give or take a quarter, so that many contributors
- * that lost the same aggregator do not come back in the same moment.
+/* Doubling from one second to five, after a minute of that half a minute; give or take a quarter, so
+ * that many contributors do not come back in the same moment. A restarted aggregator is found soon.
  */
 static int64_t backoff_ms(struct session *s, uint32_t n)
 {
-    int64_t ms = BACKOFF_MS;
-    for (uint32_t i = 1; i < n && ms < BACKOFF_CAP_MS; i++)
-        ms *= 2;
-    if (ms > BACKOFF_CAP_MS) ms = BACKOFF_CAP_MS;
+    int64_t ms = n < 2 ? BACKOFF_MS : n == 2 ? 2 * BACKOFF_MS : BACKOFF_SOON_MS;
+    if (n > BACKOFF_SOON) ms = BACKOFF_CAP_MS;
     return ms * 3 / 4 + (int64_t)rng_below(&s->rng, (uint32_t)(ms / 2) + 1);
 }
 
