@@ -19,6 +19,7 @@
 #define SHARD_TOKENS   (16u << 20) /* default; 64 MiB while it is being filled */
 #define MIN_TRAIN      (2 * DATA_CHUNK_TOKENS)
 #define MIN_VAL        1024
+#define MIN_VAL_DOCS   8
 #define MAX_TOLD       1000 /* skipped files in the report; all of them are on the screen */
 #define PROGRESS_BYTES (16u << 20)
 
@@ -37,6 +38,10 @@ struct job {
     struct tokenizer *tk;
     struct hash tk_hash;
     struct tokens train, val;
+    double val_frac;             /* share held out: what was asked, or more of a small text */
+    double lowest[MIN_VAL_DOCS]; /* the documents' lowest draws, ascending */
+    uint32_t n_lowest;
+    uint64_t n_seen; /* documents, in the first pass */
     json_t *shards;  /* list for prepare.json */
     json_t *skipped; /* same */
 };
@@ -81,8 +86,30 @@ static int each_doc(struct job *j, const struct buf *text, doc_fn fn, struct err
     return rc;
 }
 
+/* Remember the lowest draws: a small text holds out the documents that drew them. */
+static void note_draw(struct job *j, double unit)
+{
+    uint32_t i = j->n_lowest < MIN_VAL_DOCS ? j->n_lowest++ : MIN_VAL_DOCS;
+    for (; i > 0 && j->lowest[i - 1] > unit; i--)
+        if (i < MIN_VAL_DOCS) j->lowest[i] = j->lowest[i - 1];
+    if (i < MIN_VAL_DOCS) j->lowest[i] = unit;
+}
+
+/* Chance may hold out nothing of a few dozen documents, and then no loss could be measured: at
+ * least MIN_VAL_DOCS are held out, but never more than a quarter. The tokenizer's sample was drawn
+ * before that, so it may have seen such a document; the model has not.
+ */
+static void hold_out_enough(struct job *j, uint64_t n_docs)
+{
+    uint64_t n = n_docs / 4 < j->n_lowest ? n_docs / 4 : j->n_lowest;
+    j->val_frac = j->o->val_frac;
+    if (n && j->lowest[n - 1] >= j->val_frac) j->val_frac = j->lowest[n - 1] + 0x1p-53;
+}
+
 static int take_sample(struct job *j, const uint8_t *doc, size_t n, struct err *e)
 {
+    note_draw(j, corpus_unit(doc, n, 0));
+    j->n_seen++;
     double share = (double)SAMPLE_BYTES / (double)j->corpus.n_bytes;
     if (corpus_is_held_out(doc, n, j->o->val_frac) || corpus_unit(doc, n, 1) >= share) return OK;
     buf_put(&j->sample, doc, n);
@@ -108,6 +135,7 @@ static int read_all(struct job *j, struct err *e)
         j->report.n_text_bytes += text.len;
         rc = each_doc(j, &text, take_sample, e);
     }
+    hold_out_enough(j, j->n_seen);
     buf_deinit(&text);
     return rc;
 }
@@ -234,7 +262,7 @@ static size_t shard_cap(const struct job *j)
 static int encode_doc(struct job *j, const uint8_t *doc, size_t n, struct err *e)
 {
     static const uint32_t separator = TOKENIZER_EOT;
-    bool is_val = corpus_is_held_out(doc, n, j->o->val_frac);
+    bool is_val = corpus_is_held_out(doc, n, j->val_frac);
     struct tokens *t = is_val ? &j->val : &j->train;
     int rc = tokenizer_encode(j->tk, doc, n, &t->ids, e);
     if (rc != OK) return rc;
@@ -299,7 +327,7 @@ static int write_list(struct job *j, json_t *val, struct err *e)
     json_set_u64(o, "version", 1);
     json_set_hash(o, "tokenizer", &j->tk_hash);
     json_set_u64(o, "vocab_size", r->vocab_size);
-    json_set_real(o, "val_frac", j->o->val_frac);
+    json_set_real(o, "val_frac", j->val_frac);
     json_set_u64(o, "n_files", r->n_files);
     json_set_u64(o, "n_skipped", r->n_skipped);
     json_set_u64(o, "n_text_bytes", r->n_text_bytes);

@@ -94,6 +94,18 @@ static void the_same_text_gives_the_same_bytes(void **state)
     dataset_close(&b);
 }
 
+static void a_small_text_holds_out_enough_to_measure(void **state)
+{
+    struct prepare_report r;
+    struct prepare_options o = options();
+    (void)state;
+    textfolder_fill(text, "a.txt", 240000, 1);
+    o.val_frac = 1e-9; /* chance would hold out nothing */
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(r.n_val_docs, 8);
+    assert_true(r.n_docs >= 32 && r.n_val_tokens >= 1024);
+}
+
 static void what_is_not_used_is_told_and_counted(void **state)
 {
     struct prepare_report r;
@@ -149,11 +161,9 @@ static void the_text_of_a_described_run_cannot_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(text_becomes_tokenizer_shards_and_a_list),
-        CASE(the_same_text_gives_the_same_bytes),
-        CASE(what_is_not_used_is_told_and_counted),
-        CASE(too_little_text_is_refused_with_its_size),
-        CASE(nothing_usable_is_refused),
+        CASE(text_becomes_tokenizer_shards_and_a_list),  CASE(the_same_text_gives_the_same_bytes),
+        CASE(a_small_text_holds_out_enough_to_measure),  CASE(what_is_not_used_is_told_and_counted),
+        CASE(too_little_text_is_refused_with_its_size),  CASE(nothing_usable_is_refused),
         CASE(the_text_of_a_described_run_cannot_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
