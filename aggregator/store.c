@@ -60,10 +60,24 @@ static int get_meta(struct store_db *db, const char *key, void *dst, size_t n, s
     return rc;
 }
 
-static int create(struct store *s, const struct hash *run, struct err *e)
+static int schema_version(struct store_db *db, uint64_t *ret, struct err *e)
+{
+    struct store_query q = store_db_query(db, "PRAGMA user_version");
+    int rc = store_db_step(&q, e);
+    if (rc == OK) *ret = store_db_u64(&q, 0);
+    store_db_done(&q);
+    return rc;
+}
+
+/* Two processes may open a new file at once (`status` beside `serve`): who begins second finds the
+ * tables made and leaves them alone.
+ */
+static int create(struct store *s, const struct hash *run, uint64_t *version, struct err *e)
 {
     int rc = store_db_begin(s->db, e);
     if (rc != OK) return rc;
+    rc = schema_version(s->db, version, e);
+    if (rc != OK || *version) return store_db_end(s->db, rc, e);
     rng_secure(s->secret, sizeof s->secret);
     rc = store_db_exec(s->db, schema, e);
     if (rc == OK) rc = put_meta(s->db, "run", run->b, HASH_BYTES, e);
@@ -83,15 +97,6 @@ static int check_owner(struct store *s, const char *path, const struct hash *run
     return ERR_WRONG_STATE;
 }
 
-static int schema_version(struct store_db *db, uint64_t *ret, struct err *e)
-{
-    struct store_query q = store_db_query(db, "PRAGMA user_version");
-    int rc = store_db_step(&q, e);
-    if (rc == OK) *ret = store_db_u64(&q, 0);
-    store_db_done(&q);
-    return rc;
-}
-
 int store_open(const char *path, const struct hash *run, struct store **ret, struct err *e)
 {
     struct store *s = alloc_zero(1, sizeof *s);
@@ -100,7 +105,7 @@ int store_open(const char *path, const struct hash *run, struct store **ret, str
     uint64_t version = 0;
     int rc = store_db_open(path, &s->db, e);
     if (rc == OK) rc = schema_version(s->db, &version, e);
-    if (rc == OK && version == 0) rc = create(s, run, e);
+    if (rc == OK && version == 0) rc = create(s, run, &version, e);
     if (rc == OK && version > SCHEMA) {
         rc = err_set(e, ERR_VERSION, 0, "the database '%s' was made by a newer version", path);
         err_hint(e, "install that version; this one reads databases up to version %d", SCHEMA);

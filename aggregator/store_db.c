@@ -4,8 +4,12 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
+
+#define BUSY_MS     2000
+#define BUSY_NAP_MS 10
 
 struct store_db {
     sqlite3 *h;
@@ -35,11 +39,25 @@ static int fail(struct store_db *db, int rc, struct err *e)
                    db->h ? sqlite3_errmsg(db->h) : sqlite3_errstr(rc));
 }
 
+/* Switching a new file to WAL, or the last close of another program, may find it busy without the
+ * busy handler being asked (SQLite, "Write-Ahead Logging"): try for as long as that would.
+ */
+static int exec_patiently(struct store_db *db, const char *sql)
+{
+    const struct timespec nap = {.tv_nsec = BUSY_NAP_MS * 1000000L};
+    int rc = SQLITE_BUSY;
+    for (int ms = 0; rc == SQLITE_BUSY && ms <= BUSY_MS; ms += BUSY_NAP_MS) {
+        if (ms) nanosleep(&nap, NULL);
+        rc = sqlite3_exec(db->h, sql, NULL, NULL, NULL);
+    }
+    return rc;
+}
+
 static int settle(struct store_db *db, struct err *e)
 {
     static const char pragmas[] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                                   "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;";
-    int rc = sqlite3_exec(db->h, pragmas, NULL, NULL, NULL);
+    int rc = exec_patiently(db, pragmas);
     if (rc != SQLITE_OK) return fail(db, sqlite3_errcode(db->h), e);
     struct store_query q = store_db_query(db, "PRAGMA quick_check(1)");
     rc = store_db_step(&q, e);
@@ -62,7 +80,7 @@ int store_db_open(const char *path, struct store_db **ret, struct err *e)
     if (rc != SQLITE_OK) {
         rc = fail(db, rc, e);
     } else {
-        sqlite3_busy_timeout(db->h, 2000);
+        sqlite3_busy_timeout(db->h, BUSY_MS);
         rc = settle(db, e);
     }
     if (rc != OK) {

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "aggregator/store.h"
@@ -46,6 +47,40 @@ static void reopen(struct shop *x)
 {
     store_close(x->s);
     open_shop(x);
+}
+
+struct opener {
+    const struct shop *x;
+    char path[PATH_CAP];
+    int rc;
+    struct err e;
+};
+
+static void *open_new(void *arg)
+{
+    struct opener *o = arg;
+    struct store *s = NULL;
+    o->rc = store_open(o->path, &o->x->run, &s, &o->e);
+    store_close(s);
+    return NULL;
+}
+
+static void a_new_file_may_be_opened_by_several_at_once(void **state)
+{
+    struct shop *x = *state;
+    for (int turn = 0; turn < 20; turn++) {
+        struct opener o[3];
+        pthread_t t[3];
+        for (int i = 0; i < 3; i++) {
+            o[i] = (struct opener){.x = x};
+            assert_int_equal(path_format(o[i].path, "%s/new%d.db", x->dir, turn), 0);
+            assert_int_equal(pthread_create(&t[i], NULL, open_new, &o[i]), 0);
+        }
+        for (int i = 0; i < 3; i++)
+            pthread_join(t[i], NULL);
+        for (int i = 0; i < 3; i++)
+            if (o[i].rc != OK) fail_msg("%s", o[i].e.what);
+    }
 }
 
 static struct round_op op_of(uint8_t who, uint64_t round, enum msg_verdict verdict)
@@ -222,6 +257,7 @@ static void receipts_are_listed_after_a_number(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(a_new_file_may_be_opened_by_several_at_once),
         CASE(receipts_are_numbered_without_gaps_and_survive),
         CASE(a_second_receipt_for_a_pair_is_the_first_one),
         CASE(a_payload_is_accepted_once_for_all_rounds),
