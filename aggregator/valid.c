@@ -151,7 +151,9 @@ static void *run(void *arg)
 
 static int make_room(struct valid *v, const struct rundesc *d, struct err *e)
 {
-    int rc = trainer_create(&d->model, &d->train, 1, true, &v->trainer, e);
+    int rc = trainer_create(&d->model, &d->train,
+                            &(struct trainer_options){.n_threads = 1, .eval_only = true},
+                            &v->trainer, e);
     if (rc != OK) return rc;
     v->n_params = trainer_table(v->trainer)->n_params;
     v->first.params = alloc_zero(v->n_params, sizeof(float));

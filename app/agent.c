@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/engine_cmd.h"
 #include "base/log.h"
 #include "client/agent_loop.h"
 #include "client/invite.h"
@@ -132,6 +133,8 @@ static int accept_run(const struct home *h, const char *source, struct err *e)
 
 int main(int argc, char **argv)
 {
+    engine_cmd_fn cmd = argc > 1 ? engine_cmd_find(argv[1]) : NULL;
+    if (cmd) return cmd(argc - 1, argv + 1);
     struct options o = {0};
     int done = read_options(argc, argv, &o);
     if (done) return done == 1 ? 0 : done;

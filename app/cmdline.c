@@ -35,6 +35,8 @@ static const struct word words[] = {
      "End the agent. What was trained is saved; the next start goes on from there."},
     {"agent", CMDLINE_AGENT, 0, "[options]", false,
      "Be the agent, in the foreground; see `potluck agent --help`."},
+    {"bench", CMDLINE_ENGINE, 0, "[options]", false,
+     "Measure what this computer can do; see `potluck bench --help`."},
     {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
 };
 
@@ -73,6 +75,12 @@ static const struct word *find_word(const char *name)
     for (size_t i = 0; i < COUNT(words); i++)
         if (strcmp(words[i].name, name) == 0) return &words[i];
     return NULL;
+}
+
+bool cmdline_is_engine(const char *word)
+{
+    const struct word *w = find_word(word);
+    return w && w->command == CMDLINE_ENGINE;
 }
 
 static int usage(struct err *e, const char *fmt, const char *what)
@@ -170,7 +178,7 @@ int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
         } else {
             rc = take_word(arg, &w, &c, e);
             c.i_rest = i + 1;
-            is_done = c.command == CMDLINE_AGENT;
+            is_done = c.command == CMDLINE_AGENT || c.command == CMDLINE_ENGINE;
         }
     }
     if (rc != OK) return rc;

@@ -13,6 +13,7 @@
 enum cmdline_command {
     CMDLINE_SCREEN = 0, /* also without any word */
     CMDLINE_AGENT,
+    CMDLINE_ENGINE, /* a command of potluck-agent's own (app/engine_cmd.h); its words are its own */
     CMDLINE_JOIN,
     CMDLINE_LEAVE,
     CMDLINE_PAUSE,
@@ -43,11 +44,14 @@ struct cmdline {
     bool is_json;
     bool no_agent; /* join, screen: start none */
     struct attach_options screen;
-    int i_rest; /* agent: the first argument that belongs to it */
+    int i_rest; /* agent, engine commands: the first argument that belongs to it */
 };
 
 /* ERR_ARG with a sentence; strings point into argv. */
 int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e) MUST_CHECK;
+
+/* Is this word a command that potluck-agent carries out itself? */
+bool cmdline_is_engine(const char *word);
 
 /* " --home DIR" as it has to be typed again, quoted where a shell needs it; "" without a home or
  * when it does not fit. Returns dst.

@@ -59,7 +59,10 @@ static int run_help(struct program *p)
     struct err e = {0};
     char help[] = "--help";
     char *args[] = {help, NULL};
-    if (p->c.source && strcmp(p->c.source, "agent") == 0 && spawn_become(NULL, args, &e) == OK)
+    bool is_agent = p->c.source && strcmp(p->c.source, "agent") == 0;
+    bool is_engine = p->c.source && cmdline_is_engine(p->c.source);
+    if ((is_agent || is_engine) &&
+        spawn_become(is_engine ? p->c.source : NULL, NULL, args, &e) == OK)
         return CMDLINE_EXIT_OK;
     if (cmdline_help(p->c.source, &b, &e) != OK) return say_error(p, &e, CMDLINE_EXIT_USAGE);
     print(&b);
@@ -201,7 +204,16 @@ static int run_screen(struct program *p)
 static int run_agent(struct program *p)
 {
     struct err e = {0};
-    if (spawn_become(p->c.home, p->argv + p->c.i_rest, &e) == OK) return CMDLINE_EXIT_OK;
+    if (spawn_become(NULL, p->c.home, p->argv + p->c.i_rest, &e) == OK) return CMDLINE_EXIT_OK;
+    return say_error(p, &e, CMDLINE_EXIT_ERROR);
+}
+
+/* The agent's executable has the engine, so it also has the commands that compute. */
+static int run_engine(struct program *p)
+{
+    struct err e = {0};
+    if (spawn_become(p->argv[p->c.i_rest - 1], p->c.home, p->argv + p->c.i_rest, &e) == OK)
+        return CMDLINE_EXIT_OK;
     return say_error(p, &e, CMDLINE_EXIT_ERROR);
 }
 
@@ -210,6 +222,7 @@ static int run(struct program *p)
     switch (p->c.command) {
     case CMDLINE_SCREEN: return run_screen(p);
     case CMDLINE_AGENT: return run_agent(p);
+    case CMDLINE_ENGINE: return run_engine(p);
     case CMDLINE_JOIN: return run_join(p);
     case CMDLINE_LEAVE: return run_intent(p, INTENT_LEAVE, "The run is left; your key is kept.");
     case CMDLINE_PAUSE: return run_intent(p, INTENT_PAUSE, "Paused.");
@@ -231,7 +244,7 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     if (cmdline_parse(argc, argv, &p.c, &e) != OK) return say_error(&p, &e, CMDLINE_EXIT_USAGE);
     bool needs_home = p.c.command != CMDLINE_HELP && p.c.command != CMDLINE_VERSION &&
-                      p.c.command != CMDLINE_AGENT &&
+                      p.c.command != CMDLINE_AGENT && p.c.command != CMDLINE_ENGINE &&
                       !(p.c.command == CMDLINE_SCREEN && p.c.screen.dump);
     p.home.lock_fd = -1;
     cmdline_home_words(p.c.home, p.home_words, sizeof p.home_words);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -16,7 +17,7 @@
 
 #define WAIT_MS  10000
 #define END_MS   15000
-#define MAX_ARGS 64
+#define MAX_ARGS 256
 
 int spawn_find(char dst[PATH_CAP], struct err *e)
 {
@@ -134,17 +135,21 @@ int spawn_await_end(const struct home *h, struct err *e)
     return OK;
 }
 
-int spawn_become(const char *home, char **args, struct err *e)
+int spawn_become(const char *word, const char *home, char **args, struct err *e)
 {
     char program[PATH_CAP];
     int rc = spawn_find(program, e);
     if (rc != OK) return rc;
-    char word[] = "--home";
+    char flag[] = "--home";
     char *argv[MAX_ARGS] = {program};
-    char copy[PATH_CAP];
+    char first[32], copy[PATH_CAP];
     int n = 1;
+    if (word) {
+        snprintf(first, sizeof first, "%s", word);
+        argv[n++] = first;
+    }
     if (home && path_format(copy, "%s", home) == 0) {
-        argv[n++] = word;
+        argv[n++] = flag;
         argv[n++] = copy;
     }
     for (; *args && n < MAX_ARGS - 1; args++)

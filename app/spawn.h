@@ -19,5 +19,7 @@ int spawn_agent(const struct home *h, const char *home, const char *threads, con
 /* Wait until the agent that was asked to end has ended, at most 15 s. ERR_IO with a sentence. */
 int spawn_await_end(const struct home *h, struct err *e) MUST_CHECK;
 
-/* Replace this process by the agent with these arguments; returns only on failure. */
-int spawn_become(const char *home, char **args, struct err *e) MUST_CHECK;
+/* Replace this process by the agent with these arguments; returns only on failure. word and home
+ * may be NULL: a command of the agent's (engine_cmd.h), then --home, go first.
+ */
+int spawn_become(const char *word, const char *home, char **args, struct err *e) MUST_CHECK;

@@ -137,7 +137,8 @@ int work_state_open(struct work_state *s, const struct rundesc *run, const char 
     s->run = run;
     if (path_format(s->dir, "%s", dir) != 0)
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
-    int rc = trainer_create(&run->model, &run->train, n_threads, false, &s->trainer, e);
+    int rc = trainer_create(&run->model, &run->train,
+                            &(struct trainer_options){.n_threads = n_threads}, &s->trainer, e);
     if (rc != OK) return rc;
     char path[PATH_CAP];
     state_path(s, path);

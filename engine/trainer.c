@@ -139,8 +139,8 @@ static int create_parts(struct trainer *t, uint32_t n_threads, struct err *e)
                              t->memory[BUDGET_ACTIVATIONS], &t->pass, e);
 }
 
-int trainer_create(const struct model_config *m, const struct train_params *p, uint32_t n_threads,
-                   bool eval_only, struct trainer **ret, struct err *e)
+int trainer_create(const struct model_config *m, const struct train_params *p,
+                   const struct trainer_options *o, struct trainer **ret, struct err *e)
 {
     int rc = model_config_check(m, e);
     if (!rc) rc = check_params(m, p, e);
@@ -149,8 +149,8 @@ int trainer_create(const struct model_config *m, const struct train_params *p, u
     if (!t) return err_set(e, ERR_NOMEM, 0, "out of memory for the trainer");
     t->model = *m;
     t->params = *p;
-    t->eval_only = eval_only;
-    rc = create_parts(t, n_threads, e);
+    t->eval_only = o->eval_only;
+    rc = create_parts(t, o->n_threads, e);
     if (rc) {
         trainer_destroy(t);
         return rc;

@@ -57,11 +57,15 @@ struct trainer_eval_result {
 
 struct trainer;
 
-/* n_threads: 1..64, the calling thread included. eval_only: no optimizer state, no gradients
- * (the aggregator's evaluator). ERR_ARG, ERR_NOMEM (with the bytes needed in the text).
- */
-int trainer_create(const struct model_config *m, const struct train_params *p, uint32_t n_threads,
-                   bool eval_only, struct trainer **ret, struct err *e) MUST_CHECK;
+/* What the machine's owner decides, beside what the run fixes. */
+struct trainer_options {
+    uint32_t n_threads; /* 1..64, the calling thread included */
+    bool eval_only;     /* no optimizer state, no gradients (the aggregator's evaluator) */
+};
+
+/* ERR_ARG, ERR_NOMEM (with the bytes needed in the text). */
+int trainer_create(const struct model_config *m, const struct train_params *p,
+                   const struct trainer_options *o, struct trainer **ret, struct err *e) MUST_CHECK;
 void trainer_destroy(struct trainer *t); /* accepts NULL; joins the workers */
 
 /* Any thread, returns at once. PAUSE: workers stop between tiles (at most 10 ms of work each) and

@@ -253,7 +253,8 @@ static struct trainer *make_trainer(const struct bench *b)
 {
     struct err e = {0};
     struct trainer *t = NULL;
-    must(trainer_create(&b->model, &b->train, 1, false, &t, &e), &e);
+    must(trainer_create(&b->model, &b->train, &(struct trainer_options){.n_threads = 1}, &t, &e),
+         &e);
     trainer_init_weights(t, (uint64_t)b->v[SEED]);
     return t;
 }

@@ -62,6 +62,19 @@ static void cmdline_leaves_the_rest_to_the_agent(void **state)
     assert_int_equal(c.i_rest, 2);
 }
 
+static void cmdline_leaves_the_rest_to_an_engine_command(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    assert_int_equal(PARSE(&c, NULL, A("--home"), A("/h"), A("bench"), A("engine"), A("--unknown")),
+                     OK);
+    assert_int_equal(c.command, CMDLINE_ENGINE);
+    assert_int_equal(c.i_rest, 4);
+    assert_string_equal(c.home, "/h");
+    assert_true(cmdline_is_engine("bench"));
+    assert_false(cmdline_is_engine("agent"));
+}
+
 static void cmdline_refuses_what_it_does_not_know(void **state)
 {
     (void)state;
@@ -127,6 +140,7 @@ int main(void)
         cmocka_unit_test(cmdline_takes_home_before_and_after_the_command),
         cmocka_unit_test(cmdline_join_wants_something_to_join),
         cmocka_unit_test(cmdline_leaves_the_rest_to_the_agent),
+        cmocka_unit_test(cmdline_leaves_the_rest_to_an_engine_command),
         cmocka_unit_test(cmdline_refuses_what_it_does_not_know),
         cmocka_unit_test(cmdline_help_names_every_command_and_exit_code),
         cmocka_unit_test(cmdline_says_the_home_as_it_has_to_be_typed),

@@ -196,7 +196,8 @@ static void check_three_steps(struct reference r)
         .outer_lr = 1,
         .delta = {.chunk = 4096, .k = 64}
     };
-    assert_int_equal(trainer_create(&r.model, &p, 2, false, &t, &e), OK);
+    assert_int_equal(
+        trainer_create(&r.model, &p, &(struct trainer_options){.n_threads = 2}, &t, &e), OK);
     open_reference(&r, trainer_table(t));
     assert_int_equal(trainer_load_weights(t, r.weights, r.n * 4, &e), OK);
     struct trainer_step_result step = {0};

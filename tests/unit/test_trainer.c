@@ -87,7 +87,8 @@ static struct trainer *make(uint32_t n_threads)
 {
     struct trainer *t = NULL;
     struct err e = {0};
-    if (trainer_create(&model, &params, n_threads, false, &t, &e)) fail_msg("%s", e.what);
+    if (trainer_create(&model, &params, &(struct trainer_options){.n_threads = n_threads}, &t, &e))
+        fail_msg("%s", e.what);
     trainer_init_weights(t, 11);
     return t;
 }
@@ -392,7 +393,9 @@ static void trainer_says_how_much_memory_a_large_model_needs(void **state)
     big.num_hidden_layers = 512;
     struct trainer *t = NULL;
     struct err e = {0};
-    assert_int_equal(trainer_create(&big, &params, 1, false, &t, &e), ERR_NOMEM);
+    assert_int_equal(
+        trainer_create(&big, &params, &(struct trainer_options){.n_threads = 1}, &t, &e),
+        ERR_NOMEM);
     assert_non_null(strstr(e.what, "bytes of memory"));
     assert_true(e.hint[0] != 0);
     assert_null(t);
@@ -407,7 +410,7 @@ static void trainer_create_survives_every_failed_allocation(void **state)
         struct trainer *t = NULL;
         struct err e = {0};
         alloc_fail_nth(k);
-        rc = trainer_create(&model, &params, 2, false, &t, &e);
+        rc = trainer_create(&model, &params, &(struct trainer_options){.n_threads = 2}, &t, &e);
         alloc_fail_nth(0);
         assert_true(rc == OK || (rc == ERR_NOMEM && e.what[0]));
         trainer_destroy(t);
@@ -421,17 +424,23 @@ static void trainer_refuses_unusable_parameters(void **state)
     struct trainer *t = NULL;
     struct train_params p = params;
     p.seq_len = T + 1;
-    assert_int_equal(trainer_create(&model, &p, 1, false, &t, NULL), ERR_ARG);
+    assert_int_equal(
+        trainer_create(&model, &p, &(struct trainer_options){.n_threads = 1}, &t, NULL), ERR_ARG);
     p = params;
     p.lr = (double)NAN;
-    assert_int_equal(trainer_create(&model, &p, 1, false, &t, NULL), ERR_ARG);
+    assert_int_equal(
+        trainer_create(&model, &p, &(struct trainer_options){.n_threads = 1}, &t, NULL), ERR_ARG);
     p = params;
     p.warmup_steps = p.total_steps + 1;
-    assert_int_equal(trainer_create(&model, &p, 1, false, &t, NULL), ERR_ARG);
+    assert_int_equal(
+        trainer_create(&model, &p, &(struct trainer_options){.n_threads = 1}, &t, NULL), ERR_ARG);
     p = params;
     p.delta.k = p.delta.chunk + 1;
-    assert_int_equal(trainer_create(&model, &p, 1, false, &t, NULL), ERR_ARG);
-    assert_int_equal(trainer_create(&model, &params, 0, false, &t, NULL), ERR_ARG);
+    assert_int_equal(
+        trainer_create(&model, &p, &(struct trainer_options){.n_threads = 1}, &t, NULL), ERR_ARG);
+    assert_int_equal(
+        trainer_create(&model, &params, &(struct trainer_options){.n_threads = 0}, &t, NULL),
+        ERR_ARG);
 }
 
 static void trainer_refuses_a_checkpoint_that_is_short_or_not_finite(void **state)
@@ -485,7 +494,10 @@ static void trainer_for_evaluation_agrees_and_does_not_train(void **state)
     struct trainer_eval_result b = {0};
     struct trainer_step_result r = {0};
     draw(0, tokens);
-    assert_int_equal(trainer_create(&model, &params, 1, true, &v, NULL), OK);
+    assert_int_equal(trainer_create(&model, &params,
+                                    &(struct trainer_options){.n_threads = 1, .eval_only = true},
+                                    &v, NULL),
+                     OK);
     assert_int_equal(trainer_load_weights(v, trainer_weights(t), n * 4, NULL), OK);
     step(t, 0); /* local weights move, base weights do not */
     assert_int_equal(trainer_eval(t, tokens, B, &a, NULL), OK);

@@ -1,11 +1,13 @@
 /* How fast does the engine train here, and what share of OpenBLAS' own sgemm rate is that?
  *
- *     engine CONFIG [threads] [steps]        CONFIG: demo, S, M or L
+ *     potluck bench engine CONFIG [threads] [steps]        CONFIG: demo, S, M or L
  *
  * Prints one JSON object. sgemm is measured in the same run, all threads at once, on 1024 cubed
  * products: shares survive a busy neighbour better than absolute figures. Speeds are the best
  * step's; the median stands beside it. Flops are counted as in budget.h.
  */
+#include "app/cmd_bench.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +37,7 @@ static const struct bench benches[] = {
 static int fail(const struct err *e)
 {
     char line[400];
-    fprintf(stderr, "engine: %s\n", err_line(e, line, sizeof line));
+    fprintf(stderr, "potluck bench: %s\n", err_line(e, line, sizeof line));
     return 1;
 }
 
@@ -155,15 +157,22 @@ static int train(struct trainer *t, const struct bench *b, int n_steps, struct o
     return rc;
 }
 
-int main(int argc, char **argv)
+int cmd_bench(int argc, char **argv)
 {
+    if (argc < 2 || strcmp(argv[1], "engine") != 0) {
+        fprintf(stderr, "usage: potluck bench engine demo|S|M|L [threads] [steps]\n");
+        return 2;
+    }
+    argc--;
+    argv++;
     const struct bench *b = NULL;
     for (size_t i = 0; argc > 1 && i < sizeof benches / sizeof *benches; i++)
         if (!strcmp(argv[1], benches[i].name)) b = &benches[i];
     int threads = argc > 2 ? atoi(argv[2]) : 2;
     int n_steps = argc > 3 ? atoi(argv[3]) : 10;
     if (!b || threads < 1 || n_steps < 1 || n_steps > MAX_STEPS) {
-        fprintf(stderr, "usage: engine demo|S|M|L [threads] [steps, at most %d]\n", MAX_STEPS);
+        fprintf(stderr, "usage: potluck bench engine demo|S|M|L [threads] [steps, at most %d]\n",
+                MAX_STEPS);
         return 2;
     }
     struct err e = {0};
@@ -171,7 +180,8 @@ int main(int argc, char **argv)
     struct model_config m = model_of(b);
     struct train_params p = params_of(b);
     static struct outcome o;
-    if (trainer_create(&m, &p, (uint32_t)threads, false, &t, &e)) return fail(&e);
+    if (trainer_create(&m, &p, &(struct trainer_options){.n_threads = (uint32_t)threads}, &t, &e))
+        return fail(&e);
     trainer_init_weights(t, 1);
     double sgemm = sgemm_rate((uint32_t)threads);
     if (train(t, b, n_steps, &o, &e)) return fail(&e);

@@ -1,0 +1,20 @@
+#include "app/engine_cmd.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "app/cmd_bench.h"
+
+static const struct {
+    const char *word;
+    engine_cmd_fn fn;
+} cmds[] = {
+    {"bench", cmd_bench},
+};
+
+engine_cmd_fn engine_cmd_find(const char *word)
+{
+    for (size_t i = 0; i < sizeof cmds / sizeof *cmds; i++)
+        if (strcmp(cmds[i].word, word) == 0) return cmds[i].fn;
+    return NULL;
+}
