@@ -64,7 +64,7 @@ static float *take(float *block, size_t *at, size_t n)
 static size_t carve(const struct layers_dims *s, float *block, struct room *m)
 {
     size_t at = 0;
-    size_t T = s->T;
+    size_t T = round_up(s->T, 2); /* keys go in pairs */
     size_t wide = round_up(s->W, MICRO_LANES);
     m->s = take(block, &at, T * Q);
     m->dp = take(block, &at, T * Q);
@@ -149,46 +149,42 @@ static void pack_rows(const struct block *b, const void *rows, size_t ld, uint32
 static void by_keys(const struct block *b, const void *rows, const uint32_t *cols, float *out)
 {
     const struct layers_dims *s = b->j->s;
-    uint32_t units = units_of(b, s->W);
-    for (uint32_t c = 0; c < b->n; c += Q_PANEL)
-        for (uint32_t i = 0; i < b->keys; i += MICRO_MR) {
-            struct micro_strip x = {.a = kernels_act_in(rows, s->type, (size_t)i * s->S),
-                                    .a_row = s->type == MICRO_BF16 ? s->S / 2 : s->S,
-                                    .a_step = 1,
-                                    .b = cols + (size_t)c * units,
-                                    .out = out + (size_t)i * Q + c,
-                                    .out_ld = Q,
-                                    .m = b->keys - i < MICRO_MR ? b->keys - i : MICRO_MR,
-                                    .n = Q_PANEL,
-                                    .k = units};
-            b->j->micro->strip(&x);
-        }
+    struct micro_strip x = {.a = rows,
+                            .a_row = s->type == MICRO_BF16 ? s->S / 2 : s->S,
+                            .a_step = 1,
+                            .out_ld = Q,
+                            .m = b->keys,
+                            .n = Q_PANEL,
+                            .k = units_of(b, s->W)};
+    for (uint32_t c = 0; c < b->n; c += Q_PANEL) {
+        x.b = cols + (size_t)c * x.k;
+        x.out = out + c;
+        b->j->micro->strip(&x);
+    }
 }
 
 /* out [m, W] (+)= left operand times packed rows, over k units. */
-static void by_width(const struct block *b, const struct micro_strip *left, uint32_t m,
-                     const uint32_t *rows, uint32_t packed, float *out, bool add)
+static void by_width(const struct block *b, const struct micro_strip *left, const uint32_t *rows,
+                     uint32_t packed, float *out, bool add)
 {
     const struct layers_dims *s = b->j->s;
-    for (uint32_t c = 0; c < s->W; c += W_PANEL)
-        for (uint32_t i = 0; i < m; i += MICRO_MR) {
-            struct micro_strip x = *left;
-            x.a = (const uint32_t *)left->a + i * left->a_row;
-            x.b = rows + (size_t)c * packed;
-            x.out = out + (size_t)i * s->W + c;
-            x.out_ld = x.in_ld = s->W;
-            x.in = add ? x.out : NULL;
-            x.m = m - i < MICRO_MR ? m - i : MICRO_MR;
-            x.n = s->W - c < W_PANEL ? s->W - c : W_PANEL;
-            b->j->micro->strip(&x);
-        }
+    struct micro_strip x = *left;
+    x.out_ld = x.in_ld = s->W;
+    for (uint32_t c = 0; c < s->W; c += W_PANEL) {
+        x.b = rows + (size_t)c * packed;
+        x.out = out + c;
+        x.in = add ? x.out : NULL;
+        x.n = s->W - c < W_PANEL ? s->W - c : W_PANEL;
+        b->j->micro->strip(&x);
+    }
 }
 
 /* [Q, W] = units^T [keys, Q] times packed keys. */
 static void over_keys(const struct block *b)
 {
-    struct micro_strip left = {.a = b->m.units, .a_row = 1, .a_step = Q, .k = units_of(b, b->keys)};
-    by_width(b, &left, b->n, b->m.keys, units_of(b, b->j->s->T), b->m.o, false);
+    struct micro_strip left = {
+        .a = b->m.units, .a_row = 1, .a_step = Q, .m = b->n, .k = units_of(b, b->keys)};
+    by_width(b, &left, b->m.keys, units_of(b, b->j->s->T), b->m.o, false);
 }
 
 /* d [keys, W] += weights [keys, Q] times packed rows of the block. */
@@ -197,17 +193,9 @@ static void over_queries(const struct block *b, const void *weights, const uint3
     struct micro_strip left = {.a = weights,
                                .a_row = b->j->s->type == MICRO_BF16 ? Q / 2 : Q,
                                .a_step = 1,
+                               .m = b->keys,
                                .k = units_of(b, b->n)};
-    by_width(b, &left, b->keys, rows, units_of(b, b->n), d, true);
-}
-
-/* Rows of floats as units along keys; a missing last row counts as zero. Floats are units. */
-static void pair_keys(const struct block *b, const float *x)
-{
-    static const float zero[Q];
-    for (uint32_t u = 0; b->j->s->type == MICRO_BF16 && u < b->keys; u += 2)
-        kernels_act_pair(b->m.units + (size_t)u / 2 * Q, x + (size_t)u * Q,
-                         u + 1 < b->keys ? x + (size_t)(u + 1) * Q : zero, Q);
+    by_width(b, &left, rows, units_of(b, b->n), d, true);
 }
 
 /* The scores; what a query may not see is minus infinity, and so are queries past the block. */
@@ -223,6 +211,9 @@ static void scores(const struct block *b)
         for (uint32_t i = b->n; i < Q; i++)
             row[i] = -INFINITY;
     }
+    if (b->keys % 2) /* keys go in pairs from here: one more that nobody sees */
+        for (uint32_t i = 0; i < Q; i++)
+            b->m.s[(size_t)b->keys * Q + i] = -INFINITY;
 }
 
 /* ---- forward ---- */
@@ -236,8 +227,11 @@ static void soft_columns(const struct block *b)
     }
     for (uint32_t u = 0; u < b->keys; u++)
         kernels_max_rows(m->top, m->s + (size_t)u * Q, Q);
-    for (uint32_t u = 0; u < b->keys; u++)
-        kernels_act_attn_exp(m->s + (size_t)u * Q, m->top, m->sum, b->j->scale, Q);
+    for (uint32_t u = 0; u < b->keys; u += 2) {
+        float *row = m->s + (size_t)u * Q;
+        kernels_act_attn_exp(b->j->s->type, m->units + (size_t)u / 2 * Q, row, row + Q, m->top,
+                             m->sum, b->j->scale, Q);
+    }
 }
 
 static void forward_block(const struct block *b)
@@ -248,7 +242,6 @@ static void forward_block(const struct block *b)
     pack_cols(b, kernels_act_in(j->qkv, s->type, head_at(b, b->t, b->h)), s->S, b->n, m->q_cols);
     scores(b);
     soft_columns(b);
-    pair_keys(b, m->s);
     over_keys(b);
     for (uint32_t i = 0; i < b->n; i++) {
         kernels_act_scaled(s->type, kernels_act_at(j->out, s->type, out_at(b, b->t + i)),
@@ -278,12 +271,20 @@ static void through_softmax(const struct block *b)
 {
     const struct room *m = &b->m;
     enum micro_type type = b->j->s->type;
-    for (uint32_t u = 0; u < b->keys; u++) {
+    for (uint32_t u = 0; u < round_up(b->keys, 2); u++)
+        for (uint32_t i = u < b->keys ? b->n : 0; i < Q; i++)
+            m->dp[(size_t)u * Q + i] = 0;
+    for (uint32_t u = 0; u < b->keys; u += 2) {
         size_t at = (size_t)u * Q;
-        for (uint32_t i = b->n; i < Q; i++)
-            m->dp[at + i] = 0;
-        kernels_act_attn_back(type, kernels_act_at(m->p, type, at), kernels_act_at(m->ds, type, at),
-                              m->dp + at, m->s + at, m->top, m->sum, b->j->scale, Q);
+        struct kernels_act_back k = {.lse = m->top, .delta = m->sum, .scale = b->j->scale};
+        for (uint32_t odd = 0; odd < 2; odd++) {
+            k.x[odd] = m->s + at + odd * Q;
+            k.dp[odd] = m->dp + at + odd * Q;
+            k.p[odd] = kernels_act_at(m->p, type, at + odd * Q);
+            k.ds[odd] = kernels_act_at(m->ds, type, at + odd * Q);
+        }
+        k.units = m->units + at / 2;
+        kernels_act_attn_back(type, &k, Q);
     }
 }
 
@@ -306,10 +307,7 @@ static void backward_block(struct block *b)
     through_softmax(b);
     over_queries(b, m->p, m->do_rows, m->d_v);
     over_queries(b, m->ds, m->q_rows, m->d_k);
-    if (s->type == MICRO_BF16)
-        pair_keys(b, m->dp);
-    else
-        m->units = (uint32_t *)(void *)m->dp;
+    if (s->type == MICRO_F32) m->units = (uint32_t *)(void *)m->dp;
     over_keys(b);
     for (uint32_t i = 0; i < b->n; i++)
         kernels_act_put(s->type, kernels_act_at(j->d_qkv, s->type, head_at(b, b->t + i, b->h)),

@@ -250,7 +250,7 @@ static struct cut cut_of(const struct gemm_job *j, uint32_t n_threads)
     bool is_bf16 = j->type == MICRO_BF16;
     bool is_whole = !is_bf16 || (j->lda % 2 == 0 && j->k % 2 == 0);
     c.is_a_direct = j->kind != GEMM_TN && is_whole;
-    uint32_t want = n_threads > 1 ? 8 * n_threads : 1;
+    uint32_t want = n_threads > 1 ? 4 * n_threads : 1;
     c.rows = at_most(j->m, c.is_a_direct ? ROWS : ROWS_TN);
     c.cols = c.panel;
     if (j->kind == GEMM_TN) { /* both sides are packed: square pieces share the cost */

@@ -43,13 +43,6 @@ INLINE float seen(float v, const bool is_bf16)
 #    define PICK(fn) (type == MICRO_F32 ? fn##_f32_c : fn##_bf16_c)
 #endif
 
-/* A loop over floats that ends in pairs. */
-#if defined(__x86_64__)
-#    define ONE(fn) (micro_level() >= MICRO_AVX512_BF16 ? kernels_bf16_##fn : KERNELS_PICK(fn))
-#else
-#    define ONE(fn) KERNELS_PICK(fn)
-#endif
-
 /* ---- moves ---- */
 
 INLINE void scaled(void *y, const float *x, float f, uint32_t n, const bool is_bf16)
@@ -105,21 +98,6 @@ void kernels_act_scale_panels(enum micro_type type, void *e, const float *f, uin
                               uint32_t n)
 {
     PICK(scale_panels)(e, f, panel, n);
-}
-
-INLINE void pair(uint32_t *units, const float *even, const float *odd, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        units[i] = bf16_of_float(even[i]) | (uint32_t)bf16_of_float(odd[i]) << 16;
-}
-KERNELS_LOOP(pair,
-             (uint32_t *restrict units, const float *restrict even, const float *restrict odd,
-              uint32_t n),
-             pair(units, even, odd, n))
-
-void kernels_act_pair(uint32_t *units, const float *even, const float *odd, uint32_t n)
-{
-    ONE(pair)(units, even, odd, n);
 }
 
 /* ---- RMSNorm ---- */
@@ -293,44 +271,75 @@ float kernels_act_dot(enum micro_type type, const void *x, const void *y, uint32
     return PICK(dot)(x, y, n);
 }
 
-INLINE void attn_exp(float *x, const float *top, float *sum, float scale_by, uint32_t n)
+INLINE uint32_t pair(float even, float odd)
+{
+    return bf16_of_float(even) | (uint32_t)bf16_of_float(odd) << 16;
+}
+
+INLINE void attn_exp(uint32_t *units, float *even, float *odd, const float *top, float *sum,
+                     float scale, uint32_t n, const bool is_bf16)
 {
     for (uint32_t i = 0; i < n; i++) {
-        float e = kernels_exp1((x[i] - top[i]) * scale_by);
-        x[i] = e;
-        sum[i] += e;
+        float a = kernels_exp1((even[i] - top[i]) * scale);
+        float b = kernels_exp1((odd[i] - top[i]) * scale);
+        sum[i] = (sum[i] + a) + b;
+        if (is_bf16) {
+            units[i] = pair(a, b);
+        } else {
+            even[i] = a;
+            odd[i] = b;
+        }
     }
 }
-KERNELS_LOOP(attn_exp,
-             (float *restrict x, const float *restrict top, float *restrict sum, float scale_by,
-              uint32_t n),
-             attn_exp(x, top, sum, scale_by, n))
+LOOP(attn_exp,
+     (uint32_t *restrict units, float *restrict even, float *restrict odd,
+      const float *restrict top, float *restrict sum, float scale, uint32_t n),
+     units, even, odd, top, sum, scale, n)
 
-void kernels_act_attn_exp(float *x, const float *top, float *sum, float scale_by, uint32_t n)
+void kernels_act_attn_exp(enum micro_type type, uint32_t *units, float *even, float *odd,
+                          const float *top, float *sum, float scale, uint32_t n)
 {
-    KERNELS_PICK(attn_exp)(x, top, sum, scale_by, n);
+    PICK(attn_exp)(units, even, odd, top, sum, scale, n);
 }
 
-INLINE void attn_back(void *p, void *ds, float *dp, const float *x, const float *lse,
-                      const float *delta, float scale_by, uint32_t n, const bool is_bf16)
+/* One of the two rows. */
+INLINE void back_row(void *p, void *ds, float *dp, const float *x, const float *lse,
+                     const float *delta, float scale, uint32_t n, const bool is_bf16)
 {
     for (uint32_t i = 0; i < n; i++) {
-        float w = kernels_exp1(fmaf(x[i], scale_by, -lse[i]));
-        float d = w * (dp[i] - delta[i]) * scale_by;
+        float w = kernels_exp1(fmaf(x[i], scale, -lse[i]));
+        float d = w * (dp[i] - delta[i]) * scale;
         put(p, i, w, is_bf16);
         put(ds, i, d, is_bf16);
-        dp[i] = d;
+        if (!is_bf16) dp[i] = d;
     }
 }
-LOOP(attn_back,
-     (void *restrict p, void *restrict ds, float *restrict dp, const float *restrict x,
-      const float *restrict lse, const float *restrict delta, float scale_by, uint32_t n),
-     p, ds, dp, x, lse, delta, scale_by, n)
 
-void kernels_act_attn_back(enum micro_type type, void *p, void *ds, float *dp, const float *x,
-                           const float *lse, const float *delta, float scale_by, uint32_t n)
+LOOP(back_row,
+     (void *restrict p, void *restrict ds, float *restrict dp, const float *restrict x,
+      const float *restrict lse, const float *restrict delta, float scale, uint32_t n),
+     p, ds, dp, x, lse, delta, scale, n)
+
+static void attn_back(enum micro_type type, const struct kernels_act_back *k, uint32_t n)
 {
-    PICK(attn_back)(p, ds, dp, x, lse, delta, scale_by, n);
+    bool is_bf16 = type == MICRO_BF16;
+    for (int row = 0; row < 2; row++)
+        (is_bf16 ? KERNELS_PICK(back_row_bf16) : KERNELS_PICK(back_row_f32))(
+            k->p[row], k->ds[row], k->dp[row], k->x[row], k->lse, k->delta, k->scale, n);
+    for (uint32_t i = 0; is_bf16 && i < n; i++)
+        k->units[i] = ((const uint16_t *)k->ds[0])[i] | (uint32_t)((const uint16_t *)k->ds[1])[i]
+                                                            << 16;
+}
+
+void kernels_act_attn_back(enum micro_type type, const struct kernels_act_back *k, uint32_t n)
+{
+#if defined(__x86_64__)
+    if (type == MICRO_BF16 && micro_level() >= MICRO_AVX512_BF16) {
+        kernels_bf16_attn_back(k, n);
+        return;
+    }
+#endif
+    attn_back(type, k, n);
 }
 
 /* ---- loss ---- */

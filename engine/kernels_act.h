@@ -65,17 +65,26 @@ void kernels_act_rope_back(enum micro_type type, void *x, const float *c, const 
 
 float kernels_act_dot(enum micro_type type, const void *x, const void *y, uint32_t n);
 
-/* Softmax of attention, one key's row of n scores, a score for each query:
- *   exp: e = exp(scale * (x - top)), in place; sum += e
- *   back: p = exp(scale * x - lse), ds = p * (dp - delta) * scale; p and ds stored as activations,
- *   and ds in place of dp
+/* Softmax of attention, two keys at a time: rows of n scores, a score for each query.
+ *   e = exp(scale * (x - top)); sum += e, the even row first; units: e as activations with the two
+ *   keys side by side (bfloat16), or MICRO_F32: the rows themselves, in place, and units is unused.
  */
-void kernels_act_attn_exp(float *x, const float *top, float *sum, float scale, uint32_t n);
-void kernels_act_attn_back(enum micro_type type, void *p, void *ds, float *dp, const float *x,
-                           const float *lse, const float *delta, float scale, uint32_t n);
+void kernels_act_attn_exp(enum micro_type type, uint32_t *units, float *even, float *odd,
+                          const float *top, float *sum, float scale, uint32_t n);
 
-/* Two rows of floats as one row of units (micro.h): pairs, even in the low half. */
-void kernels_act_pair(uint32_t *units, const float *even, const float *odd, uint32_t n);
+/* And its backward: p = exp(scale * x - lse), ds = p * (dp - delta) * scale. p and ds stored as
+ * activations, ds also as units (bfloat16), or in place of dp (MICRO_F32; units is unused).
+ */
+struct kernels_act_back {
+    const float
+        *x[2]; /* even and odd row; each of the pairs may be the same row but for MICRO_F32 */
+    float *dp[2];
+    void *p[2], *ds[2];
+    uint32_t *units;
+    const float *lse, *delta;
+    float scale;
+};
+void kernels_act_attn_back(enum micro_type type, const struct kernels_act_back *k, uint32_t n);
 
 /* Part of a row of logits, 1 to MICRO_NR of them: e = exp(x - top) stored as activations (e may be NULL), their sum
  * returned; *ret_top is the largest x.

@@ -4,11 +4,26 @@
 #    include <immintrin.h>
 #    include <stddef.h>
 
+#    include "engine/kernels_act.h"
+
 #    define TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 #    define INLINE static inline __attribute__((always_inline)) TARGET
 
-/* Every loop goes 16 elements at a time; the last time under a mask, which reads zeros. */
-#    define EACH16(i, n) for (uint32_t i = 0; (i) < (n); (i) += 16)
+/* Every loop goes 16 elements at a time: `part` with i and a full mask m, which the compiler drops,
+ * and once more with what is left, where the mask reads zeros.
+ */
+#    define EACH16(n, part)                                                                        \
+        do {                                                                                       \
+            uint32_t i = 0;                                                                        \
+            for (; i + 16 <= (n); i += 16) {                                                       \
+                const __mmask16 m = 0xffff;                                                        \
+                part;                                                                              \
+            }                                                                                      \
+            if (i < (n)) {                                                                         \
+                const __mmask16 m = mask_of((n)-i);                                                \
+                part;                                                                              \
+            }                                                                                      \
+        } while (0)
 
 INLINE __mmask16 mask_of(uint32_t left)
 {
@@ -42,10 +57,7 @@ INLINE __m256i round16(__m512 v)
 
 INLINE void store16(void *y, uint32_t i, __mmask16 m, __m512 v)
 {
-    if (m == 0xffff)
-        _mm256_storeu_si256((__m256i *)(void *)((uint16_t *)y + i), round16(v));
-    else
-        _mm256_mask_storeu_epi16((uint16_t *)y + i, m, round16(v));
+    _mm256_mask_storeu_epi16((uint16_t *)y + i, m, round16(v));
 }
 
 /* kernels_exp1, 16 at a time. */
@@ -83,20 +95,12 @@ INLINE float fold(__m512 s)
 
 TARGET void kernels_bf16_scaled(void *y, const float *x, float f, uint32_t n)
 {
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
-        store16(y, i, m, _mm512_mul_ps(load(x + i, m), _mm512_set1_ps(f)));
-    }
+    EACH16(n, { store16(y, i, m, _mm512_mul_ps(load(x + i, m), _mm512_set1_ps(f))); });
 }
 
 TARGET void kernels_bf16_widen(float *y, const void *x, uint32_t n)
 {
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
-        store(y + i, m, load16(x, i, m));
-    }
+    EACH16(n, { store(y + i, m, load16(x, i, m)); });
 }
 
 TARGET void kernels_bf16_scale_panels(void *e, const float *f, uint32_t panel, uint32_t n)
@@ -111,48 +115,28 @@ TARGET void kernels_bf16_scale_panels(void *e, const float *f, uint32_t panel, u
     }
 }
 
-TARGET void kernels_bf16_pair(uint32_t *units, const float *even, const float *odd, uint32_t n)
-{
-    const __m512i mix = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
-                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
-        __m512i both = (__m512i)_mm512_cvtne2ps_pbh(load(odd + i, m), load(even + i, m));
-        _mm512_mask_storeu_epi32(units + i, m, _mm512_permutexvar_epi16(mix, both));
-    }
-}
-
 TARGET void kernels_bf16_norm(void *unit, void *y, const float *x, const float *w, float rstd,
                               uint32_t n)
 {
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
+    EACH16(n, {
         __m256i u = round16(_mm512_mul_ps(load(x + i, m), _mm512_set1_ps(rstd)));
         _mm256_mask_storeu_epi16((uint16_t *)unit + i, m, u);
         store16(y, i, m, _mm512_mul_ps(widen16(u), load(w + i, m)));
-    }
+    });
 }
 
 TARGET void kernels_bf16_again(void *y, const void *unit, const float *w, uint32_t n)
 {
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
-        store16(y, i, m, _mm512_mul_ps(load16(unit, i, m), load(w + i, m)));
-    }
+    EACH16(n, { store16(y, i, m, _mm512_mul_ps(load16(unit, i, m), load(w + i, m))); });
 }
 
 TARGET float kernels_bf16_norm_dot(const void *dy, const float *w, const void *unit, uint32_t n)
 {
     __m512 s = _mm512_setzero_ps();
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
+    EACH16(n, {
         __m512 dw = _mm512_mul_ps(load16(dy, i, m), load(w + i, m));
         s = _mm512_mask3_fmadd_ps(dw, load16(unit, i, m), s, m);
-    }
+    });
     return fold(s);
 }
 
@@ -160,9 +144,7 @@ TARGET void kernels_bf16_norm_back(float *dx, void *dx_act, float *dw, const voi
                                    const float *w, const void *unit, float rstd, float c,
                                    uint32_t n)
 {
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
+    EACH16(n, {
         __m512 d = load16(dy, i, m);
         __m512 u = load16(unit, i, m);
         __m512 v = _mm512_fmsub_ps(d, load(w + i, m), _mm512_mul_ps(u, _mm512_set1_ps(c)));
@@ -170,7 +152,7 @@ TARGET void kernels_bf16_norm_back(float *dx, void *dx_act, float *dw, const voi
         store(dw + i, m, _mm512_fmadd_ps(d, u, load(dw + i, m)));
         store(dx + i, m, v);
         store16(dx_act, i, m, v);
-    }
+    });
 }
 
 /* 1 / (1 + exp(-x)) */
@@ -183,21 +165,17 @@ INLINE __m512 sigmoid(__m512 x)
 
 TARGET void kernels_bf16_swiglu(void *act, const void *gate, const void *up, uint32_t n)
 {
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
+    EACH16(n, {
         __m512 g = load16(gate, i, m);
         __m512 silu = _mm512_mul_ps(g, sigmoid(g));
         store16(act, i, m, _mm512_mul_ps(silu, load16(up, i, m)));
-    }
+    });
 }
 
 TARGET void kernels_bf16_swiglu_back(void *act, void *d_gate, void *d_up, const void *d_act,
                                      const void *gate, const void *up, uint32_t n)
 {
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
+    EACH16(n, {
         __m512 g = load16(gate, i, m);
         __m512 u = load16(up, i, m);
         __m512 d = load16(d_act, i, m);
@@ -207,61 +185,68 @@ TARGET void kernels_bf16_swiglu_back(void *act, void *d_gate, void *d_up, const 
         store16(act, i, m, _mm512_mul_ps(silu, u));
         store16(d_up, i, m, _mm512_mul_ps(d, silu));
         store16(d_gate, i, m, _mm512_mul_ps(_mm512_mul_ps(d, u), slope));
-    }
+    });
 }
 
 TARGET void kernels_bf16_rope(void *x, void *y, const float *c, const float *s, float turn,
                               uint32_t half)
 {
-    EACH16(i, half)
-    {
-        __mmask16 m = mask_of(half - i);
+    EACH16(half, {
         __m512 a = load16(x, i, m);
         __m512 b = load16(y, i, m);
         __m512 cosine = load(c + i, m);
         __m512 sine = _mm512_mul_ps(load(s + i, m), _mm512_set1_ps(turn));
         store16(x, i, m, _mm512_fmsub_ps(a, cosine, _mm512_mul_ps(b, sine)));
         store16(y, i, m, _mm512_fmadd_ps(b, cosine, _mm512_mul_ps(a, sine)));
-    }
+    });
 }
 
 TARGET float kernels_bf16_dot(const void *x, const void *y, uint32_t n)
 {
     __m512 s = _mm512_setzero_ps();
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
-        s = _mm512_mask3_fmadd_ps(load16(x, i, m), load16(y, i, m), s, m);
-    }
+    EACH16(n, { s = _mm512_mask3_fmadd_ps(load16(x, i, m), load16(y, i, m), s, m); });
     return fold(s);
 }
 
-TARGET void kernels_bf16_attn_exp(float *x, const float *top, float *sum, float scale, uint32_t n)
+/* 16 + 16 floats as 16 pairs. */
+INLINE __m512i pair16(__m512 even, __m512 odd)
 {
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
-        __m512 d = _mm512_sub_ps(load(x + i, m), load(top + i, m));
-        __m512 e = exp16(_mm512_mul_ps(d, _mm512_set1_ps(scale)));
-        store(x + i, m, e);
-        store(sum + i, m, _mm512_add_ps(load(sum + i, m), e));
-    }
+    const __m512i mix = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
+                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(mix, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
 }
 
-TARGET void kernels_bf16_attn_back(void *p, void *ds, float *dp, const float *x, const float *lse,
-                                   const float *delta, float scale, uint32_t n)
+TARGET void kernels_bf16_attn_exp(uint32_t *units, float *even, float *odd, const float *top,
+                                  float *sum, float scale, uint32_t n)
 {
     const __m512 by = _mm512_set1_ps(scale);
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
-        __m512 w = exp16(_mm512_fmsub_ps(load(x + i, m), by, load(lse + i, m)));
-        __m512 d = _mm512_mul_ps(w, _mm512_sub_ps(load(dp + i, m), load(delta + i, m)));
-        d = _mm512_mul_ps(d, by);
-        store16(p, i, m, w);
-        store16(ds, i, m, d);
-        store(dp + i, m, d);
-    }
+    EACH16(n, {
+        __m512 t = load(top + i, m);
+        __m512 a = exp16(_mm512_mul_ps(_mm512_sub_ps(load(even + i, m), t), by));
+        __m512 b = exp16(_mm512_mul_ps(_mm512_sub_ps(load(odd + i, m), t), by));
+        store(sum + i, m, _mm512_add_ps(_mm512_add_ps(load(sum + i, m), a), b));
+        _mm512_mask_storeu_epi32(units + i, m, pair16(a, b));
+    });
+}
+
+TARGET void kernels_bf16_attn_back(const struct kernels_act_back *k, uint32_t n)
+{
+    const __m512 by = _mm512_set1_ps(k->scale);
+    EACH16(n, {
+        __m512 lse = load(k->lse + i, m);
+        __m512 delta = load(k->delta + i, m);
+        __m512 a = exp16(_mm512_fmsub_ps(load(k->x[0] + i, m), by, lse));
+        __m512 b = exp16(_mm512_fmsub_ps(load(k->x[1] + i, m), by, lse));
+        __m512 da = _mm512_mul_ps(a, _mm512_sub_ps(load(k->dp[0] + i, m), delta));
+        __m512 db = _mm512_mul_ps(b, _mm512_sub_ps(load(k->dp[1] + i, m), delta));
+        da = _mm512_mul_ps(da, by);
+        db = _mm512_mul_ps(db, by);
+        store16(k->p[0], i, m, a);
+        store16(k->p[1], i, m, b);
+        store16(k->ds[0], i, m, da);
+        store16(k->ds[1], i, m, db);
+        _mm512_mask_storeu_epi32(k->units + i, m, pair16(da, db));
+    });
 }
 
 /* The largest of 16, in kernels_act.c's order; which of two equal zeros it is does not matter. */
@@ -276,17 +261,15 @@ INLINE float most16(__m512 s)
 TARGET float kernels_bf16_logits(void *e, const float *x, uint32_t n, float *ret_top)
 {
     __m512 most = _mm512_set1_ps(x[0]);
-    EACH16(i, n) most = _mm512_mask_max_ps(most, mask_of(n - i), most, load(x + i, mask_of(n - i)));
+    EACH16(n, most = _mm512_mask_max_ps(most, m, most, load(x + i, m)));
     *ret_top = most16(most);
     const __m512 top = _mm512_set1_ps(*ret_top);
     __m512 s = _mm512_setzero_ps();
-    EACH16(i, n)
-    {
-        __mmask16 m = mask_of(n - i);
+    EACH16(n, {
         __m512 v = exp16(_mm512_sub_ps(load(x + i, m), top));
         if (e) store16(e, i, m, v);
         s = _mm512_mask_add_ps(s, m, s, v);
-    }
+    });
     return fold(s);
 }
 #endif

@@ -1,6 +1,6 @@
 #pragma once
 /* Why: the innermost loops of every matrix product, one file per instruction set. A product is
- * cut into strips: MICRO_MR rows of C by one panel of at most MICRO_NR columns. What makes strips
+ * cut into strips: some rows of C by one panel of at most MICRO_NR columns. What makes strips
  * special is their arithmetic, which is the same everywhere:
  *
  *     c = in (or 0);  for each unit p = 0 .. k-1 in order:  c = fma(a[p], b[p], c)
@@ -24,7 +24,7 @@
 
 enum {
     MICRO_LANES = 16, /* columns of a vector */
-    MICRO_MR = 8,     /* most rows of a strip */
+    MICRO_MR = 8,     /* rows whose sums are in registers at a time */
     MICRO_NR = 48,    /* most columns of a panel */
 };
 
@@ -40,7 +40,7 @@ struct micro_strip {
     void *out; /* [m][out_ld] float, or bfloat16 when is_out_bf16; may be in */
     size_t out_ld;
     bool is_out_bf16;
-    uint32_t m, n, k; /* 1..MICRO_MR, 1..MICRO_NR, units */
+    uint32_t m, n, k; /* any, 1..MICRO_NR, units; rows go MICRO_MR at a time */
 };
 
 /* Where a panel's columns come from: element (p, j) of B as floats or bfloat16. */

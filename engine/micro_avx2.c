@@ -7,7 +7,8 @@
 #if defined(__x86_64__)
 #    include <immintrin.h>
 
-#    define TARGET __attribute__((target("avx2,fma")))
+/* As in micro_avx512.c: AddressSanitizer would move vectors to where they are not aligned. */
+#    define TARGET __attribute__((target("avx2,fma"), no_sanitize("address")))
 #    define INLINE static inline __attribute__((always_inline)) TARGET
 
 enum { MXCSR_FLUSH = 0x8040, ROWS = 4 }; /* flush to zero, denormals are zero */

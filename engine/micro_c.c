@@ -46,7 +46,7 @@ typedef void (*row_fn)(const struct micro_strip *, uint32_t, float *, uint32_t);
 
 static void strip(const struct micro_strip *s, row_fn row)
 {
-    assert(s->m <= MICRO_MR && s->n <= MICRO_NR);
+    assert(s->n >= 1 && s->n <= MICRO_NR);
     for (uint32_t i = 0; i < s->m; i++) {
         float acc[MICRO_NR] = {0};
         for (uint32_t j = 0; s->in && j < s->n; j++)

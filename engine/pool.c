@@ -10,9 +10,9 @@
 
 /* A worker that finds no work looks again this often before it sleeps: within a step the next
  * parallel-for comes some microseconds later, and a futex round trip costs more than that. The
- * bound (about 20 us) keeps an idle pool at zero.
+ * bound (some 60 us) keeps an idle pool at zero.
  */
-enum { SPINS = 400 };
+enum { SPINS = 4000 };
 
 struct worker {
     struct pool *pool;

@@ -7,7 +7,7 @@
 #include "engine/micro.h"
 #include "tests/check.h"
 
-enum { MAX_K = 70, LD = 131, ROOM = MAX_K * LD, PACKED = 5 * (MAX_K + 1) * MICRO_NR };
+enum { MAX_M = 19, MAX_K = 70, LD = 131, ROOM = MAX_K * LD, PACKED = 5 * (MAX_K + 1) * MICRO_NR };
 
 static const char *const set_names[] = {"c", "avx2", "avx512", "avx512-bf16"};
 
@@ -37,24 +37,25 @@ static void same_strip(enum micro_set set, enum micro_type type, struct rng *r)
     const struct micro *m = micro_of(set, type);
     _Alignas(64) static uint32_t b[MAX_K * MICRO_NR];
     static uint32_t a[ROOM];
-    static float in[MICRO_MR * LD];
-    static uint32_t want[MICRO_MR * LD], got[MICRO_MR * LD];
+    static float in[MAX_M * LD];
+    static uint32_t want[MAX_M * LD], got[MAX_M * LD];
     struct micro_strip s = {.a = a,
                             .b = b,
                             .in_ld = LD,
                             .out = want,
                             .out_ld = LD,
-                            .m = 1 + rng_below(r, MICRO_MR),
+                            .m = 1 + rng_below(r, MAX_M),
                             .n = 1 + rng_below(r, MICRO_NR),
                             .k = rng_below(r, MAX_K)};
     s.in = rng_below(r, 2) ? in : NULL;
     s.is_out_bf16 = rng_below(r, 2);
-    s.a_row = rng_below(r, 2) ? 1 : MAX_K;
+    if (s.m > MICRO_LANES) s.m = MICRO_LANES + 1;
+    s.a_row = s.m <= MICRO_LANES && rng_below(r, 2) ? 1 : MAX_K;
     s.a_step = s.a_row == 1 ? MICRO_LANES : 1;
     uint32_t per_unit = type == MICRO_BF16 ? 2 : 1;
     fill(r, type, a, ROOM * per_unit / 2);
     fill(r, type, b, s.k * micro_width(s.n) * per_unit);
-    fill(r, MICRO_F32, in, MICRO_MR * LD);
+    fill(r, MICRO_F32, in, MAX_M * LD);
     memset(want, 7, sizeof want);
     memset(got, 7, sizeof got);
     oracle->strip(&s);
