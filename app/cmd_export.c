@@ -199,6 +199,7 @@ static int write_all(const struct options *o, const struct files *f, struct mode
     int rc = model_source_tokenizer(s, &x.tokenizer, e);
     if (rc == OK) rc = model_source_load(s, params, e);
     if (rc == OK) rc = file_mkdirs(o->dir, e);
+    if (rc == OK) model_source_ask_host(s);
     x.card = model_source_card(s);
     if (rc == OK) rc = o->is_gguf ? write_gguf(o, f, s, &x, e) : hf_export_write(&x, o->dir, e);
     if (rc == ERR_IO && e->sys == ENOSPC)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/run_facts.h"
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/file.h"
@@ -456,4 +457,15 @@ int model_source_load(struct model_source *s, float *params, struct err *e)
     case MODEL_SOURCE_RUN: rc = load_state(s, params, e); break;
     }
     return rc == OK ? check_finite(s, params, e) : rc;
+}
+
+void model_source_ask_host(struct model_source *s)
+{
+    struct buf b = {0};
+    if (!s->run) return;
+    int rc = s->kind == MODEL_SOURCE_CHECKPOINT ? run_facts_ask_home(s->dir, &b, NULL)
+                                                : run_facts_ask(s->run, &b, NULL);
+    if (rc == OK) rc = run_facts_read(b.p, b.len, &s->card, NULL);
+    (void)rc; /* the card tells less then */
+    buf_deinit(&b);
 }

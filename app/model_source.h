@@ -64,5 +64,10 @@ int model_source_tokenizer(struct model_source *s, const struct buf **ret,
  */
 int model_source_load(struct model_source *s, float *params, struct err *e) MUST_CHECK;
 
+/* Ask the run's host for what only it knows (app/run_facts.h), for the card; after
+ * model_source_load. Whatever cannot be asked stays unknown. Blocks, see there.
+ */
+void model_source_ask_host(struct model_source *s);
+
 /* What is known of the model's history; complete after model_source_load. */
 const struct model_card *model_source_card(const struct model_source *s);

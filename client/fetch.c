@@ -5,8 +5,6 @@
 #include "base/file.h"
 #include "net/link.h"
 
-#define WAIT_MS 20000
-
 struct fetch {
     struct buf *out;
     struct link *link;
@@ -31,7 +29,7 @@ static void on_done(const struct link_reply *reply, void *ctx)
 }
 
 int fetch_get(const char *host, uint16_t port, const struct hash *tls_pin, const char *path,
-              size_t max_bytes, struct buf *out, struct err *e)
+              uint32_t stall_ms, size_t max_bytes, struct buf *out, struct err *e)
 {
     uv_loop_t loop;
     uv_loop_init(&loop);
@@ -41,7 +39,7 @@ int fetch_get(const char *host, uint16_t port, const struct hash *tls_pin, const
     if (rc == OK) {
         struct link_request r = {.method = "GET",
                                  .path = path,
-                                 .stall_ms = WAIT_MS,
+                                 .stall_ms = stall_ms,
                                  .max_reply_bytes = max_bytes,
                                  .done = on_done,
                                  .ctx = &f};
@@ -65,8 +63,8 @@ static int ask_all(const struct rundesc *run, struct buf *out, struct err *e)
     for (uint32_t i = 0; i < run->n_aggregators && rc != OK; i++) {
         const struct rundesc_aggregator *a = &run->aggregators[i];
         buf_clear(out);
-        rc = fetch_get(a->host, a->port, &a->tls_pin, "/v1/tokenizer", (size_t)run->tokenizer_bytes,
-                       out, e);
+        rc = fetch_get(a->host, a->port, &a->tls_pin, "/v1/tokenizer", FETCH_STALL_MS,
+                       (size_t)run->tokenizer_bytes, out, e);
         if (rc == OK && !is_tokenizer(run, out))
             rc =
                 err_set(e, ERR_AUTH, 0, "what came is not the tokenizer that this run is bound to");

@@ -14,11 +14,13 @@
 #include "client/home.h"
 #include "record/rundesc.h"
 
-/* GET path; appends the body. ERR_IO unreachable, ERR_AUTH wrong pin, ERR_PROTO another status,
+#define FETCH_STALL_MS 20000 /* for what somebody waits for */
+
+/* GET path; appends the body. stall_ms without progress end it. ERR_IO unreachable, ERR_AUTH wrong pin, ERR_PROTO another status,
  * ERR_LIMIT.
  */
 int fetch_get(const char *host, uint16_t port, const struct hash *tls_pin, const char *path,
-              size_t max_bytes, struct buf *out, struct err *e) MUST_CHECK;
+              uint32_t stall_ms, size_t max_bytes, struct buf *out, struct err *e) MUST_CHECK;
 
 /* The run's tokenizer.json, checked against the description's hash: from the run's folder
  * (DATA/runs/ID/tokenizer.json), else from the first aggregator that has it, and then kept there.

@@ -83,9 +83,13 @@ int model_card_write(const struct model_card *c, const struct model_config *m, u
         buf_put_str(out, "What the host of the run says about it stands above, word for word.\n");
     else
         buf_put_str(out, "Nothing is stated. Ask who trained it before you pass it on.\n");
-    buf_printf(out,
-               "\n## Files\n\n`%s` holds the weights as %s, with `config.json` and "
-               "`tokenizer.json` beside it: transformers and what reads its folders opens them.\n",
-               file, type);
+    const char *end = strrchr(file, '.');
+    buf_printf(out, "\n## Files\n\n`%s` holds the weights as %s", file, type);
+    if (end && strcmp(end, ".gguf") == 0)
+        buf_put_str(out, ", with the tokenizer inside, for llama.cpp and what is built on it.\n");
+    else
+        buf_put_str(out,
+                    ", with `config.json` and `tokenizer.json` beside it: transformers and what "
+                    "reads its folders opens them.\n");
     return buf_ok(out, e);
 }

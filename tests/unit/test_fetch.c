@@ -146,10 +146,10 @@ static void fetch_get_tells_a_refusal_from_silence(void **state)
     host_open(&k, NULL, 1);
     uint16_t port = server_port(k.lb.server);
     struct hash pin = k.lb.pin;
-    assert_int_equal(fetch_get("127.0.0.1", port, &pin, "/x", 100, &out, &e), ERR_PROTO);
+    assert_int_equal(fetch_get("127.0.0.1", port, &pin, "/x", 2000, 100, &out, &e), ERR_PROTO);
     assert_non_null(strstr(e.what, "404"));
     host_close(&k);
-    assert_int_equal(fetch_get("127.0.0.1", port, &pin, "/x", 100, &out, &e), ERR_IO);
+    assert_int_equal(fetch_get("127.0.0.1", port, &pin, "/x", 2000, 100, &out, &e), ERR_IO);
     assert_int_equal(out.len, 0);
     buf_deinit(&out);
 }
