@@ -128,7 +128,7 @@ static int find_checkpoint(const char *dir, char dst[PATH_CAP], struct err *e)
     if (!d) return file_error(e, errno, "open folder", dir);
     while ((it = readdir(d))) { /* NOLINT(concurrency-mt-unsafe): own stream */
         char path[PATH_CAP];
-        struct checkpoint c;
+        struct checkpoint c = {0};
         int fd = -1;
         if (it->d_name[0] == '.' || join(path, dir, it->d_name, NULL) != OK) continue;
         if (open_checkpoint(path, &c, &fd, NULL) != OK) continue;
@@ -164,7 +164,7 @@ static int find_run(struct model_source *s, struct err *e)
 
 static int open_weights_file(struct model_source *s, const char *path, struct err *e)
 {
-    struct checkpoint c;
+    struct checkpoint c = {0};
     int fd = -1;
     s->kind = MODEL_SOURCE_CHECKPOINT;
     if (path_format(s->path, "%s", path))
@@ -188,7 +188,7 @@ static int open_aggregator(struct model_source *s, const char *home, struct err 
 
 static int load_checkpoint(struct model_source *s, float *params, struct err *e)
 {
-    struct checkpoint c;
+    struct checkpoint c = {0};
     int fd = -1;
     int rc = open_checkpoint(s->path, &c, &fd, e);
     if (rc != OK) return rc;
@@ -282,6 +282,16 @@ static void read_losses(struct model_source *s)
     free(h);
 }
 
+/* The note of potluck train is JSON that says how many tokens went in; 0 when it does not. */
+static uint64_t tokens_of(const char *note)
+{
+    json_t *o = NULL;
+    if (json_parse(note, strlen(note), &o, NULL) != OK) return 0;
+    json_int_t n = json_integer_value(json_object_get(o, "n_tokens"));
+    json_decref(o);
+    return n > 0 ? (uint64_t)n : 0;
+}
+
 static int load_state(struct model_source *s, float *params, struct err *e)
 {
     bool is_run = s->kind == MODEL_SOURCE_RUN;
@@ -295,6 +305,7 @@ static int load_state(struct model_source *s, float *params, struct err *e)
     if (rc != OK) return rc;
     if (!is_run) {
         s->card.n_steps = n_steps;
+        s->card.n_tokens = tokens_of(note);
         return OK;
     }
     rc = journal_decode(note, strlen(note), &j, e);

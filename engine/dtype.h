@@ -34,7 +34,7 @@ void dtype_unpack(enum dtype t, const uint8_t *src, size_t n, float *dst);
 uint16_t dtype_to_bf16(float v);
 float dtype_from_bf16(uint16_t b);
 uint16_t dtype_to_f16(float v);
-float dtype_from_f16(uint16_t b);
+float dtype_from_f16(uint16_t h);
 
 /* Index of the first value that does not become a finite number of type t, or n. */
 size_t dtype_first_unfit(enum dtype t, const float *p, size_t n);

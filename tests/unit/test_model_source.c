@@ -272,12 +272,14 @@ static void model_source_takes_the_local_weights_of_a_training(void **state)
     struct hf_case *k = hf_case_make(true);
     hf_case_config(k, dir);
     write_text("tokenizer.json", TOKENIZER);
-    write_state("state", &k->config, k->table.n_params, k->params, TRAINER_STATE_LOCAL, "any");
+    write_state("state", &k->config, k->table.n_params, k->params, TRAINER_STATE_LOCAL,
+                "{\"n_tokens\":6144}");
     struct model_source *s = open_source(dir, NULL);
     assert_int_equal(model_source_kind(s), MODEL_SOURCE_TRAINED);
     assert_weights(s, k->params);
     assert_tokenizer(s);
     assert_int_equal(model_source_card(s)->n_steps, 12);
+    assert_int_equal(model_source_card(s)->n_tokens, 6144);
     assert_false(model_source_card(s)->has_round);
     model_source_close(s);
     k->params[7] = (float)NAN;
