@@ -287,7 +287,7 @@ static uint64_t tokens_of(const char *note)
 {
     json_t *o = NULL;
     if (json_parse(note, strlen(note), &o, NULL) != OK) return 0;
-    json_int_t n = json_integer_value(json_object_get(o, "n_tokens"));
+    json_int_t n = json_integer_value(json_object_get(o, "tokens"));
     json_decref(o);
     return n > 0 ? (uint64_t)n : 0;
 }

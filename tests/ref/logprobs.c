@@ -105,7 +105,7 @@ int main(int argc, char **argv)
         .outer_lr = 1,
         .delta = {.chunk = 4096, .k = 64}
     };
-    struct trainer_options o = {.n_threads = 2, .eval_only = true};
+    struct trainer_options o = {.n_threads = 2, .eval_only = true, .precision = TRAINER_FP32};
     must(trainer_create(&f.config, &p, &o, &t, &e), &e);
     must(trainer_load_weights(t, params, f.table.n_params * 4, &e), &e);
     uint32_t *tokens = (uint32_t *)(void *)ids.p;

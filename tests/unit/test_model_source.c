@@ -273,7 +273,7 @@ static void model_source_takes_the_local_weights_of_a_training(void **state)
     hf_case_config(k, dir);
     write_text("tokenizer.json", TOKENIZER);
     write_state("state", &k->config, k->table.n_params, k->params, TRAINER_STATE_LOCAL,
-                "{\"n_tokens\":6144}");
+                "{\"tokens\":6144}");
     struct model_source *s = open_source(dir, NULL);
     assert_int_equal(model_source_kind(s), MODEL_SOURCE_TRAINED);
     assert_weights(s, k->params);
