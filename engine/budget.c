@@ -56,7 +56,8 @@ char *budget_bytes(uint64_t n, char *dst, size_t cap)
     return dst;
 }
 
-char *budget_text(const struct budget *b, char *dst, size_t cap)
+/* "weights 46.0 MiB, gradients 23.0 MiB, ..."; returns its length. */
+static size_t put_kinds(const struct budget *b, char *dst, size_t cap)
 {
     size_t at = 0;
     char size[32];
@@ -67,6 +68,13 @@ char *budget_text(const struct budget *b, char *dst, size_t cap)
                          budget_bytes(b->bytes[i], size, sizeof size));
         at += (size_t)n;
     }
+    return at;
+}
+
+char *budget_text(const struct budget *b, char *dst, size_t cap)
+{
+    char size[32];
+    size_t at = put_kinds(b, dst, cap);
     if (at < cap)
         snprintf(dst + at, cap - at, ": %s in all",
                  budget_bytes(b->total_bytes, size, sizeof size));
@@ -81,9 +89,10 @@ int budget_check(const struct budget *b, uint64_t available_bytes, struct err *e
     char needs[32], has[32], text[136];
     uint64_t total = size_add(b->total_bytes, RESERVE_BYTES);
     if (available_bytes == 0 || total <= available_bytes) return OK;
+    (void)put_kinds(b, text, sizeof text);
     err_set(e, ERR_NOMEM, 0, "this model needs %s of memory, %s is available (%s)",
             budget_bytes(total, needs, sizeof needs),
-            budget_bytes(available_bytes, has, sizeof has), budget_text(b, text, sizeof text));
+            budget_bytes(available_bytes, has, sizeof has), text);
     err_hint(e, "close other programs, or choose a smaller model or fewer sequences per step");
     return ERR_NOMEM;
 }
