@@ -16,6 +16,7 @@ static int fail(struct err *e, int code)
     char line[400];
     if (e->sys == ENOSPC || e->sys == EDQUOT)
         err_hint(e, "the disk is full: free some space, or choose another folder with --out");
+    if (code == EXIT_USAGE && !e->hint[0]) err_hint(e, "see potluck train --help");
     fprintf(stderr, "potluck train: %s\n", err_line(e, line, sizeof line));
     return code;
 }

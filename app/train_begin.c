@@ -114,9 +114,11 @@ static int open_data(struct train *t, const char *named, const char *saved, stru
     char folder[PATH_CAP], shown[TEXT_CAP], tokens[TEXT_CAP], held[TEXT_CAP];
     int rc = find_data(t, named, saved, folder, e);
     if (rc == OK) rc = train_data_open(folder, &t->data, e);
+    if (rc == ERR_NOTFOUND && t->is_begun)
+        err_hint(e, "the tokens that this model was begun with: say with --data where they are");
     if (rc == OK && t->is_begun && t->o.n_data && !named[0]) rc = same_text(t, e);
     if (rc != OK) return rc;
-    train_show_line(&t->show, "text      %s, %s tokens to train on, %s held out",
+    train_show_line(&t->show, "text     %s, %s tokens to train on, %s held out",
                     text_bytes(t->data.n_text_bytes, shown),
                     text_number((double)t->data.n_train_tokens, tokens),
                     t->data.has_val ? text_number((double)t->data.val.x.n_tokens, held) : "none");
@@ -129,8 +131,20 @@ static int open_data(struct train *t, const char *named, const char *saved, stru
     if (rc == OK)
         rc = train_data_sample(&t->data, (uint32_t)t->o.seq, (uint32_t)t->o.eval_seqs, &t->val, e);
     if (rc == OK && !t->val.n_seqs)
-        train_show_line(&t->show, "          too little is held out to measure on");
+        train_show_line(&t->show, "         too little is held out to measure on");
     return rc;
+}
+
+/* A slip in a path is told before a folder is made. */
+static int check_paths(const struct train *t, struct err *e)
+{
+    for (int i = 0; i < t->o.n_data; i++) {
+        if (access(t->o.data[i], R_OK) == 0) continue;
+        err_set(e, ERR_IO, errno, "cannot open '%.120s'", t->o.data[i]);
+        err_hint(e, "name a folder that holds text files");
+        return ERR_IO;
+    }
+    return OK;
 }
 
 /* ---- the trainer ---- */
@@ -279,8 +293,8 @@ static int choose(struct train *t, json_t **saved, struct err *e)
 static void say_plan(struct train *t, uint64_t available)
 {
     char text[400];
-    train_show_line(&t->show, "model     %s", train_plan_model(&t->plan, text, sizeof text));
-    train_show_line(&t->show, "memory    %s",
+    train_show_line(&t->show, "model    %s", train_plan_model(&t->plan, text, sizeof text));
+    train_show_line(&t->show, "memory   %s",
                     train_plan_memory(&t->plan, available, text, sizeof text));
     json_t *o = json_object();
     json_set_text(o, "event", "plan");
@@ -299,7 +313,7 @@ static void say_course(struct train *t)
     char passes[TEXT_CAP], steps[TEXT_CAP];
     double n = (double)t->o.steps * (double)t->o.batch;
     train_show_line(&t->show,
-                    "training  %s steps of %" PRIu64 " tokens, %s times through the text; "
+                    "training %s steps of %" PRIu64 " tokens, %s times through the text; "
                     "%" PRIu64 " threads",
                     text_count((int64_t)t->o.steps, steps), t->o.batch * t->o.seq,
                     text_number(n / (double)t->walk.n_windows, passes), t->o.threads);
@@ -328,8 +342,8 @@ static void say_class(struct train *t, const json_t *saved)
 {
     const char *was = json_string_value(json_object_get(saved, "class"));
     if (!was || strcmp(was, trainer_class(t->trainer)) == 0) return;
-    train_show_line(&t->show, "note      begun with '%s', goes on with '%s': not the same bits",
-                    was, trainer_class(t->trainer));
+    train_show_line(&t->show, "note     begun with '%s', goes on with '%s': not the same bits", was,
+                    trainer_class(t->trainer));
 }
 
 static int make_files(struct train *t, const json_t *saved, const char *folder, struct err *e)
@@ -344,7 +358,8 @@ static int set_up(struct train *t, const json_t *saved, struct err *e)
 {
     const char *folder = json_string_value(json_object_get(saved, "data"));
     char named[PATH_CAP] = "";
-    int rc = train_out_open(t->o.out, &t->out, e);
+    int rc = check_paths(t, e);
+    if (rc == OK) rc = train_out_open(t->o.out, &t->out, e);
     if (rc == OK) rc = prepared_folder(t, named, e);
     if (rc == OK) rc = open_data(t, named, folder, e);
     if (named[0] || !folder) folder = named;

@@ -31,7 +31,7 @@ struct row {
 
 /* clang-format off */
 static const struct row rows[] = {
-    {"hidden", TRAIN_MODEL, COUNT, false, AT(hidden), 8, 65536, "N", "values per token"},
+    {"hidden", TRAIN_MODEL, COUNT, false, AT(hidden), 8, 32768, "N", "values per token"},
     {"layers", TRAIN_MODEL, COUNT, false, AT(layers), 1, 512, "N", "layers"},
     {"heads", TRAIN_MODEL, COUNT, false, AT(heads), 1, 1024, "N", "attention heads; --hidden is a multiple"},
     {"kv-heads", TRAIN_MODEL, COUNT, false, AT(kv_heads), 1, 1024, "N", "key-value heads; --heads is a multiple"},
