@@ -32,6 +32,6 @@ struct model_card {
 /* Append README.md. model: model_hash of the weights. type: of the weights' file ("bf16").
  * file: its name. ERR_NOMEM.
  */
-int model_card_write(const struct model_card *c, const struct model_config *m,
+int model_card_write(const struct model_card *c, const struct model_config *m, uint64_t n_params,
                      const struct hash *model, const char *file, const char *type, struct buf *out,
                      struct err *e) MUST_CHECK;
