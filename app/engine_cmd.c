@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "app/cmd_bench.h"
+#include "app/cmd_export.h"
 
 static const struct {
     const char *word;
     engine_cmd_fn fn;
 } cmds[] = {
-    {"bench", cmd_bench},
+    {"bench",  cmd_bench },
+    {"export", cmd_export},
 };
 
 engine_cmd_fn engine_cmd_find(const char *word)

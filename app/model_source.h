@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "engine/hf_config.h"
 #include "engine/model.h"
 #include "engine/model_card.h"
 
@@ -46,6 +47,10 @@ enum model_source_kind model_source_kind(const struct model_source *s);
 const char *model_source_path(const struct model_source *s); /* the file or folder of the weights */
 const struct model_config *model_source_config(const struct model_source *s);
 const struct model_table *model_source_table(const struct model_source *s); /* its n_params */
+
+/* Where text begins and ends; and the tokenizer_config.json of a Hugging Face folder, or NULL. */
+const struct hf_config_ids *model_source_ids(const struct model_source *s);
+const struct buf *model_source_tokenizer_config(const struct model_source *s);
 
 /* tokenizer.json as it lies there, checked against the run's hash where a run names one. ERR_NOTFOUND
  * with a hint when there is none; the other calls work without it. The bytes live as long as s.

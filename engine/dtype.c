@@ -171,3 +171,11 @@ size_t dtype_first_bad(const float *p, size_t n)
         if ((bits_of(p[i]) & 0x7f800000u) == 0x7f800000u) return i;
     return n;
 }
+
+size_t dtype_first_unfit(enum dtype t, const float *p, size_t n)
+{
+    float most = dtype_max(t);
+    for (size_t i = 0; i < n; i++)
+        if (!(p[i] >= -most && p[i] <= most)) return i;
+    return n;
+}

@@ -36,5 +36,8 @@ float dtype_from_bf16(uint16_t b);
 uint16_t dtype_to_f16(float v);
 float dtype_from_f16(uint16_t b);
 
+/* Index of the first value that does not become a finite number of type t, or n. */
+size_t dtype_first_unfit(enum dtype t, const float *p, size_t n);
+
 /* Index of the first NaN or infinity, or n. */
 size_t dtype_first_bad(const float *p, size_t n);

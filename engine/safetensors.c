@@ -377,15 +377,13 @@ static int write_values(struct file_out *o, enum dtype type, const struct safete
                         uint8_t *io, struct err *e)
 {
     uint64_t n = item_values(x);
-    float most = dtype_max(type);
     size_t step = SAFETENSORS_IO / 4;
     for (uint64_t i = 0; i < n;) {
         size_t part = n - i < step ? (size_t)(n - i) : step;
-        for (size_t k = 0; k < part; k++) {
-            float v = x->values[i + k];
-            if (v >= -most && v <= most) continue;
-            err_set(e, ERR_ARG, 0, "a value of '%s', %g, does not fit into %s", x->name, (double)v,
-                    dtype_name(type));
+        size_t k = dtype_first_unfit(type, x->values + i, part);
+        if (k < part) {
+            err_set(e, ERR_ARG, 0, "a value of '%s', %g, does not fit into %s", x->name,
+                    (double)x->values[i + k], dtype_name(type));
             err_hint(e, "choose --type f32");
             return ERR_ARG;
         }
