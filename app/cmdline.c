@@ -39,6 +39,8 @@ static const struct word words[] = {
      "Train a model alone, on your own text; see `potluck train --help`."},
     {"bench", CMDLINE_ENGINE, 0, "[options]", false,
      "Measure what this computer can do; see `potluck bench --help`."},
+    {"export", CMDLINE_ENGINE, 0, "DIR [options]", false,
+     "Take the model home: files for transformers or llama.cpp; see `potluck export --help`."},
     {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
 };
 

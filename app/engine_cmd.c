@@ -4,14 +4,16 @@
 #include <string.h>
 
 #include "app/cmd_bench.h"
+#include "app/cmd_export.h"
 #include "app/cmd_train.h"
 
 static const struct {
     const char *word;
     engine_cmd_fn fn;
 } cmds[] = {
-    {"bench", cmd_bench},
-    {"train", cmd_train},
+    {"bench",  cmd_bench },
+    {"export", cmd_export},
+    {"train",  cmd_train },
 };
 
 engine_cmd_fn engine_cmd_find(const char *word)
