@@ -74,7 +74,10 @@ static int prepared_folder(const struct train *t, char ret[PATH_CAP], struct err
 static int new_data(struct train *t, struct err *e)
 {
     struct prepare_report report;
-    struct prepare_options p = prepare_of(t, NULL);
+    const struct buf *tokenizer = NULL;
+    int rc = t->source ? model_source_tokenizer(t->source, &tokenizer, e) : OK;
+    if (rc != OK) return err_wrap(e, "the model to start from");
+    struct prepare_options p = prepare_of(t, tokenizer);
     return prepare_run(&p, &report, e);
 }
 
@@ -109,6 +112,18 @@ static int find_data(struct train *t, const char *named, const char *saved, char
                : err_set(e, ERR_LIMIT, 0, "the path of the data folder is too long");
 }
 
+/* A model to start from reads its own tokens only. */
+static int check_tokenizer(struct train *t, struct err *e)
+{
+    const struct buf *own = NULL;
+    if (!t->source || model_source_tokenizer(t->source, &own, NULL) != OK) return OK;
+    const struct buf *has = &t->data.tokenizer_json;
+    if (own->len == has->len && memcmp(own->p, has->p, has->len) == 0) return OK;
+    err_set(e, ERR_ARG, 0, "the tokens were made with another tokenizer than the model's");
+    err_hint(e, "give the text itself with --data: it is cut with the model's own");
+    return ERR_ARG;
+}
+
 static int open_data(struct train *t, const char *named, const char *saved, struct err *e)
 {
     char folder[PATH_CAP], shown[TEXT_CAP], tokens[TEXT_CAP], held[TEXT_CAP];
@@ -117,6 +132,7 @@ static int open_data(struct train *t, const char *named, const char *saved, stru
     if (rc == ERR_NOTFOUND && t->is_begun)
         err_hint(e, "the tokens that this model was begun with: say with --data where they are");
     if (rc == OK && t->is_begun && t->o.n_data && !named[0]) rc = same_text(t, e);
+    if (rc == OK) rc = check_tokenizer(t, e);
     if (rc != OK) return rc;
     train_show_line(&t->show, "text     %s, %s tokens to train on, %s held out",
                     text_bytes(t->data.n_text_bytes, shown),
@@ -176,14 +192,42 @@ static int load_state(struct train *t, struct err *e)
     return OK;
 }
 
+/* Before the trainer takes its memory: what both need together is looked at there. */
+static int load_first(struct train *t, struct err *e)
+{
+    uint64_t n = model_source_table(t->source)->n_params;
+    if (!t->first_weights) {
+        t->first_weights = alloc_zero(n, sizeof *t->first_weights);
+        if (!t->first_weights)
+            return err_set(e, ERR_NOMEM, 0, "no memory for the weights of the model to start from");
+    }
+    int rc = model_source_load(t->source, t->first_weights, e);
+    return rc == OK ? OK : err_wrap(e, "the model to start from");
+}
+
+static int begin_weights(struct train *t, struct err *e)
+{
+    if (!t->source) {
+        trainer_init_weights(t->trainer, t->o.seed);
+        return OK;
+    }
+    uint64_t n = trainer_table(t->trainer)->n_params;
+    int rc = trainer_load_weights(t->trainer, t->first_weights, n * sizeof(float), e);
+    free(t->first_weights);
+    t->first_weights = NULL;
+    return rc;
+}
+
 int train_make_trainer(struct train *t, struct err *e)
 {
     struct trainer_options o = {.n_threads = (uint32_t)t->o.threads};
     int rc = train_plan_make(&t->o, &t->plan, e);
+    if (rc == OK && t->source) rc = load_first(t, e);
     if (rc == OK) rc = trainer_create(&t->plan.model, &t->plan.params, &o, &t->trainer, e);
     if (rc != OK) return rc;
     if (t->is_begun) return load_state(t, e);
-    trainer_init_weights(t->trainer, t->o.seed);
+    rc = begin_weights(t, e);
+    if (rc != OK) return rc;
     t->note = (struct train_note){.seed = t->o.seed, .data = t->data.name};
     return train_options_hash(&t->o, &t->note.options, e);
 }
@@ -236,15 +280,14 @@ static int write_choices(struct train *t, const json_t *saved, const char *folde
 /* train.json first: it says whose files the others are. The state last: with it, it is begun. */
 static int write_first(struct train *t, const char *folder, struct err *e)
 {
-    json_t *config = train_out_config(&t->plan.model);
     const struct buf *tokenizer = &t->data.tokenizer_json;
+    struct hf_config_ids ids = {TOKENIZER_EOT, TOKENIZER_EOT};
+    if (t->source) ids = *model_source_ids(t->source);
     int rc = write_choices(t, NULL, folder, e);
-    if (rc == OK) rc = train_out_write(&t->out, "config.json", config, e);
+    if (rc == OK) rc = train_out_write_config(&t->out, &t->plan.model, &ids, e);
     if (rc == OK)
         rc = train_out_write_bytes(&t->out, "tokenizer.json", tokenizer->p, tokenizer->len, e);
-    if (rc == OK) rc = train_save(t, e);
-    json_decref(config);
-    return rc;
+    return rc == OK ? train_save(t, e) : rc;
 }
 
 int train_settle(struct train *t, struct err *e)
@@ -271,6 +314,13 @@ int train_save(struct train *t, struct err *e)
 
 /* ---- the beginning ---- */
 
+static int open_source(struct train *t, struct err *e)
+{
+    int rc = model_source_open(t->o.init, NULL, &t->source, e);
+    if (rc != OK) return err_wrap(e, "--init");
+    return train_options_adopt(&t->o, model_source_config(t->source), e);
+}
+
 static int choose(struct train *t, json_t **saved, struct err *e)
 {
     enum train_out_kind kind = TRAIN_OUT_NEW;
@@ -285,6 +335,8 @@ static int choose(struct train *t, json_t **saved, struct err *e)
                 t->o.out);
         err_hint(e, "potluck train --data FOLDER_OF_TEXT; see potluck train --help");
         rc = ERR_ARG;
+    } else if (t->o.init) {
+        rc = open_source(t, e);
     }
     if (rc == OK) rc = train_options_fill(&t->o, e);
     return rc == OK ? train_plan_make(&t->o, &t->plan, e) : rc;
@@ -400,6 +452,8 @@ void train_end(struct train *t)
     train_show_end(&t->show);
     train_stop_destroy(t->stop);
     trainer_destroy(t->trainer);
+    model_source_close(t->source);
+    free(t->first_weights);
     train_sample_deinit(&t->val);
     train_data_close(&t->data);
     free(t->tokens);

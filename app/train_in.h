@@ -3,6 +3,7 @@
  * it up, run trains, both end through train_end.
  */
 
+#include "app/model_source.h"
 #include "app/train_data.h"
 #include "app/train_options.h"
 #include "app/train_out.h"
@@ -16,6 +17,8 @@ struct train {
     struct train_out out;
     struct train_show show;
     struct train_plan plan;
+    struct model_source *source; /* --init of a new model, else NULL */
+    float *first_weights;        /* its weights until a trainer has them */
     struct train_data data;
     struct train_walk walk;
     struct train_sample val;

@@ -141,30 +141,14 @@ int train_out_write(const struct train_out *o, const char *name, const json_t *j
     return rc;
 }
 
-json_t *train_out_config(const struct model_config *m)
+int train_out_write_config(const struct train_out *o, const struct model_config *m,
+                           const struct hf_config_ids *ids, struct err *e)
 {
-    json_t *o = json_object();
-    json_t *names = json_array();
-    if (o && names) json_array_append_new(names, json_string("LlamaForCausalLM"));
-    if (o) json_object_set(o, "architectures", names);
-    json_decref(names);
-    json_set_text(o, "model_type", "llama");
-    json_set_text(o, "hidden_act", "silu");
-    json_set_text(o, "torch_dtype", "float32");
-    json_set_bool(o, "attention_bias", false);
-    json_set_bool(o, "mlp_bias", false);
-    json_set_u64(o, "vocab_size", m->vocab_size);
-    json_set_u64(o, "hidden_size", m->hidden_size);
-    json_set_u64(o, "intermediate_size", m->intermediate_size);
-    json_set_u64(o, "num_hidden_layers", m->num_hidden_layers);
-    json_set_u64(o, "num_attention_heads", m->num_attention_heads);
-    json_set_u64(o, "num_key_value_heads", m->num_key_value_heads);
-    json_set_u64(o, "max_position_embeddings", m->max_position_embeddings);
-    json_set_real(o, "rms_norm_eps", m->rms_norm_eps);
-    json_set_real(o, "rope_theta", m->rope_theta);
-    json_set_real(o, "initializer_range", m->initializer_range);
-    json_set_bool(o, "tie_word_embeddings", m->tie_word_embeddings);
-    return o;
+    struct buf text = {0};
+    int rc = hf_config_write(m, ids, DTYPE_F32, &text, e);
+    if (rc == OK) rc = train_out_write_bytes(o, "config.json", text.p, text.len, e);
+    buf_deinit(&text);
+    return rc;
 }
 
 int train_note_write(const struct train_note *n, struct buf *out, struct err *e)

@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "engine/hf_config.h"
 #include "engine/model.h"
 
 enum train_out_kind {
@@ -48,8 +49,9 @@ int train_out_write(const struct train_out *o, const char *name, const json_t *j
 int train_out_write_bytes(const struct train_out *o, const char *name, const void *p, size_t n,
                           struct err *e) MUST_CHECK;
 
-/* What config.json says of a model. NULL on out of memory. */
-json_t *train_out_config(const struct model_config *m);
+/* config.json: the model's shape and the ids that text begins and ends with. */
+int train_out_write_config(const struct train_out *o, const struct model_config *m,
+                           const struct hf_config_ids *ids, struct err *e) MUST_CHECK;
 
 /* The note of a state: all that resuming needs to know. Equal training gives equal text. */
 struct train_note {

@@ -98,12 +98,22 @@ static void config_json_has_hugging_faces_names(void **state)
                                    .rope_theta = 10000,
                                    .initializer_range = 0.02,
                                    .tie_word_embeddings = true};
-    json_t *o = train_out_config(&m);
-    assert_string_equal(json_string_value(json_object_get(o, "model_type")), "llama");
-    assert_int_equal(json_integer_value(json_object_get(o, "num_key_value_heads")), 2);
-    assert_true(json_is_true(json_object_get(o, "tie_word_embeddings")));
-    assert_int_equal(json_array_size(json_object_get(o, "architectures")), 1);
-    json_decref(o);
+    struct train_out o;
+    struct model_config got;
+    struct hf_config_ids ids;
+    struct buf text = {0};
+    char path[PATH_CAP];
+    assert_int_equal(train_out_open(out, &o, &e), OK);
+    assert_int_equal(train_out_write_config(&o, &m, &(struct hf_config_ids){0, 0}, &e), OK);
+    assert_int_equal(train_out_path(out, "config.json", path, &e), OK);
+    assert_int_equal(file_read(path, 65536, &text, &e), OK);
+    assert_non_null(strstr(buf_str(&text), "LlamaForCausalLM"));
+    assert_int_equal(hf_config_parse(text.p, text.len, &got, &ids, &e), OK);
+    assert_int_equal(got.num_key_value_heads, 2);
+    assert_int_equal(got.max_position_embeddings, 128);
+    assert_true(got.tie_word_embeddings && ids.eos == 0);
+    buf_deinit(&text);
+    train_out_close(&o);
 }
 
 static void a_note_reads_as_it_was_written(void **state)
