@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "client/agent_loop.h"
 #include "client/invite.h"
-#include "engine/gemm.h"
 
 #define DEFAULT_QUOTA_MIB 512
 #define DEFAULT_SAVE_S    30
@@ -140,8 +139,7 @@ int main(int argc, char **argv)
     if (done) return done == 1 ? 0 : done;
     struct err e = {0};
     struct home h = {.lock_fd = -1};
-    int rc = gemm_init(&e); /* sets environment variables: before any thread */
-    if (rc == OK) rc = home_open(&h, o.home, &e);
+    int rc = home_open(&h, o.home, &e);
     if (rc == OK) rc = home_lock(&h, &e);
     if (rc == OK && o.name) rc = home_name_set(&h, o.name, &e);
     if (rc == OK && o.join) rc = accept_run(&h, o.join, &e);

@@ -14,7 +14,6 @@
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
 #include "base/log.h"
-#include "engine/gemm.h"
 
 /* Exit codes, also in docs/OPERATING.md. */
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DATA = 3, EXIT_BUSY = 4 };
@@ -274,8 +273,7 @@ static int run_serve(const struct line *l, const char *home, struct err *e)
                               .listen_addr = l->listen_addr,
                               .port_file = l->port_file,
                               .wait_for = l->wait_for};
-    int rc = gemm_init(e); /* sets environment variables: before any thread */
-    return rc == OK ? serve_run(&o, e) : rc;
+    return serve_run(&o, e);
 }
 
 static int run_status(const struct line *l, const char *home, struct err *e)

@@ -17,10 +17,9 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "engine/budget.h"
-#include "engine/gemm.h"
 #include "engine/trainer.h"
 
-enum { CUBE = 1024, MAX_STEPS = 1000 };
+enum { MAX_STEPS = 1000 };
 
 struct bench {
     const char *name;
@@ -39,53 +38,6 @@ static int fail(const struct err *e)
     char line[400];
     fprintf(stderr, "potluck bench: %s\n", err_line(e, line, sizeof line));
     return 1;
-}
-
-struct cubes {
-    float *a, *b, *c;
-};
-
-static void one_cube(void *ctx, uint32_t piece, uint32_t i_worker)
-{
-    (void)i_worker;
-    const struct cubes *x = ctx;
-    struct gemm_job j = {.kind = GEMM_NN,
-                         .m = CUBE,
-                         .n = CUBE,
-                         .k = CUBE,
-                         .a = x->a,
-                         .lda = CUBE,
-                         .b = x->b,
-                         .ldb = CUBE,
-                         .c = x->c + (size_t)piece * CUBE * CUBE,
-                         .ldc = CUBE};
-    gemm_small(&j, 1);
-}
-
-/* Gflop/s of all threads together, the best of a few rounds. */
-static double sgemm_rate(uint32_t n_threads)
-{
-    struct cubes x = {.a = alloc_aligned(CUBE * CUBE, 4),
-                      .b = alloc_aligned(CUBE * CUBE, 4),
-                      .c = alloc_aligned((size_t)n_threads * CUBE * CUBE, 4)};
-    struct pool *p = NULL;
-    double best = 0;
-    if (!x.a || !x.b || !x.c || pool_create(n_threads, &p, NULL)) goto end;
-    for (int i = 0; i < CUBE * CUBE; i++)
-        x.a[i] = x.b[i] = (float)(i % 13) * 0.1F;
-    for (int i = 0; i < 8; i++) {
-        int64_t began = clock_mono_ns();
-        pool_run(p, n_threads, one_cube, &x);
-        double ns = (double)(clock_mono_ns() - began);
-        double rate = 2.0 * CUBE * CUBE * CUBE * n_threads / ns;
-        best = rate > best ? rate : best;
-    }
-end:
-    pool_destroy(p);
-    free(x.a);
-    free(x.b);
-    free(x.c);
-    return best;
 }
 
 static struct model_config model_of(const struct bench *b)
@@ -180,25 +132,23 @@ int cmd_bench(int argc, char **argv)
     struct model_config m = model_of(b);
     struct train_params p = params_of(b);
     static struct outcome o;
-    if (trainer_create(&m, &p, &(struct trainer_options){.n_threads = (uint32_t)threads}, &t, &e))
-        return fail(&e);
+    struct trainer_options options = {.n_threads = (uint32_t)threads,
+                                      .precision = argc > 4 ? TRAINER_BF16 : TRAINER_FP32};
+    if (trainer_create(&m, &p, &options, &t, &e)) return fail(&e);
     trainer_init_weights(t, 1);
-    double sgemm = sgemm_rate((uint32_t)threads);
     if (train(t, b, n_steps, &o, &e)) return fail(&e);
-    double again = sgemm_rate((uint32_t)threads);
-    sgemm = again > sgemm ? again : sgemm;
     struct budget plan;
-    budget_plan(&m, &p, (uint32_t)threads, false, &plan);
+    budget_plan(&m, &p, &options, &plan);
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
     double best = o.tok_per_s[n_steps - 1];
     double gflops = best * (double)plan.flops_per_token * 1e-9;
     printf("{\"config\":\"%s\",\"threads\":%d,\"steps\":%d,\"params\":%llu,"
            "\"tokens_per_s\":%.1f,\"tokens_per_s_median\":%.1f,\"gflops\":%.1f,"
-           "\"sgemm_gflops\":%.1f,\"fraction\":%.3f,\"rss_mb\":%.1f,\"budget_mb\":%.1f,"
+           "\"rss_mb\":%.1f,\"budget_mb\":%.1f,"
            "\"loss\":%.6f,\"class\":\"%s\"}\n",
            b->name, threads, n_steps, (unsigned long long)trainer_table(t)->n_params, best,
-           o.tok_per_s[n_steps / 2], gflops, sgemm, gflops / sgemm, (double)use.ru_maxrss / 1024,
+           o.tok_per_s[n_steps / 2], gflops, (double)use.ru_maxrss / 1024,
            (double)plan.total_bytes / 1e6, o.loss, trainer_class(t));
     trainer_destroy(t);
     return 0;

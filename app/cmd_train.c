@@ -7,7 +7,6 @@
 
 #include "app/train_options.h"
 #include "app/train_run.h"
-#include "engine/gemm.h"
 
 enum { EXIT_DONE = 0, EXIT_ERROR = 1, EXIT_USAGE = 2 };
 
@@ -39,8 +38,7 @@ int cmd_train(int argc, char **argv)
     if (train_options_parse(argc, argv, &o, &e) != OK) return fail(&e, EXIT_USAGE);
     if (o.is_help) return help();
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
-    int rc = gemm_init(&e); /* sets environment variables: before any thread */
-    if (rc == OK) rc = train_run(&o, &e);
+    int rc = train_run(&o, &e);
     if (rc == OK) return EXIT_DONE;
     return fail(&e, rc == ERR_ARG ? EXIT_USAGE : EXIT_ERROR);
 }

@@ -220,10 +220,10 @@ static int begin_weights(struct train *t, struct err *e)
 
 int train_make_trainer(struct train *t, struct err *e)
 {
-    struct trainer_options o = {.n_threads = (uint32_t)t->o.threads};
     int rc = train_plan_make(&t->o, &t->plan, e);
     if (rc == OK && t->source) rc = load_first(t, e);
-    if (rc == OK) rc = trainer_create(&t->plan.model, &t->plan.params, &o, &t->trainer, e);
+    const struct train_plan *p = &t->plan;
+    if (rc == OK) rc = trainer_create(&p->model, &p->params, &p->trainer, &t->trainer, e);
     if (rc != OK) return rc;
     if (t->is_begun) return load_state(t, e);
     rc = begin_weights(t, e);
@@ -366,9 +366,10 @@ static void say_course(struct train *t)
     double n = (double)t->o.steps * (double)t->o.batch;
     train_show_line(&t->show,
                     "training %s steps of %" PRIu64 " tokens, %s times through the text; "
-                    "%" PRIu64 " threads",
+                    "%s, %" PRIu64 " threads",
                     text_count((int64_t)t->o.steps, steps), t->o.batch * t->o.seq,
-                    text_number(n / (double)t->walk.n_windows, passes), t->o.threads);
+                    text_number(n / (double)t->walk.n_windows, passes),
+                    t->o.precision == TRAINER_BF16 ? "bf16" : "fp32", t->o.threads);
     if (t->is_begun)
         train_show_line(&t->show, "going on at step %s, in %s",
                         text_count((int64_t)t->note.step, steps), t->o.out);

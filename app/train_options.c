@@ -14,7 +14,11 @@
 #define DEFAULT_SIZE    1 /* small */
 #define DEFAULT_OUT     "potluck-model"
 
-enum type { COUNT, REAL };
+/* A WORD is kept as its number in `words`, and written as the word. */
+enum type { COUNT, REAL, WORD };
+
+static const char *const precisions[] = {
+    [TRAINER_FP32] = "fp32", [TRAINER_BF16] = "bf16", [TRAINER_AUTO] = "auto", NULL};
 
 struct row {
     const char *name;
@@ -25,41 +29,43 @@ struct row {
     double lo, hi;
     const char *arg;
     const char *help;
+    const char *const *words; /* WORD: what may be said, NULL at the end */
 };
 
 #define AT(m) offsetof(struct train_options, m)
 
 /* clang-format off */
 static const struct row rows[] = {
-    {"hidden", TRAIN_MODEL, COUNT, false, AT(hidden), 8, 32768, "N", "values per token"},
-    {"layers", TRAIN_MODEL, COUNT, false, AT(layers), 1, 512, "N", "layers"},
-    {"heads", TRAIN_MODEL, COUNT, false, AT(heads), 1, 1024, "N", "attention heads; --hidden is a multiple"},
-    {"kv-heads", TRAIN_MODEL, COUNT, false, AT(kv_heads), 1, 1024, "N", "key-value heads; --heads is a multiple"},
-    {"intermediate", TRAIN_MODEL, COUNT, false, AT(intermediate), 8, 262144, "N", "width inside a layer (default: 8/3 of --hidden)"},
-    {"vocab", TRAIN_MODEL, COUNT, false, AT(vocab), 258, 1 << 20, "N", "token ids to learn from the text, at most"},
-    {"seq", TRAIN_MODEL, COUNT, false, AT(seq), 8, 65536, "N", "tokens of text read at once"},
-    {"model-vocab", TRAIN_MODEL, COUNT, true, AT(model_vocab), 1, 1 << 24, "", ""},
-    {"max-positions", TRAIN_MODEL, COUNT, true, AT(max_positions), 8, 1 << 24, "", ""},
-    {"tied", TRAIN_MODEL, COUNT, true, AT(is_tied), 0, 1, "", ""},
-    {"norm-eps", TRAIN_MODEL, REAL, true, AT(norm_eps), 1e-12, 1, "", ""},
-    {"rope-theta", TRAIN_MODEL, REAL, true, AT(rope_theta), 1, 1e12, "", ""},
-    {"batch", TRAIN_COURSE, COUNT, false, AT(batch), 1, 65536, "N", "texts of --seq tokens in a step"},
-    {"lr", TRAIN_COURSE, REAL, false, AT(lr), 1e-8, 10, "RATE", "learning rate at its peak"},
-    {"warmup", TRAIN_COURSE, COUNT, false, AT(warmup), 1, 1e9, "STEPS", "steps until the learning rate is at its peak"},
-    {"weight-decay", TRAIN_COURSE, REAL, false, AT(weight_decay), 0, 10, "X", "pull of the weights towards zero (default: 0.1)"},
-    {"seed", TRAIN_COURSE, COUNT, false, AT(seed), 0, 9007199254740991.0, "N", "of the first weights and the order of the text (default: 1)"},
-    {"val-frac", TRAIN_COURSE, REAL, false, AT(val_frac), 0.0001, 0.49, "X", "share of the text held out to measure (default: 0.01)"},
-    {"eval-seqs", TRAIN_COURSE, COUNT, false, AT(eval_seqs), 1, 65536, "N", "held-out texts measured on (default: 64)"},
-    {"steps", TRAIN_LENGTH, COUNT, false, AT(steps), 1, 1e12, "N", "train so many steps in all (default: 1000)"},
-    {"tokens", TRAIN_LENGTH, COUNT, false, AT(tokens), 1, 1e15, "N", "or so many tokens: 50M, 2G"},
-    {"hours", TRAIN_LENGTH, REAL, false, AT(hours), 0, 100000, "H", "or about so many hours, measured on this computer"},
-    {"threads", TRAIN_MACHINE, COUNT, false, AT(threads), 1, 64, "N", "processor threads (default: all cores)"},
-    {"nice", TRAIN_MACHINE, COUNT, false, AT(nice), 0, 19, "N", "priority, 0 as other programs, 19 lowest (default: 19)"},
-    {"duty", TRAIN_MACHINE, COUNT, false, AT(duty), 1, 100, "PERCENT", "run this share of the time (default: 100)"},
-    {"save", TRAIN_MACHINE, COUNT, false, AT(save_s), 1, 86400, "SECONDS", "how often the model is saved (default: 60)"},
-    {"report", TRAIN_MACHINE, COUNT, false, AT(report_s), 1, 3600, "SECONDS", "time between lines where there is no terminal (default: 10)"},
-    {"eval-every", TRAIN_MACHINE, COUNT, false, AT(eval_every), 1, 1e9, "STEPS", "steps between two measurements on held-out text (default: 100)"},
-    {"stop-at", TRAIN_MACHINE, COUNT, false, AT(stop_at), 1, 1e12, "STEP", "save and end at this step; a later call goes on"},
+    {"hidden", TRAIN_MODEL, COUNT, false, AT(hidden), 8, 32768, "N", "values per token", NULL},
+    {"layers", TRAIN_MODEL, COUNT, false, AT(layers), 1, 512, "N", "layers", NULL},
+    {"heads", TRAIN_MODEL, COUNT, false, AT(heads), 1, 1024, "N", "attention heads; --hidden is a multiple", NULL},
+    {"kv-heads", TRAIN_MODEL, COUNT, false, AT(kv_heads), 1, 1024, "N", "key-value heads; --heads is a multiple", NULL},
+    {"intermediate", TRAIN_MODEL, COUNT, false, AT(intermediate), 8, 262144, "N", "width inside a layer (default: 8/3 of --hidden)", NULL},
+    {"vocab", TRAIN_MODEL, COUNT, false, AT(vocab), 258, 1 << 20, "N", "token ids to learn from the text, at most", NULL},
+    {"seq", TRAIN_MODEL, COUNT, false, AT(seq), 8, 65536, "N", "tokens of text read at once", NULL},
+    {"model-vocab", TRAIN_MODEL, COUNT, true, AT(model_vocab), 1, 1 << 24, "", "", NULL},
+    {"max-positions", TRAIN_MODEL, COUNT, true, AT(max_positions), 8, 1 << 24, "", "", NULL},
+    {"tied", TRAIN_MODEL, COUNT, true, AT(is_tied), 0, 1, "", "", NULL},
+    {"norm-eps", TRAIN_MODEL, REAL, true, AT(norm_eps), 1e-12, 1, "", "", NULL},
+    {"rope-theta", TRAIN_MODEL, REAL, true, AT(rope_theta), 1, 1e12, "", "", NULL},
+    {"batch", TRAIN_COURSE, COUNT, false, AT(batch), 1, 65536, "N", "texts of --seq tokens in a step", NULL},
+    {"lr", TRAIN_COURSE, REAL, false, AT(lr), 1e-8, 10, "RATE", "learning rate at its peak", NULL},
+    {"warmup", TRAIN_COURSE, COUNT, false, AT(warmup), 1, 1e9, "STEPS", "steps until the learning rate is at its peak", NULL},
+    {"weight-decay", TRAIN_COURSE, REAL, false, AT(weight_decay), 0, 10, "X", "pull of the weights towards zero (default: 0.1)", NULL},
+    {"seed", TRAIN_COURSE, COUNT, false, AT(seed), 0, 9007199254740991.0, "N", "of the first weights and the order of the text (default: 1)", NULL},
+    {"val-frac", TRAIN_COURSE, REAL, false, AT(val_frac), 0.0001, 0.49, "X", "share of the text held out to measure (default: 0.01)", NULL},
+    {"eval-seqs", TRAIN_COURSE, COUNT, false, AT(eval_seqs), 1, 65536, "N", "held-out texts measured on (default: 64)", NULL},
+    {"steps", TRAIN_LENGTH, COUNT, false, AT(steps), 1, 1e12, "N", "train so many steps in all (default: 1000)", NULL},
+    {"tokens", TRAIN_LENGTH, COUNT, false, AT(tokens), 1, 1e15, "N", "or so many tokens: 50M, 2G", NULL},
+    {"hours", TRAIN_LENGTH, REAL, false, AT(hours), 0, 100000, "H", "or about so many hours, measured on this computer", NULL},
+    {"precision", TRAIN_MANNER, WORD, false, AT(precision), 0, 2, "P", "fp32, bf16 or auto: bf16 where the processor has it (default)", precisions},
+    {"threads", TRAIN_MACHINE, COUNT, false, AT(threads), 1, 64, "N", "processor threads (default: all cores)", NULL},
+    {"nice", TRAIN_MACHINE, COUNT, false, AT(nice), 0, 19, "N", "priority, 0 as other programs, 19 lowest (default: 19)", NULL},
+    {"duty", TRAIN_MACHINE, COUNT, false, AT(duty), 1, 100, "PERCENT", "run this share of the time (default: 100)", NULL},
+    {"save", TRAIN_MACHINE, COUNT, false, AT(save_s), 1, 86400, "SECONDS", "how often the model is saved (default: 60)", NULL},
+    {"report", TRAIN_MACHINE, COUNT, false, AT(report_s), 1, 3600, "SECONDS", "time between lines where there is no terminal (default: 10)", NULL},
+    {"eval-every", TRAIN_MACHINE, COUNT, false, AT(eval_every), 1, 1e9, "STEPS", "steps between two measurements on held-out text (default: 100)", NULL},
+    {"stop-at", TRAIN_MACHINE, COUNT, false, AT(stop_at), 1, 1e12, "STEP", "save and end at this step; a later call goes on", NULL},
 };
 /* clang-format on */
 
@@ -121,15 +127,15 @@ static void *member(struct train_options *o, const struct row *r)
 static double value_of(const struct train_options *o, const struct row *r)
 {
     const void *p = (const char *)o + r->offset;
-    return r->type == COUNT ? (double)*(const uint64_t *)p : *(const double *)p;
+    return r->type == REAL ? *(const double *)p : (double)*(const uint64_t *)p;
 }
 
 static void set_value(struct train_options *o, const struct row *r, double v)
 {
-    if (r->type == COUNT)
-        *(uint64_t *)member(o, r) = (uint64_t)v;
-    else
+    if (r->type == REAL)
         *(double *)member(o, r) = v;
+    else
+        *(uint64_t *)member(o, r) = (uint64_t)v;
 }
 
 static uint64_t bit(const struct row *r)
@@ -161,8 +167,31 @@ static double read_number(const char *text, const char **end)
     return by > 0 ? v * by : v;
 }
 
+/* The number of a word; ERR_ARG. */
+static int find_word(const struct row *r, const char *text, double *ret, struct err *e)
+{
+    for (int i = 0; r->words[i]; i++) {
+        if (strcmp(r->words[i], text) != 0) continue;
+        *ret = i;
+        return OK;
+    }
+    return err_set(e, ERR_ARG, 0, "--%s '%.40s': see potluck train --help for what it may be",
+                   r->name, text);
+}
+
+static int set_word(struct train_options *o, const struct row *r, const char *text, struct err *e)
+{
+    double v = 0;
+    int rc = find_word(r, text, &v, e);
+    if (rc != OK) return rc;
+    set_value(o, r, v);
+    o->given |= bit(r);
+    return OK;
+}
+
 static int set_row(struct train_options *o, const struct row *r, const char *text, struct err *e)
 {
+    if (r->type == WORD) return set_word(o, r, text, e);
     const char *end = NULL;
     double v = read_number(text, &end);
     if (end == text || *end || !(v >= r->lo && v <= r->hi))
@@ -290,6 +319,7 @@ int train_options_parse(int argc, char **argv, struct train_options *ret, struct
     o.threads = cores < 1 ? 1 : cores > 64 ? 64 : (uint64_t)cores;
     o.nice = 19;
     o.duty = 100;
+    o.precision = TRAINER_AUTO;
     o.report_s = 10;
     o.eval_every = 100;
     fill_longs(longs);
@@ -327,6 +357,20 @@ static int settle(struct train_options *o, const struct row *r, double v, const 
     return OK;
 }
 
+/* What train.json says; the reader is bad afterwards when it says nothing that can be. */
+static double read_value(struct json_reader *reader, const json_t *saved, const struct row *r)
+{
+    char word[16];
+    double v = 0;
+    if (r->type == COUNT)
+        return (double)json_u64(reader, saved, r->name, (uint64_t)r->lo, (uint64_t)r->hi);
+    if (r->type == REAL) return json_real_in(reader, saved, r->name, r->lo, r->hi);
+    json_text(reader, saved, r->name, word, sizeof word);
+    if (!json_bad(reader) && find_word(r, word, &v, NULL) != OK)
+        json_fail(reader, "the field '%s' is none of its words", r->name);
+    return v;
+}
+
 int train_options_resume(struct train_options *o, const json_t *saved, struct err *e)
 {
     struct json_reader reader = {.e = e};
@@ -339,11 +383,10 @@ int train_options_resume(struct train_options *o, const json_t *saved, struct er
     for (size_t i = 0; i < N_ROWS; i++) {
         const struct row *r = &rows[i];
         if (r->kind == TRAIN_MACHINE || r->offset == AT(tokens)) continue;
-        double v = r->type == COUNT
-                       ? (double)json_u64(&reader, saved, r->name, (uint64_t)r->lo, (uint64_t)r->hi)
-                       : json_real_in(&reader, saved, r->name, r->lo, r->hi);
+        double v = read_value(&reader, saved, r);
         if (json_bad(&reader)) return err_wrap(e, "train.json");
         if (r->kind == TRAIN_LENGTH && has_length) continue;
+        if (r->kind == TRAIN_MANNER && is_given(o, r->offset)) continue;
         int rc = settle(o, r, v, "this model", e);
         if (rc != OK) return rc;
     }
@@ -416,6 +459,7 @@ int train_options_fill(struct train_options *o, struct err *e)
                        "--batch %" PRIu64 " times --seq %" PRIu64 " is more than %u tokens in "
                        "one step",
                        o->batch, o->seq, MAX_STEP_TOKENS);
+    o->precision = trainer_precision_here((enum trainer_precision)o->precision);
     fill_length(o);
     if (o->steps <= MAX_STEPS) return OK;
     return err_set(e, ERR_ARG, 0, "that is more than %" PRIu64 " steps", MAX_STEPS);
@@ -429,7 +473,9 @@ static json_t *kept(const struct train_options *o, enum train_option_kind last)
     for (size_t i = 0; ret && i < N_ROWS; i++) {
         const struct row *r = &rows[i];
         if (r->kind > last || r->offset == AT(tokens)) continue;
-        if (r->type == COUNT)
+        if (r->type == WORD)
+            json_set_text(ret, r->name, r->words[(size_t)value_of(o, r)]);
+        else if (r->type == COUNT)
             json_set_u64(ret, r->name, (uint64_t)value_of(o, r));
         else
             json_set_real(ret, r->name, value_of(o, r));
@@ -439,7 +485,7 @@ static json_t *kept(const struct train_options *o, enum train_option_kind last)
 
 json_t *train_options_json(const struct train_options *o)
 {
-    return kept(o, TRAIN_LENGTH);
+    return kept(o, TRAIN_MANNER);
 }
 
 int train_options_hash(const struct train_options *o, struct hash *ret, struct err *e)
@@ -467,6 +513,12 @@ void train_options_model(const struct train_options *o, struct model_config *ret
                               .rope_theta = o->rope_theta,
                               .initializer_range = 0.02,
                               .tie_word_embeddings = o->is_tied != 0};
+}
+
+void train_options_trainer(const struct train_options *o, struct trainer_options *ret)
+{
+    *ret = (struct trainer_options){.n_threads = (uint32_t)o->threads,
+                                    .precision = (enum trainer_precision)o->precision};
 }
 
 void train_options_params(const struct train_options *o, struct train_params *ret)
@@ -532,6 +584,7 @@ int train_options_help(struct buf *out, struct err *e)
     put_rows(out, "The model, one by one:", TRAIN_MODEL);
     put_rows(out, "How it is trained:", TRAIN_COURSE);
     put_rows(out, "How long:", TRAIN_LENGTH);
+    put_rows(out, "In which numbers:", TRAIN_MANNER);
     put_rows(out, "This computer:", TRAIN_MACHINE);
     put_option(out, "dry-run", "", "say what it needs, do nothing");
     put_option(out, "json", "", "one JSON object a line");

@@ -6,6 +6,8 @@
  *   MODEL    the model's shape; fixed when training begins
  *   COURSE   what each step does; fixed as well, since a model goes on bit for bit
  *   LENGTH   when training ends; may be chosen anew (the learning rate follows)
+ *   MANNER   the precision; may be chosen anew too: it changes the bits that follow, but another
+ *            computer may be fast in another one
  *   MACHINE  how this computer does it; never kept, never changes a bit of the result
  */
 
@@ -23,7 +25,7 @@
 
 #define TRAIN_MAX_DATA 64
 
-enum train_option_kind { TRAIN_MODEL, TRAIN_COURSE, TRAIN_LENGTH, TRAIN_MACHINE };
+enum train_option_kind { TRAIN_MODEL, TRAIN_COURSE, TRAIN_LENGTH, TRAIN_MANNER, TRAIN_MACHINE };
 
 struct train_options {
     /* where; strings point into argv */
@@ -43,6 +45,8 @@ struct train_options {
     /* length: steps counts; tokens and hours become steps */
     uint64_t steps, tokens;
     double hours;
+    /* manner */
+    uint64_t precision; /* enum trainer_precision; decided by train_options_fill */
     /* machine */
     uint64_t threads, nice, duty, save_s, report_s, eval_every, stop_at;
     /* bit i: option i of the table was given */
@@ -55,7 +59,7 @@ struct train_options {
 int train_options_parse(int argc, char **argv, struct train_options *ret, struct err *e) MUST_CHECK;
 
 /* Take all from the model that training goes on with (train.json) but what was given on the command
- * line: LENGTH and MACHINE win, a MODEL or COURSE option that says something else is refused.
+ * line: LENGTH, MANNER and MACHINE win, a MODEL or COURSE option that says something else is refused.
  */
 int train_options_resume(struct train_options *o, const json_t *saved, struct err *e) MUST_CHECK;
 
@@ -71,13 +75,14 @@ int train_options_fill(struct train_options *o, struct err *e) MUST_CHECK;
 /* Do --hours ask for a measurement? Then steps is 0 until the caller has set it. */
 bool train_options_must_measure(const struct train_options *o);
 
-/* For train.json: MODEL, COURSE and LENGTH. NULL on out of memory. */
+/* For train.json: all but MACHINE. NULL on out of memory. */
 json_t *train_options_json(const struct train_options *o);
 
 /* SHA-256 of MODEL and COURSE: a state belongs to exactly these. ERR_NOMEM. */
 int train_options_hash(const struct train_options *o, struct hash *ret, struct err *e) MUST_CHECK;
 
 void train_options_model(const struct train_options *o, struct model_config *ret);
+void train_options_trainer(const struct train_options *o, struct trainer_options *ret);
 void train_options_params(const struct train_options *o, struct train_params *ret);
 
 /* Names of the sizes, small to large; NULL beyond the last. Sets all that the size decides. */

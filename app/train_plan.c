@@ -10,12 +10,13 @@ int train_plan_make(const struct train_options *o, struct train_plan *ret, struc
     struct train_plan p = {.n_params = 0};
     train_options_model(o, &p.model);
     train_options_params(o, &p.params);
+    train_options_trainer(o, &p.trainer);
     int rc = model_config_check(&p.model, e);
     if (rc == OK) rc = model_table_init(&t, &p.model, e);
     if (rc != OK) return rc;
     p.n_params = t.n_params;
     model_table_deinit(&t);
-    budget_plan(&p.model, &p.params, (uint32_t)o->threads, false, &p.budget);
+    budget_plan(&p.model, &p.params, &p.trainer, &p.budget);
     *ret = p;
     return OK;
 }
@@ -24,7 +25,7 @@ int train_plan_make(const struct train_options *o, struct train_plan *ret, struc
 static const char *size_that_fits(const struct train_options *o, uint64_t available,
                                   struct budget *ret)
 {
-    struct train_options s = {.threads = o->threads, .steps = 1};
+    struct train_options s = {.threads = o->threads, .precision = o->precision, .steps = 1};
     struct train_plan p;
     const char *best = NULL;
     const char *name = NULL;

@@ -12,6 +12,7 @@
 struct train_plan {
     struct model_config model;
     struct train_params params;
+    struct trainer_options trainer;
     uint64_t n_params;
     struct budget budget;
 };

@@ -1,228 +1,393 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/gemm.h"
 #include "engine/kernels.h"
+#include "engine/kernels_act.h"
 #include "engine/layers.h"
+#include "engine/micro.h"
 
+/* A piece of work is one key/value head of one sequence, with all query heads of its group. Its
+ * queries go in blocks of Q. Everything about a block is kept with keys as rows and queries as
+ * columns: scores are K Q^T, so that a key's row of K is read where it lies, maxima and sums over
+ * keys run in vectors over queries, and the transposed weights are just what the products for
+ * dK and dV want.
+ *
+ *     forward   s = K Q^T;  e = exp((s - top) scale);  O = e^T V / sum e
+ *     backward  s = K Q^T;  p = exp(s scale - lse);  dp = V dO^T;  ds = p (dp - delta) scale
+ *               dV += p dO;  dK += ds Q;  dQ = ds^T K
+ */
 enum { Q = LAYERS_Q_ROWS };
 
 struct job {
     struct pool *pool;
     const struct layers_dims *s;
-    const float *qkv;
-    const float *out_in;
+    const struct micro *micro;
+    const void *qkv;
+    const void *out_in;
     const float *lse_in;
-    const float *d_out;
-    float *out;
+    const void *d_out;
+    void *out;
     float *lse;
-    float *d_qkv;
+    void *d_qkv;
     float *scratch;
     float scale;
 };
 
-/* Where one block of query rows of one head lives. */
-struct block {
-    uint32_t row;  /* first query row, in [0, R) */
-    uint32_t key0; /* first key row of the sequence, in [0, R) */
-    uint32_t n;    /* query rows */
-    uint32_t keys; /* keys that the last query row may see */
-    uint32_t h;    /* query head */
-    const float *q, *k, *v;
+/* A worker's memory. Units are those of micro.h: a float, or a pair of bfloat16 along keys or W. */
+struct room {
+    float *s;          /* [T, Q] scores, then weights */
+    float *dp;         /* [T, Q] */
+    void *p, *ds;      /* [T, Q] activations */
+    uint32_t *units;   /* [T units, Q] weights or ds as left operand of a sum over keys */
+    uint32_t *keys;    /* panels of V or K, [T units, W] */
+    uint32_t *q_cols;  /* panels of Q^T, [W units, Q] */
+    uint32_t *do_cols; /* panels of dO^T */
+    uint32_t *q_rows;  /* panels of Q, [Q units, W] */
+    uint32_t *do_rows; /* panels of dO */
+    float *o;          /* [Q, W] */
+    float *d_k, *d_v;  /* [T, W] */
+    float *top, *sum;  /* [Q]; backward: lse and delta */
 };
 
-static uint32_t q_blocks(const struct layers_dims *s)
+static uint32_t round_up(uint32_t n, uint32_t to)
 {
-    return (s->T + Q - 1) / Q;
+    return (n + to - 1) / to * to;
+}
+
+static float *take(float *block, size_t *at, size_t n)
+{
+    float *p = block ? block + *at : NULL;
+    *at += (n + 15) / 16 * 16;
+    return p;
+}
+
+static size_t carve(const struct layers_dims *s, float *block, struct room *m)
+{
+    size_t at = 0;
+    size_t T = s->T;
+    size_t wide = round_up(s->W, MICRO_LANES);
+    m->s = take(block, &at, T * Q);
+    m->dp = take(block, &at, T * Q);
+    m->p = take(block, &at, T * Q);
+    m->ds = take(block, &at, T * Q);
+    m->units = (uint32_t *)(void *)take(block, &at, T * Q);
+    m->keys = (uint32_t *)(void *)take(block, &at, T * wide);
+    m->q_cols = (uint32_t *)(void *)take(block, &at, (size_t)s->W * Q);
+    m->do_cols = (uint32_t *)(void *)take(block, &at, (size_t)s->W * Q);
+    m->q_rows = (uint32_t *)(void *)take(block, &at, Q * wide);
+    m->do_rows = (uint32_t *)(void *)take(block, &at, Q * wide);
+    m->o = take(block, &at, (size_t)Q * s->W);
+    m->d_k = take(block, &at, T * s->W);
+    m->d_v = take(block, &at, T * s->W);
+    m->top = take(block, &at, Q);
+    m->sum = take(block, &at, Q);
+    return at;
 }
 
 size_t attn_scratch(const struct layers_dims *s)
 {
-    return (size_t)2 * Q * s->T;
+    struct room m;
+    return carve(s, NULL, &m);
 }
 
-static struct block block_at(const struct job *j, uint32_t b, uint32_t h, uint32_t i_block)
+/* One block of query rows of one head. */
+struct block {
+    const struct job *j;
+    struct room m;
+    uint32_t seq;  /* first row of the sequence, in [0, R) */
+    uint32_t t;    /* first query, in [0, T) */
+    uint32_t n;    /* queries */
+    uint32_t keys; /* keys that the last query may see */
+    uint32_t h;    /* query head */
+    uint32_t kv;   /* key/value head */
+};
+
+/* Row t of this sequence in a block of packed qkv rows, at head number i of H + 2 K. */
+static size_t head_at(const struct block *b, uint32_t t, uint32_t i)
 {
-    const struct layers_dims *s = j->s;
-    uint32_t t = i_block * Q;
-    struct block k = {.key0 = b * s->T, .row = b * s->T + t, .h = h};
-    k.n = s->T - t < Q ? s->T - t : Q;
-    k.keys = t + k.n;
-    uint32_t kv = h / (s->H / s->K);
-    const float *seq = j->qkv + (size_t)k.key0 * s->S;
-    k.q = j->qkv + (size_t)k.row * s->S + (size_t)h * s->W;
-    k.k = seq + (size_t)(s->H + kv) * s->W;
-    k.v = seq + (size_t)(s->H + s->K + kv) * s->W;
-    return k;
+    return (size_t)(b->seq + t) * b->j->s->S + (size_t)i * b->j->s->W;
 }
 
-/* p [n, keys] = scale * q k^T */
-static void scores(const struct job *j, const struct block *k, float *p)
+static size_t out_at(const struct block *b, uint32_t t)
 {
-    const struct layers_dims *s = j->s;
-    struct gemm_job g = {.kind = GEMM_NT,
-                         .m = k->n,
-                         .n = k->keys,
-                         .k = s->W,
-                         .a = k->q,
-                         .lda = s->S,
-                         .b = k->k,
-                         .ldb = s->S,
-                         .c = p,
-                         .ldc = k->keys};
-    gemm_small(&g, j->scale);
+    const struct layers_dims *s = b->j->s;
+    return (size_t)(b->seq + t) * s->H * s->W + (size_t)b->h * s->W;
 }
 
-static void forward_block(void *ctx, uint32_t piece, uint32_t i_worker)
+static uint32_t units_of(const struct block *b, uint32_t n)
+{
+    return micro_units(b->j->s->type, n);
+}
+
+/* ---- products of a block ---- */
+
+/* Pack n rows of W values, `ld` apart, as panels: their transpose (rows become columns), or as
+ * they are. Panels side by side: Q / 48 columns do not divide well, so 32; W in 48s.
+ */
+enum { Q_PANEL = 32, W_PANEL = MICRO_NR };
+
+static void pack_cols(const struct block *b, const void *rows, size_t ld, uint32_t n, uint32_t *dst)
+{
+    uint32_t W = b->j->s->W;
+    struct micro_source src = {.data = rows, .ld = ld, .is_bf16 = b->j->s->type == MICRO_BF16};
+    struct micro_panels to = {.dst = dst, .w = Q_PANEL, .stride = (size_t)units_of(b, W) * Q_PANEL};
+    b->j->micro->pack(&src, 0, W, 0, n, &to);
+}
+
+static void pack_rows(const struct block *b, const void *rows, size_t ld, uint32_t n, uint32_t *dst)
+{
+    struct micro_source src = {
+        .data = rows, .ld = ld, .is_bf16 = b->j->s->type == MICRO_BF16, .is_k_rows = true};
+    for (uint32_t c = 0; c < b->j->s->W; c += W_PANEL) {
+        uint32_t w = b->j->s->W - c < W_PANEL ? b->j->s->W - c : W_PANEL;
+        struct micro_panels to = {.dst = dst + (size_t)c * units_of(b, n), .w = micro_width(w)};
+        b->j->micro->pack(&src, 0, n, c, w, &to);
+    }
+}
+
+/* out [keys, Q] = rows of K or V times packed columns, whole panels: what is past the block is 0. */
+static void by_keys(const struct block *b, const void *rows, const uint32_t *cols, float *out)
+{
+    const struct layers_dims *s = b->j->s;
+    uint32_t units = units_of(b, s->W);
+    for (uint32_t c = 0; c < b->n; c += Q_PANEL)
+        for (uint32_t i = 0; i < b->keys; i += MICRO_MR) {
+            struct micro_strip x = {.a = kernels_act_in(rows, s->type, (size_t)i * s->S),
+                                    .a_row = s->type == MICRO_BF16 ? s->S / 2 : s->S,
+                                    .a_step = 1,
+                                    .b = cols + (size_t)c * units,
+                                    .out = out + (size_t)i * Q + c,
+                                    .out_ld = Q,
+                                    .m = b->keys - i < MICRO_MR ? b->keys - i : MICRO_MR,
+                                    .n = Q_PANEL,
+                                    .k = units};
+            b->j->micro->strip(&x);
+        }
+}
+
+/* out [m, W] (+)= left operand times packed rows, over k units. */
+static void by_width(const struct block *b, const struct micro_strip *left, uint32_t m,
+                     const uint32_t *rows, uint32_t packed, float *out, bool add)
+{
+    const struct layers_dims *s = b->j->s;
+    for (uint32_t c = 0; c < s->W; c += W_PANEL)
+        for (uint32_t i = 0; i < m; i += MICRO_MR) {
+            struct micro_strip x = *left;
+            x.a = (const uint32_t *)left->a + i * left->a_row;
+            x.b = rows + (size_t)c * packed;
+            x.out = out + (size_t)i * s->W + c;
+            x.out_ld = x.in_ld = s->W;
+            x.in = add ? x.out : NULL;
+            x.m = m - i < MICRO_MR ? m - i : MICRO_MR;
+            x.n = s->W - c < W_PANEL ? s->W - c : W_PANEL;
+            b->j->micro->strip(&x);
+        }
+}
+
+/* [Q, W] = units^T [keys, Q] times packed keys. */
+static void over_keys(const struct block *b)
+{
+    struct micro_strip left = {.a = b->m.units, .a_row = 1, .a_step = Q, .k = units_of(b, b->keys)};
+    by_width(b, &left, b->n, b->m.keys, units_of(b, b->j->s->T), b->m.o, false);
+}
+
+/* d [keys, W] += weights [keys, Q] times packed rows of the block. */
+static void over_queries(const struct block *b, const void *weights, const uint32_t *rows, float *d)
+{
+    struct micro_strip left = {.a = weights,
+                               .a_row = b->j->s->type == MICRO_BF16 ? Q / 2 : Q,
+                               .a_step = 1,
+                               .k = units_of(b, b->n)};
+    by_width(b, &left, b->keys, rows, units_of(b, b->n), d, true);
+}
+
+/* Rows of floats as units along keys; a missing last row counts as zero. Floats are units. */
+static void pair_keys(const struct block *b, const float *x)
+{
+    static const float zero[Q];
+    for (uint32_t u = 0; b->j->s->type == MICRO_BF16 && u < b->keys; u += 2)
+        kernels_act_pair(b->m.units + (size_t)u / 2 * Q, x + (size_t)u * Q,
+                         u + 1 < b->keys ? x + (size_t)(u + 1) * Q : zero, Q);
+}
+
+/* The scores; what a query may not see is minus infinity, and so are queries past the block. */
+static void scores(const struct block *b)
+{
+    const struct layers_dims *s = b->j->s;
+    by_keys(b, kernels_act_in(b->j->qkv, s->type, head_at(b, 0, s->H + b->kv)), b->m.q_cols,
+            b->m.s);
+    for (uint32_t u = 0; u < b->keys; u++) {
+        float *row = b->m.s + (size_t)u * Q;
+        for (uint32_t i = 0; b->t + i < u; i++)
+            row[i] = -INFINITY;
+        for (uint32_t i = b->n; i < Q; i++)
+            row[i] = -INFINITY;
+    }
+}
+
+/* ---- forward ---- */
+
+static void soft_columns(const struct block *b)
+{
+    const struct room *m = &b->m;
+    for (uint32_t i = 0; i < Q; i++) {
+        m->top[i] = -3e38F;
+        m->sum[i] = 0;
+    }
+    for (uint32_t u = 0; u < b->keys; u++)
+        kernels_max_rows(m->top, m->s + (size_t)u * Q, Q);
+    for (uint32_t u = 0; u < b->keys; u++)
+        kernels_act_attn_exp(m->s + (size_t)u * Q, m->top, m->sum, b->j->scale, Q);
+}
+
+static void forward_block(const struct block *b)
+{
+    const struct job *j = b->j;
+    const struct layers_dims *s = j->s;
+    const struct room *m = &b->m;
+    pack_cols(b, kernels_act_in(j->qkv, s->type, head_at(b, b->t, b->h)), s->S, b->n, m->q_cols);
+    scores(b);
+    soft_columns(b);
+    pair_keys(b, m->s);
+    over_keys(b);
+    for (uint32_t i = 0; i < b->n; i++) {
+        kernels_act_scaled(s->type, kernels_act_at(j->out, s->type, out_at(b, b->t + i)),
+                           m->o + (size_t)i * s->W, 1.0F / m->sum[i], s->W);
+        double lse = kernels_log64((double)m->sum[i]) + (double)m->top[i] * (double)j->scale;
+        j->lse[(size_t)(b->seq + b->t + i) * s->H + b->h] = (float)lse;
+    }
+}
+
+/* ---- backward ---- */
+
+/* lse and delta = dO . O of each query; a query past the block gets weights of zero. */
+static void query_facts(const struct block *b)
+{
+    const struct job *j = b->j;
+    const struct layers_dims *s = j->s;
+    for (uint32_t i = 0; i < Q; i++) {
+        size_t at = i < b->n ? out_at(b, b->t + i) : 0;
+        b->m.top[i] = i < b->n ? j->lse_in[(size_t)(b->seq + b->t + i) * s->H + b->h] : 0;
+        b->m.sum[i] = i < b->n ? kernels_act_dot(s->type, kernels_act_in(j->d_out, s->type, at),
+                                                 kernels_act_in(j->out_in, s->type, at), s->W)
+                               : 0;
+    }
+}
+
+static void through_softmax(const struct block *b)
+{
+    const struct room *m = &b->m;
+    enum micro_type type = b->j->s->type;
+    for (uint32_t u = 0; u < b->keys; u++) {
+        size_t at = (size_t)u * Q;
+        for (uint32_t i = b->n; i < Q; i++)
+            m->dp[at + i] = 0;
+        kernels_act_attn_back(type, kernels_act_at(m->p, type, at), kernels_act_at(m->ds, type, at),
+                              m->dp + at, m->s + at, m->top, m->sum, b->j->scale, Q);
+    }
+}
+
+static void backward_block(struct block *b)
+{
+    const struct job *j = b->j;
+    const struct layers_dims *s = j->s;
+    struct room *m = &b->m;
+    const void *q = kernels_act_in(j->qkv, s->type, head_at(b, b->t, b->h));
+    const void *d_o = kernels_act_in(j->d_out, s->type, out_at(b, b->t));
+    const void *v = kernels_act_in(j->qkv, s->type, head_at(b, 0, s->H + s->K + b->kv));
+    size_t wide = (size_t)s->H * s->W;
+    pack_cols(b, q, s->S, b->n, m->q_cols);
+    pack_cols(b, d_o, wide, b->n, m->do_cols);
+    pack_rows(b, q, s->S, b->n, m->q_rows);
+    pack_rows(b, d_o, wide, b->n, m->do_rows);
+    scores(b);
+    by_keys(b, v, m->do_cols, m->dp);
+    query_facts(b);
+    through_softmax(b);
+    over_queries(b, m->p, m->do_rows, m->d_v);
+    over_queries(b, m->ds, m->q_rows, m->d_k);
+    if (s->type == MICRO_BF16)
+        pair_keys(b, m->dp);
+    else
+        m->units = (uint32_t *)(void *)m->dp;
+    over_keys(b);
+    for (uint32_t i = 0; i < b->n; i++)
+        kernels_act_put(s->type, kernels_act_at(j->d_qkv, s->type, head_at(b, b->t + i, b->h)),
+                        m->o + (size_t)i * s->W, s->W);
+}
+
+static void store_heads(const struct block *b)
+{
+    const struct layers_dims *s = b->j->s;
+    for (uint32_t t = 0; t < s->T; t++) {
+        void *k = kernels_act_at(b->j->d_qkv, s->type, head_at(b, t, s->H + b->kv));
+        void *v = kernels_act_at(b->j->d_qkv, s->type, head_at(b, t, s->H + s->K + b->kv));
+        kernels_act_put(s->type, k, b->m.d_k + (size_t)t * s->W, s->W);
+        kernels_act_put(s->type, v, b->m.d_v + (size_t)t * s->W, s->W);
+    }
+}
+
+/* One key/value head: it alone adds to its dK and dV, over the group's query heads and their
+ * blocks in order.
+ */
+static void run_group(void *ctx, uint32_t piece, uint32_t i_worker)
 {
     const struct job *j = ctx;
     const struct layers_dims *s = j->s;
-    uint32_t per_head = q_blocks(s);
-    struct block k =
-        block_at(j, piece / per_head / s->H, piece / per_head % s->H, piece % per_head);
-    float *p = j->scratch + attn_scratch(s) * i_worker;
-    scores(j, &k, p);
-    for (uint32_t i = 0; i < k.n; i++) {
-        float *row = p + (size_t)i * k.keys;
-        uint32_t seen = k.keys - k.n + i + 1;
-        float top = kernels_max(row, seen);
-        float sum = kernels_exp_sum(row, top, seen);
-        kernels_scale(row, 1.0F / sum, seen);
-        memset(row + seen, 0, (k.keys - seen) * sizeof(float));
-        j->lse[(size_t)(k.row + i) * s->H + k.h] =
-            (float)(kernels_log64((double)sum) + (double)top);
+    struct block b = {.j = j, .seq = piece / s->K * s->T, .kv = piece % s->K};
+    carve(s, j->scratch + attn_scratch(s) * i_worker, &b.m);
+    bool is_back = j->d_qkv != NULL;
+    uint32_t group = s->H / s->K;
+    uint32_t per_head = (s->T + Q - 1) / Q;
+    uint32_t head = is_back ? s->H + b.kv : s->H + s->K + b.kv;
+    pack_rows(&b, kernels_act_in(j->qkv, s->type, head_at(&b, 0, head)), s->S, s->T, b.m.keys);
+    if (is_back) {
+        memset(b.m.d_k, 0, (size_t)s->T * s->W * sizeof(float));
+        memset(b.m.d_v, 0, (size_t)s->T * s->W * sizeof(float));
     }
-    struct gemm_job g = {.kind = GEMM_NN,
-                         .m = k.n,
-                         .n = s->W,
-                         .k = k.keys,
-                         .a = p,
-                         .lda = k.keys,
-                         .b = k.v,
-                         .ldb = s->S,
-                         .c = j->out + (size_t)k.row * s->H * s->W + (size_t)k.h * s->W,
-                         .ldc = s->H * s->W};
-    gemm_small(&g, 1.0F);
+    for (uint32_t i = 0; i < group * per_head; i++) {
+        if (i && !pool_go(j->pool)) return;
+        struct block x = b;
+        x.h = b.kv * group + i / per_head;
+        x.t = i % per_head * Q;
+        x.n = s->T - x.t < Q ? s->T - x.t : Q;
+        x.keys = x.t + x.n;
+        if (!is_back && s->type == MICRO_F32) x.m.units = (uint32_t *)(void *)x.m.s;
+        if (is_back)
+            backward_block(&x);
+        else
+            forward_block(&x);
+    }
+    if (is_back) store_heads(&b);
 }
 
-void attn_forward(struct pool *p, const struct layers_dims *s, const float *qkv, float *out,
+static struct job job_of(struct pool *p, const struct layers_dims *s, const void *qkv,
+                         float *scratch)
+{
+    return (struct job){.pool = p,
+                        .s = s,
+                        .micro = micro_best(s->type),
+                        .qkv = qkv,
+                        .scratch = scratch,
+                        .scale = 1.0F / sqrtf((float)s->W)};
+}
+
+void attn_forward(struct pool *p, const struct layers_dims *s, const void *qkv, void *out,
                   float *lse, float *scratch)
 {
-    struct job j = {.pool = p,
-                    .s = s,
-                    .qkv = qkv,
-                    .out = out,
-                    .lse = lse,
-                    .scratch = scratch,
-                    .scale = 1.0F / sqrtf((float)s->W)};
-    pool_run(p, s->B * s->H * q_blocks(s), forward_block, &j);
+    struct job j = job_of(p, s, qkv, scratch);
+    j.out = out;
+    j.lse = lse;
+    pool_run(p, s->B * s->K, run_group, &j);
 }
 
-/* One block: with P the softmax, dP = dO V^T and delta the row sums of dO * O,
- * dS = P (dP - delta) scale; dQ = dS K, dK += dS^T Q, dV += P^T dO.
- */
-static void backward_block(const struct job *j, const struct block *k, uint32_t i_worker)
+void attn_backward(struct pool *p, const struct layers_dims *s, const void *qkv, const void *out,
+                   const float *lse, const void *d_out, void *d_qkv, float *scratch)
 {
-    const struct layers_dims *s = j->s;
-    uint32_t wide = s->H * s->W;
-    uint32_t kv = k->h / (s->H / s->K);
-    float *p = j->scratch + attn_scratch(s) * i_worker;
-    float *dp = p + (size_t)Q * s->T;
-    const float *d_o = j->d_out + (size_t)k->row * wide + (size_t)k->h * s->W;
-    const float *o = j->out_in + (size_t)k->row * wide + (size_t)k->h * s->W;
-    float *d_seq = j->d_qkv + (size_t)k->key0 * s->S;
-    scores(j, k, p);
-    struct gemm_job g = {.kind = GEMM_NT,
-                         .m = k->n,
-                         .n = k->keys,
-                         .k = s->W,
-                         .a = d_o,
-                         .lda = wide,
-                         .b = k->v,
-                         .ldb = s->S,
-                         .c = dp,
-                         .ldc = k->keys};
-    gemm_small(&g, 1.0F);
-    for (uint32_t i = 0; i < k->n; i++) {
-        float *row = p + (size_t)i * k->keys;
-        float *d_row = dp + (size_t)i * k->keys;
-        uint32_t seen = k->keys - k->n + i + 1;
-        float delta = kernels_dot(d_o + (size_t)i * wide, o + (size_t)i * wide, s->W);
-        kernels_exp_shift(row, j->lse_in[(size_t)(k->row + i) * s->H + k->h], seen);
-        kernels_softmax_back(d_row, row, delta, j->scale, seen);
-        memset(row + seen, 0, (k->keys - seen) * sizeof(float));
-        memset(d_row + seen, 0, (k->keys - seen) * sizeof(float));
-    }
-    struct gemm_job dq = {.kind = GEMM_NN,
-                          .m = k->n,
-                          .n = s->W,
-                          .k = k->keys,
-                          .a = dp,
-                          .lda = k->keys,
-                          .b = k->k,
-                          .ldb = s->S,
-                          .c = j->d_qkv + (size_t)k->row * s->S + (size_t)k->h * s->W,
-                          .ldc = s->S};
-    gemm_small(&dq, 1.0F);
-    struct gemm_job dk = {.kind = GEMM_TN,
-                          .add = true,
-                          .m = k->keys,
-                          .n = s->W,
-                          .k = k->n,
-                          .a = dp,
-                          .lda = k->keys,
-                          .b = k->q,
-                          .ldb = s->S,
-                          .c = d_seq + (size_t)(s->H + kv) * s->W,
-                          .ldc = s->S};
-    gemm_small(&dk, 1.0F);
-    struct gemm_job dv = {.kind = GEMM_TN,
-                          .add = true,
-                          .m = k->keys,
-                          .n = s->W,
-                          .k = k->n,
-                          .a = p,
-                          .lda = k->keys,
-                          .b = d_o,
-                          .ldb = wide,
-                          .c = d_seq + (size_t)(s->H + s->K + kv) * s->W,
-                          .ldc = s->S};
-    gemm_small(&dv, 1.0F);
-}
-
-/* A piece is one key/value head of one sequence: it alone adds to that head's dK and dV, over the
- * group's query heads and their blocks in order.
- */
-static void backward_group(void *ctx, uint32_t piece, uint32_t i_worker)
-{
-    const struct job *j = ctx;
-    const struct layers_dims *s = j->s;
-    uint32_t b = piece / s->K;
-    uint32_t kv = piece % s->K;
-    uint32_t group = s->H / s->K;
-    for (uint32_t t = 0; t < s->T; t++) {
-        float *row = j->d_qkv + (size_t)(b * s->T + t) * s->S;
-        memset(row + (size_t)(s->H + kv) * s->W, 0, s->W * sizeof(float));
-        memset(row + (size_t)(s->H + s->K + kv) * s->W, 0, s->W * sizeof(float));
-    }
-    for (uint32_t i = 0; i < group * q_blocks(s); i++) {
-        if (i && !pool_go(j->pool)) return;
-        struct block k = block_at(j, b, kv * group + i / q_blocks(s), i % q_blocks(s));
-        backward_block(j, &k, i_worker);
-    }
-}
-
-void attn_backward(struct pool *p, const struct layers_dims *s, const float *qkv, const float *out,
-                   const float *lse, const float *d_out, float *d_qkv, float *scratch)
-{
-    struct job j = {.pool = p,
-                    .s = s,
-                    .qkv = qkv,
-                    .out_in = out,
-                    .lse_in = lse,
-                    .d_out = d_out,
-                    .d_qkv = d_qkv,
-                    .scratch = scratch,
-                    .scale = 1.0F / sqrtf((float)s->W)};
-    pool_run(p, s->B * s->K, backward_group, &j);
+    struct job j = job_of(p, s, qkv, scratch);
+    j.out_in = out;
+    j.lse_in = lse;
+    j.d_out = d_out;
+    j.d_qkv = d_qkv;
+    pool_run(p, s->B * s->K, run_group, &j);
 }

@@ -26,11 +26,21 @@ static uint64_t count_flops(const struct model_config *c, uint64_t n_params, uin
     return 6 * products + 6 * (uint64_t)c->num_hidden_layers * T * D;
 }
 
-void budget_plan(const struct model_config *c, const struct train_params *p, uint32_t n_threads,
-                 bool eval_only, struct budget *ret)
+struct model_pass_shape budget_shape(const struct train_params *p, const struct trainer_options *o)
+{
+    bool is_bf16 = trainer_precision_here(o->precision) == TRAINER_BF16;
+    struct model_pass_shape s = {
+        .seq_len = p->seq_len, .type = is_bf16 ? MICRO_BF16 : MICRO_F32, .eval_only = o->eval_only};
+    s.n_seqs = model_pass_seqs(s.type, p->seq_len, p->batch_seqs);
+    return s;
+}
+
+void budget_plan(const struct model_config *c, const struct train_params *p,
+                 const struct trainer_options *o, struct budget *ret)
 {
     uint64_t n = count_params(c);
-    uint32_t seqs = model_pass_seqs(p->seq_len, p->batch_seqs);
+    struct model_pass_shape shape = budget_shape(p, o);
+    bool eval_only = o->eval_only;
     uint64_t block = n * sizeof(float);
     *ret = (struct budget){0};
     ret->bytes[BUDGET_WEIGHTS] = eval_only ? block : 2 * block;
@@ -38,14 +48,15 @@ void budget_plan(const struct model_config *c, const struct train_params *p, uin
     ret->bytes[BUDGET_MOMENTS] = eval_only ? 0 : 2 * block;
     ret->bytes[BUDGET_FEEDBACK] = eval_only ? 0 : block;
     ret->bytes[BUDGET_ACTIVATIONS] =
-        size_mul(model_pass_floats(c, seqs, p->seq_len, n_threads, eval_only), sizeof(float));
+        size_mul(model_pass_floats(c, &shape, o->n_threads), sizeof(float));
+    ret->bytes[BUDGET_SCRATCH] = size_mul(o->n_threads, POOL_SCRATCH_BYTES);
     for (int i = 0; i < BUDGET_KINDS; i++)
         ret->total_bytes = size_add(ret->total_bytes, ret->bytes[i]);
     ret->flops_per_token = count_flops(c, n, p->seq_len);
 }
 
-static const char *const kind_names[BUDGET_KINDS] = {"weights", "gradients", "moments",
-                                                     "error feedback", "activations"};
+static const char *const kind_names[BUDGET_KINDS] = {"weights",        "gradients",   "moments",
+                                                     "error feedback", "activations", "scratch"};
 
 char *budget_bytes(uint64_t n, char *dst, size_t cap)
 {

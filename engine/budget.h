@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "engine/model.h"
+#include "engine/model_pass.h"
 #include "engine/trainer.h"
 
 enum budget_kind {
@@ -16,7 +17,8 @@ enum budget_kind {
     BUDGET_GRADIENTS,   /* also scratch of trainer_pack */
     BUDGET_MOMENTS,     /* AdamW: two values a weight */
     BUDGET_FEEDBACK,    /* error feedback */
-    BUDGET_ACTIVATIONS, /* of one micro-batch, with scratch of the workers */
+    BUDGET_ACTIVATIONS, /* of one micro-batch, with attention's memory for each worker */
+    BUDGET_SCRATCH,     /* of the worker pool, which owns it */
     BUDGET_KINDS
 };
 
@@ -26,9 +28,12 @@ struct budget {
     uint64_t flops_per_token; /* one training step, forward and backward */
 };
 
+/* The micro-batch that a trainer with these options works on. */
+struct model_pass_shape budget_shape(const struct train_params *p, const struct trainer_options *o);
+
 /* c and p must be checked already. */
-void budget_plan(const struct model_config *c, const struct train_params *p, uint32_t n_threads,
-                 bool eval_only, struct budget *ret);
+void budget_plan(const struct model_config *c, const struct train_params *p,
+                 const struct trainer_options *o, struct budget *ret);
 
 /* Does it fit into available_bytes (memfree_bytes; 0: not known, then it does)? A little is left to
  * the rest of the program and to others. ERR_NOMEM: "training this model needs 3.1 GiB of memory

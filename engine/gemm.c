@@ -1,182 +1,27 @@
 #include "engine/gemm.h"
 
 #include <assert.h>
-#include <string.h>
 
-#include "engine/gemm_ref.h"
-
-/* The largest tile, 256 x 512 over 384 of the reduction, is 100 Mflop: 10 ms on a core that reaches
- * 10 Gflop/s, and wide enough that OpenBLAS spends little on packing its operands (0.93 of its best
- * rate; 128 x 256 gets 0.8). Longer reductions go in equal slices with a look at the gate between
- * them. Small products are cut finer until MIN_TILES can share the work.
+/* SLICE units of the reduction are done at a time: a panel of 192 x 48 units is 36 KiB and stays
+ * in the first-level cache while the rows of A stream past it. ROWS_TN rows of A are packed at a
+ * time where A lies the wrong way round. At most ROWS x 48 x SLICE products lie between two looks
+ * at the gate: 40 Mflop in floats.
  */
-enum { TILE_M = 256, TILE_N = 512, SLICE_K = 384, MIN_TILES = 4, MIN_SIDE = 128 };
-
-#ifdef POTLUCK_OPENBLAS
-#    include <cblas.h>
-#    include <dlfcn.h>
-#    include <pthread.h>
-#    include <stdio.h>
-#    include <stdlib.h>
-
-/* OpenBLAS is opened at run time and not linked, for two reasons: a process that never trains (the
- * screen) must not pay for it, and it reads OPENBLAS_CORETYPE once, while it is being loaded. The
- * state below is written once under pthread_once and read-only afterwards.
- */
-typedef void (*sgemm_fn)(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint,
-                         float, const float *, blasint, const float *, blasint, float, float *,
-                         blasint);
-static struct {
-    pthread_once_t once;
-    sgemm_fn sgemm;
-    char library[256];
-    struct err err;
-} blas = {.once = PTHREAD_ONCE_INIT};
-
-/* What OpenBLAS should take this processor for. Version 0.3.21 identifies processors by model
- * number and falls back to SSE3 code on any it has not heard of, four times slower than the
- * machine can; the instruction sets say better what runs. AMD's AVX-512 machines are faster with
- * the AVX2 kernels (3 to 5 %, measured on Zen 4).
- */
-static const char *core_type(void)
-{
-#    if defined(__x86_64__)
-    __builtin_cpu_init();
-    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-                  __builtin_cpu_supports("avx512cd");
-    if (avx512 && __builtin_cpu_is("intel")) return "SkylakeX";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
-#    endif
-    return NULL;
-}
-
-/* A function pointer out of dlsym, the way POSIX says it must be done. */
-static void find(void *lib, const char *name, void *fn)
-{
-    void *sym = dlsym(lib, name);
-    memcpy(fn, &sym, sizeof sym);
-}
-
-/* Debian installs up to three flavours side by side and lets `update-alternatives` choose one; the
- * one we want is asked for by its own path first.
- */
-static void *open_library(void)
-{
-    static const char *const places[] = {
-        "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so.0",
-        "/usr/lib/aarch64-linux-gnu/openblas-pthread/libopenblas.so.0",
-        "libopenblas.so.0",
-    };
-    void *lib = NULL;
-    for (size_t i = 0; !lib && i < sizeof places / sizeof *places; i++)
-        lib = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
-    return lib;
-}
-
-/* Only the pthread flavour (1) will do. The serial one (0) shares its packing buffers between
- * callers without a lock: called from two threads, every second product came out wrong. The
- * OpenMP one (2) is several times slower when called from threads that are not its own.
- */
-static int check_flavour(int parallel)
-{
-    if (parallel == 1) return OK;
-    err_set(&blas.err, ERR_VERSION, 0, "OpenBLAS' %s flavour cannot be called from several threads",
-            parallel ? "OpenMP" : "serial");
-    err_hint(&blas.err, "install the pthread flavour: apt install libopenblas0-pthread");
-    return ERR_VERSION;
-}
-
-static void open_once(void)
-{
-    const char *core = core_type();
-    /* The person's own core type wins. One thread, else it starts some while loading. Changing the
-     * environment is safe while no other thread reads it: gemm.h says when to call.
-     */
-    if (core) setenv("OPENBLAS_CORETYPE", core, 0); /* NOLINT(concurrency-mt-unsafe) */
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);         /* NOLINT(concurrency-mt-unsafe) */
-    void *lib = open_library();
-    char *(*config)(void) = NULL;
-    char *(*corename)(void) = NULL;
-    int (*parallel)(void) = NULL;
-    void (*set_threads)(int) = NULL;
-    if (lib) {
-        find(lib, "cblas_sgemm", &blas.sgemm);
-        find(lib, "openblas_get_config", &config);
-        find(lib, "openblas_get_corename", &corename);
-        find(lib, "openblas_get_parallel", &parallel);
-        find(lib, "openblas_set_num_threads", &set_threads);
-    }
-    if (!blas.sgemm || !config || !corename || !parallel || !set_threads) {
-        err_set(&blas.err, ERR_NOTFOUND, 0, "the OpenBLAS library is missing or incomplete");
-        err_hint(&blas.err, "install it: apt install libopenblas0-pthread");
-        return;
-    }
-    if (check_flavour(parallel())) return;
-    set_threads(1);
-    snprintf(blas.library, sizeof blas.library, "%s / %s", config(), corename());
-}
-
-int gemm_init(struct err *e)
-{
-    pthread_once(&blas.once, open_once);
-    if (blas.err.code && e) *e = blas.err;
-    return blas.err.code;
-}
-
-const char *gemm_library(void)
-{
-    return blas.library;
-}
-
-void gemm_small(const struct gemm_job *j, float alpha)
-{
-    blas.sgemm(CblasRowMajor, j->kind == GEMM_TN ? CblasTrans : CblasNoTrans,
-               j->kind == GEMM_NT ? CblasTrans : CblasNoTrans, (blasint)j->m, (blasint)j->n,
-               (blasint)j->k, alpha, j->a, (blasint)j->lda, j->b, (blasint)j->ldb,
-               j->add ? 1.0F : 0.0F, j->c, (blasint)j->ldc);
-}
-#else
-int gemm_init(struct err *e)
-{
-    (void)e;
-    return OK;
-}
-
-const char *gemm_library(void)
-{
-    return "reference";
-}
-
-void gemm_small(const struct gemm_job *j, float alpha)
-{
-    gemm_ref_small(j, alpha);
-}
-#endif
+enum {
+    SLICE = 384,
+    SLICE_TN = 256,
+    ROWS = 1024,
+    ROWS_TN = 256,
+    GROUP = 4, /* panels packed at a time where both sides are */
+    PANEL_UNITS = (SLICE_TN * MICRO_NR + MICRO_LANES) * GROUP,
+    BLOCK_UNITS = (SLICE * MICRO_LANES + MICRO_LANES) * (ROWS_TN / MICRO_LANES),
+    PARTIAL = ROWS * MICRO_NR,
+};
+_Static_assert(4 * (PANEL_UNITS + BLOCK_UNITS + PARTIAL) <= GEMM_SCRATCH_BYTES, "scratch");
 
 static uint32_t div_up(uint32_t a, uint32_t b)
 {
     return (a + b - 1) / b;
-}
-
-struct tiling {
-    uint32_t m, n; /* one tile */
-    uint32_t across, count;
-};
-
-/* A function of the shape alone: this is what makes the bits independent of the threads. */
-static struct tiling tiling_of(const struct gemm_job *j)
-{
-    struct tiling t = {.m = TILE_M, .n = TILE_N};
-    for (;;) {
-        t.across = div_up(j->n, t.n);
-        t.count = t.across * div_up(j->m, t.m);
-        if (t.count >= MIN_TILES || (t.m == MIN_SIDE && t.n == MIN_SIDE)) return t;
-        if (t.n > t.m || t.m == MIN_SIDE)
-            t.n /= 2;
-        else
-            t.m /= 2;
-    }
 }
 
 static uint32_t at_most(uint32_t a, uint32_t cap)
@@ -184,38 +29,240 @@ static uint32_t at_most(uint32_t a, uint32_t cap)
     return a < cap ? a : cap;
 }
 
+/* How a job is cut: pieces of `rows` rows by `cols` columns. */
+struct cut {
+    const struct micro *micro;
+    uint32_t rows, cols;
+    uint32_t across;  /* pieces side by side */
+    uint32_t panel;   /* columns of a panel */
+    bool is_a_direct; /* strips read A where it lies */
+};
+
 struct batch {
     struct pool *pool;
     const struct gemm_job *jobs;
-    struct tiling tiling[GEMM_MAX_JOBS];
-    uint32_t first[GEMM_MAX_JOBS + 1]; /* tile number where each job starts */
+    struct cut cut[GEMM_MAX_JOBS];
+    uint32_t first[GEMM_MAX_JOBS + 1]; /* piece number where each job starts */
 };
 
-static void run_tile(void *ctx, uint32_t piece, uint32_t i_worker)
+/* One piece at work. */
+struct piece {
+    const struct batch *batch;
+    const struct gemm_job *j;
+    const struct cut *cut;
+    uint32_t row, n_rows, col, n_cols;
+    uint32_t *panel; /* packed B */
+    uint32_t *block; /* packed A */
+    float *partial;  /* sums on their way to a bfloat16 C */
+    uint32_t k0, k;  /* the slice, in elements */
+    bool is_first, is_last;
+};
+
+static const void *element(const void *base, bool is_bf16, uint64_t i)
 {
-    (void)i_worker;
+    return (const char *)base + i * (is_bf16 ? 2 : 4);
+}
+
+/* Units from one packed panel to the next: one cache line more than it takes, so that panels side
+ * by side do not fall into the same sets of the cache.
+ */
+static size_t stride_of(const struct piece *x, uint32_t w)
+{
+    return (size_t)micro_units(x->j->type, x->k) * w + MICRO_LANES;
+}
+
+static void pack_a(const struct piece *x)
+{
+    const struct gemm_job *j = x->j;
+    struct micro_source s = {.data = j->a,
+                             .ld = j->lda,
+                             .is_bf16 = j->type == MICRO_BF16,
+                             .is_k_rows = j->kind == GEMM_TN};
+    struct micro_panels to = {
+        .dst = x->block, .w = MICRO_LANES, .stride = stride_of(x, MICRO_LANES)};
+    x->cut->micro->pack(&s, x->k0, x->k, x->row, x->n_rows, &to);
+}
+
+static void pack_b(const struct piece *x, uint32_t col, uint32_t n)
+{
+    const struct gemm_job *j = x->j;
+    struct micro_source s = {.data = j->b,
+                             .ld = j->ldb,
+                             .is_bf16 = j->type == MICRO_BF16 && j->is_b_bf16,
+                             .is_k_rows = j->kind != GEMM_NT};
+    uint32_t panel = x->cut->panel;
+    uint32_t rest = n % panel;
+    struct micro_panels to = {.dst = x->panel, .w = panel, .stride = stride_of(x, panel)};
+    if (n > rest) x->cut->micro->pack(&s, x->k0, x->k, col, n - rest, &to);
+    if (!rest) return;
+    to.dst = x->panel + n / panel * to.stride; /* the last one is as wide as it has to be */
+    to.w = micro_width(rest);
+    x->cut->micro->pack(&s, x->k0, x->k, col + n - rest, rest, &to);
+}
+
+/* Where the rows of strip i of A begin. */
+static void find_a(const struct piece *x, uint32_t i, struct micro_strip *s)
+{
+    const struct gemm_job *j = x->j;
+    if (!x->cut->is_a_direct) {
+        uint32_t in = i % MICRO_LANES;
+        s->a = x->block + i / MICRO_LANES * stride_of(x, MICRO_LANES) + in;
+        s->a_row = 1;
+        s->a_step = MICRO_LANES;
+        return;
+    }
+    bool is_bf16 = j->type == MICRO_BF16;
+    s->a = element(j->a, is_bf16, (uint64_t)(x->row + i) * j->lda + x->k0);
+    s->a_row = is_bf16 ? j->lda / 2 : j->lda;
+    s->a_step = 1;
+}
+
+/* Sums that may not touch C yet, or never do, rest in `partial`. */
+static void find_c(const struct piece *x, uint32_t i, uint32_t col, struct micro_strip *s)
+{
+    const struct gemm_job *j = x->j;
+    uint64_t at = (uint64_t)(x->row + i) * j->ldc + col;
+    float *rest = x->partial + (size_t)i * MICRO_NR;
+    s->out_ld = s->in_ld = j->ldc;
+    if (!j->is_c_bf16 && !j->done) {
+        s->out = (float *)j->c + at;
+        s->in = x->is_first && !j->add ? NULL : s->out;
+        return;
+    }
+    s->in = x->is_first ? NULL : rest;
+    s->in_ld = MICRO_NR;
+    s->is_out_bf16 = x->is_last && !j->done;
+    s->out = s->is_out_bf16 ? (void *)((uint16_t *)j->c + at) : rest;
+    if (!s->is_out_bf16) s->out_ld = MICRO_NR;
+}
+
+/* C comes from far away where it is large, in too many short rows for the hardware to foresee. */
+static void fetch_c(const struct micro_strip *s)
+{
+    const char *at = (const char *)s->in;
+    for (uint32_t i = 0; at && i < MICRO_MR; i++, at += s->in_ld * sizeof(float))
+        for (uint32_t b = 0; b < s->n * sizeof(float); b += 64)
+            __builtin_prefetch(at + b, 1);
+}
+
+/* The rows of a piece against the packed panel. */
+static void strips(const struct piece *x, const uint32_t *panel, uint32_t col, uint32_t n)
+{
+    struct micro_strip s = {.b = panel, .n = n, .k = micro_units(x->j->type, x->k)};
+    for (uint32_t i = 0; i < x->n_rows; i += MICRO_MR) {
+        s.m = at_most(x->n_rows - i, MICRO_MR);
+        find_a(x, i, &s);
+        find_c(x, i + MICRO_MR, col, &s);
+        fetch_c(&s);
+        find_c(x, i, col, &s);
+        x->cut->micro->strip(&s);
+        if (x->j->done && x->is_last)
+            x->j->done(x->j->ctx, x->row + i, s.m, col, n, s.out, MICRO_NR);
+    }
+}
+
+/* Slices of equal length, whole units. false: the last one is behind us. */
+static bool next_slice(struct piece *x)
+{
+    const struct gemm_job *j = x->j;
+    uint32_t per_unit = j->type == MICRO_BF16 ? 2 : 1;
+    uint32_t units = micro_units(j->type, j->k);
+    uint32_t slice = j->kind == GEMM_TN ? SLICE_TN : SLICE;
+    uint32_t most = div_up(units, div_up(units, slice)) * per_unit;
+    x->k0 = x->k0 + x->k;
+    if (x->k0 >= j->k) return false;
+    x->k = at_most(j->k - x->k0, most);
+    x->is_first = x->k0 == 0;
+    x->is_last = x->k0 + x->k == j->k;
+    return true;
+}
+
+/* Panel by panel, all of the reduction each. */
+static void by_panels(struct piece *x)
+{
+    for (uint32_t col = x->col; col < x->col + x->n_cols; col += x->cut->panel) {
+        uint32_t n = at_most(x->col + x->n_cols - col, x->cut->panel);
+        x->k0 = x->k = 0;
+        while (next_slice(x)) {
+            if (!pool_go(x->batch->pool)) return;
+            if (!x->cut->is_a_direct) pack_a(x);
+            pack_b(x, col, n);
+            strips(x, x->panel, col, n);
+        }
+    }
+}
+
+/* Slice by slice, so that A is packed once for all panels; B some panels at a time. */
+static void by_slices(struct piece *x)
+{
+    uint32_t panel = x->cut->panel;
+    uint32_t end = x->col + x->n_cols;
+    while (next_slice(x)) {
+        pack_a(x);
+        size_t stride = stride_of(x, panel);
+        for (uint32_t from = x->col; from < end; from += GROUP * panel) {
+            uint32_t n = at_most(end - from, GROUP * panel);
+            pack_b(x, from, n);
+            for (uint32_t i = 0; i * panel < n; i++) {
+                if (!pool_go(x->batch->pool)) return;
+                strips(x, x->panel + i * stride, from + i * panel, at_most(n - i * panel, panel));
+            }
+        }
+    }
+}
+
+static void run_piece(void *ctx, uint32_t piece, uint32_t i_worker)
+{
     const struct batch *b = ctx;
     uint32_t i = 0;
     while (piece >= b->first[i + 1])
         i++;
     const struct gemm_job *j = &b->jobs[i];
-    const struct tiling *cut = &b->tiling[i];
+    const struct cut *cut = &b->cut[i];
     piece -= b->first[i];
-    uint32_t row = piece / cut->across * cut->m;
-    uint32_t col = piece % cut->across * cut->n;
-    uint32_t slice = div_up(j->k, div_up(j->k, SLICE_K));
-    for (uint32_t k = 0; k < j->k; k += slice) {
-        if (k && !pool_go(b->pool)) return;
-        struct gemm_job t = *j;
-        t.m = at_most(j->m - row, cut->m);
-        t.n = at_most(j->n - col, cut->n);
-        t.k = at_most(j->k - k, slice);
-        t.add = j->add || k;
-        t.a += j->kind == GEMM_TN ? (uint64_t)k * j->lda + row : (uint64_t)row * j->lda + k;
-        t.b += j->kind == GEMM_NT ? (uint64_t)col * j->ldb + k : (uint64_t)k * j->ldb + col;
-        t.c += (uint64_t)row * j->ldc + col;
-        gemm_small(&t, 1.0F);
+    uint32_t *scratch = pool_scratch(b->pool, i_worker);
+    struct piece x = {.batch = b,
+                      .j = j,
+                      .cut = cut,
+                      .row = piece / cut->across * cut->rows,
+                      .col = piece % cut->across * cut->cols,
+                      .panel = scratch,
+                      .block = scratch + PANEL_UNITS,
+                      .partial = (float *)(void *)(scratch + PANEL_UNITS + BLOCK_UNITS)};
+    x.n_rows = at_most(j->m - x.row, cut->rows);
+    x.n_cols = at_most(j->n - x.col, cut->cols);
+    if (j->kind == GEMM_TN)
+        by_slices(&x);
+    else
+        by_panels(&x);
+}
+
+/* 48; or 32 where that leaves no ragged last panel that would weigh. */
+uint32_t gemm_panel(uint32_t n)
+{
+    return n < 1024 && n % 32 == 0 && n % MICRO_NR ? 32 : MICRO_NR;
+}
+
+/* Enough pieces for every thread to have several, in the largest form that gives that many. */
+static struct cut cut_of(const struct gemm_job *j, uint32_t n_threads)
+{
+    struct cut c = {.micro = micro_best(j->type), .panel = gemm_panel(j->n)};
+    bool is_bf16 = j->type == MICRO_BF16;
+    bool is_whole = !is_bf16 || (j->lda % 2 == 0 && j->k % 2 == 0);
+    c.is_a_direct = j->kind != GEMM_TN && is_whole;
+    uint32_t want = n_threads > 1 ? 8 * n_threads : 1;
+    c.rows = at_most(j->m, c.is_a_direct ? ROWS : ROWS_TN);
+    c.cols = c.panel;
+    if (j->kind == GEMM_TN) { /* both sides are packed: square pieces share the cost */
+        uint32_t most = div_up(want, div_up(j->m, c.rows));
+        uint32_t panels = div_up(j->n, c.panel);
+        uint32_t group = div_up(panels, most);
+        c.cols = c.panel * (group > 4 ? group : at_most(panels, 4));
     }
+    c.across = div_up(j->n, c.cols);
+    while (div_up(j->m, c.rows) * c.across < want && c.rows > 64)
+        c.rows = div_up(c.rows, 2 * MICRO_LANES) * MICRO_LANES;
+    return c;
 }
 
 void gemm_run(struct pool *p, const struct gemm_job *jobs, uint32_t n_jobs)
@@ -223,8 +270,11 @@ void gemm_run(struct pool *p, const struct gemm_job *jobs, uint32_t n_jobs)
     struct batch b = {.pool = p, .jobs = jobs};
     check(n_jobs <= GEMM_MAX_JOBS);
     for (uint32_t i = 0; i < n_jobs; i++) {
-        b.tiling[i] = tiling_of(&jobs[i]);
-        b.first[i + 1] = b.first[i] + b.tiling[i].count;
+        const struct gemm_job *j = &jobs[i];
+        assert(!(j->is_c_bf16 && (j->add || j->kind == GEMM_TN)));
+        assert(!j->done || j->kind == GEMM_NT);
+        b.cut[i] = cut_of(j, pool_threads(p));
+        b.first[i + 1] = b.first[i] + div_up(j->m, b.cut[i].rows) * b.cut[i].across;
     }
-    pool_run(p, b.first[n_jobs], run_tile, &b);
+    pool_run(p, b.first[n_jobs], run_piece, &b);
 }

@@ -1,8 +1,8 @@
 #pragma once
-/* Why: every matrix product of the engine. A product is cut into a fixed partition of output
- * tiles (a function of its shape alone), each tile is one chain of single-threaded sgemm calls
- * over the whole reduction, and the pool runs tiles in any order: the bits do not depend on the
- * number of threads. gemm.c is the only file that knows OpenBLAS; gemm_ref.h is the plain oracle.
+/* Why: every matrix product of the engine. A product is cut into pieces for the pool and each
+ * piece into strips (micro.h). A strip's sums are one chain of fused multiply-adds over the whole
+ * reduction, so neither the cut, nor the threads, nor the instruction set changes a bit of the
+ * result: docs/decisions/0007.
  *
  * All matrices are row-major. Kinds, with C [m, n] and reduction k:
  *     GEMM_NT  C = A [m, k] * B [n, k]^T     y  = x W^T       (weights are [out, in])
@@ -14,35 +14,44 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "engine/micro.h"
 #include "engine/pool.h"
 
 enum gemm_kind { GEMM_NT, GEMM_NN, GEMM_TN };
 
-/* One product. lda, ldb, ldc: floats from one row to the next. add: C += instead of C =. */
+/* Told each finished strip instead of storing it: rows [row, row + m), columns [col, col + n) of C
+ * are at tile[i * ld + j]. Called on the worker; every strip lies within one panel, and panels
+ * begin at multiples of gemm_panel(n).
+ */
+typedef void (*gemm_strip_fn)(void *ctx, uint32_t row, uint32_t m, uint32_t col, uint32_t n,
+                              const float *tile, uint32_t ld);
+
+/* Columns of a panel, from the width of C alone. */
+uint32_t gemm_panel(uint32_t n);
+
+/* One product. lda, ldb, ldc: elements from one row to the next. add: C += instead of C =.
+ * type MICRO_F32: all are floats. MICRO_BF16: A is bfloat16, B bfloat16 (is_b_bf16) or floats that
+ * are rounded on the way in, C floats, or bfloat16 (is_c_bf16, not with add).
+ */
 struct gemm_job {
     enum gemm_kind kind;
+    enum micro_type type;
     bool add;
+    bool is_b_bf16, is_c_bf16;
     uint32_t m, n, k;
-    const float *a;
-    const float *b;
-    float *c;
+    const void *a;
+    const void *b;
+    void *c;
     uint32_t lda, ldb, ldc;
+    gemm_strip_fn done; /* may be NULL; GEMM_NT only, instead of c */
+    void *ctx;
 };
 
-/* Find and prepare the BLAS library; call before any product, as often as you like. The first call
- * sets environment variables for the library, so a program with threads makes it early in main,
- * before the others start (trainer_create calls it too). Chooses OpenBLAS' core type when the
- * library does not know this processor: docs/decisions/0003-blas.md. ERR_NOTFOUND or ERR_VERSION,
- * with the package to install.
+/* Run n_jobs (at most GEMM_MAX_JOBS) independent products on the pool; owner thread only. Looks at
+ * the gate at least every 10 ms of a slow core's work. Uses the workers' scratch.
  */
-int gemm_init(struct err *e) MUST_CHECK;
-
-/* Library, configuration and core type as one string; after gemm_init. */
-const char *gemm_library(void);
-
-/* Run n_jobs (at most GEMM_MAX_JOBS) independent products on the pool; owner thread only. */
 #define GEMM_MAX_JOBS 4
 void gemm_run(struct pool *p, const struct gemm_job *jobs, uint32_t n_jobs);
 
-/* One small product on the calling thread: C = alpha * A B (+ C when add). */
-void gemm_small(const struct gemm_job *j, float alpha);
+/* What a worker's scratch must hold for gemm_run. */
+#define GEMM_SCRATCH_BYTES (1024u * 1024)

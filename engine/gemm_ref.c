@@ -1,46 +1,61 @@
 #include "engine/gemm_ref.h"
 
-/* The innermost loop runs over columns of C where B's rows allow it, so that the compiler can use
- * vectors and the TSan row stays bearable; the order of additions per element is k either way.
- */
-static void row_axpy(float *c, const float *b, float x, uint32_t n)
+#include <math.h>
+
+#include "engine/bf16.h"
+
+static float flush(float x)
 {
-    for (uint32_t j = 0; j < n; j++)
-        c[j] += x * b[j];
+    return fabsf(x) < 0x1p-126f ? copysignf(0.0F, x) : x;
 }
 
-static void row_by_axpy(const struct gemm_job *g, float alpha, uint32_t i)
+static float half(const void *p, bool is_bf16, uint64_t i)
 {
-    float *c = g->c + (uint64_t)i * g->ldc;
-    for (uint32_t k = 0; k < g->k; k++) {
-        float a =
-            g->kind == GEMM_TN ? g->a[(uint64_t)k * g->lda + i] : g->a[(uint64_t)i * g->lda + k];
-        row_axpy(c, g->b + (uint64_t)k * g->ldb, alpha * a, g->n);
-    }
+    return flush(
+        bf16_to_float(is_bf16 ? ((const uint16_t *)p)[i] : bf16_of_float(((const float *)p)[i])));
 }
 
-static void row_by_dot(const struct gemm_job *g, float alpha, uint32_t i)
+static uint64_t a_at(const struct gemm_job *g, uint32_t i, uint32_t p)
 {
-    const float *a = g->a + (uint64_t)i * g->lda;
-    float *c = g->c + (uint64_t)i * g->ldc;
-    for (uint32_t j = 0; j < g->n; j++) {
-        const float *b = g->b + (uint64_t)j * g->ldb;
-        float s = 0;
-        for (uint32_t k = 0; k < g->k; k++)
-            s += a[k] * b[k];
-        c[j] += alpha * s;
-    }
+    return g->kind == GEMM_TN ? (uint64_t)p * g->lda + i : (uint64_t)i * g->lda + p;
 }
 
-void gemm_ref_small(const struct gemm_job *g, float alpha)
+static uint64_t b_at(const struct gemm_job *g, uint32_t p, uint32_t j)
 {
-    for (uint32_t i = 0; i < g->m; i++) {
-        float *c = g->c + (uint64_t)i * g->ldc;
-        for (uint32_t j = 0; !g->add && j < g->n; j++)
-            c[j] = 0;
-        if (g->kind == GEMM_NT)
-            row_by_dot(g, alpha, i);
-        else
-            row_by_axpy(g, alpha, i);
-    }
+    return g->kind == GEMM_NT ? (uint64_t)j * g->ldb + p : (uint64_t)p * g->ldb + j;
+}
+
+static float sum_f32(const struct gemm_job *g, uint32_t i, uint32_t j, float c)
+{
+    for (uint32_t p = 0; p < g->k; p++)
+        c = fmaf(((const float *)g->a)[a_at(g, i, p)], ((const float *)g->b)[b_at(g, p, j)], c);
+    return c;
+}
+
+/* Pairs: the odd one first; a last one without its partner is multiplied after a zero. */
+static float sum_bf16(const struct gemm_job *g, uint32_t i, uint32_t j, float c)
+{
+    for (uint32_t p = 0; p < g->k; p += 2)
+        for (int odd = 1; odd >= 0; odd--) {
+            bool is_there = p + (uint32_t)odd < g->k;
+            uint32_t q = p + (is_there ? (uint32_t)odd : 0);
+            float a = is_there ? half(g->a, true, a_at(g, i, q)) : 0;
+            float b = is_there ? half(g->b, g->is_b_bf16, b_at(g, q, j)) : 0;
+            c = flush(fmaf(a, b, flush(c)));
+        }
+    return c;
+}
+
+void gemm_ref(const struct gemm_job *g)
+{
+    for (uint32_t i = 0; i < g->m; i++)
+        for (uint32_t j = 0; j < g->n; j++) {
+            uint64_t at = (uint64_t)i * g->ldc + j;
+            float c = g->add ? ((const float *)g->c)[at] : 0;
+            c = g->type == MICRO_BF16 ? sum_bf16(g, i, j, c) : sum_f32(g, i, j, c);
+            if (g->is_c_bf16)
+                ((uint16_t *)g->c)[at] = bf16_of_float(c);
+            else
+                ((float *)g->c)[at] = c;
+        }
 }

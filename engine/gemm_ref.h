@@ -1,10 +1,9 @@
 #pragma once
-/* Why: the oracle for gemm.h, in plain C, and its stand-in where BLAS would be a blind spot
- * (ThreadSanitizer) or is not there (`-Dblas=reference`). Slow on purpose-built hardware, right
- * everywhere.
+/* Why: the oracle for gemm.h in a dozen lines of plain C, straight from the definition in micro.h,
+ * with no tiles, panels or strips: gemm_run must give its bits.
  */
 
 #include "engine/gemm.h"
 
-/* C = alpha * A B (+ C when add), each element summed in order of k in fp32. */
-void gemm_ref_small(const struct gemm_job *g, float alpha);
+/* C = A B (+ C when add); `done` is ignored. */
+void gemm_ref(const struct gemm_job *g);

@@ -4,27 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* One clone per instruction set, chosen when the program is loaded. The sanitizers are not ready
- * yet when that choice runs, so their builds keep the portable loop: the bits are the same.
- */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) &&             \
-    !defined(__SANITIZE_THREAD__) && !defined(__clang__)
-#    define CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#    define CLONES
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#include "engine/kernels_inline.h"
 
-enum { LANES = 16 };
-
-/* The fixed tree: halves folded onto each other. */
-INLINE float fold(float *s)
-{
-    for (int w = LANES / 2; w; w /= 2)
-        for (int i = 0; i < w; i++)
-            s[i] += s[i + w];
-    return s[0];
-}
+#define INLINE KERNELS_INLINE
+enum { LANES = KERNELS_LANES };
 
 /* ---- scalar double ---- */
 
@@ -108,41 +91,14 @@ double kernels_pow_int(double x, uint64_t n)
 
 /* ---- exp, single precision ---- */
 
-/* Round to nearest by adding 1.5 * 2^23; its low bits are then the integer, ready to become the
- * exponent. Polynomial: Taylor to the seventh power, whose
- * rest on [-ln2/2, ln2/2] is below 6e-9.
- */
-INLINE float exp1(float x)
-{
-    x = x > 88.0F ? 88.0F : x;
-    float y = x < -87.0F ? -87.0F : x;
-    float t = y * 1.44269504F + 12582912.0F;
-    float k = t - 12582912.0F;
-    float r = (y - k * 0.693359375F) - k * -2.12194440e-4F;
-    float p = 1.9841270e-4F;
-    p = p * r + 1.3888889e-3F;
-    p = p * r + 8.3333333e-3F;
-    p = p * r + 4.1666668e-2F;
-    p = p * r + 0.16666667F;
-    p = p * r + 0.5F;
-    p = (p * r) * r + r;
-    uint32_t bits = 0;
-    memcpy(&bits, &t, 4);
-    bits = (bits + 127u) << 23; /* the bias of 12582912 is a multiple of 2^9: it shifts out */
-    float two_k = 0;
-    memcpy(&two_k, &bits, 4);
-    float e = two_k + two_k * p;
-    return x < -87.0F ? 0.0F : e;
-}
-
 float kernels_exp(float x)
 {
-    return exp1(x);
+    return kernels_exp1(x);
 }
 
 /* ---- sums ---- */
 
-CLONES float kernels_sumsq(const float *x, uint32_t n)
+INLINE float sumsq(const float *x, uint32_t n)
 {
     float s[LANES] = {0};
     uint32_t i = 0;
@@ -151,10 +107,16 @@ CLONES float kernels_sumsq(const float *x, uint32_t n)
             s[j] += x[i + (uint32_t)j] * x[i + (uint32_t)j];
     for (int j = 0; i < n; i++, j++)
         s[j] += x[i] * x[i];
-    return fold(s);
+    return kernels_fold(s);
+}
+KERNELS_SUM(float, sumsq, (const float *x, uint32_t n), sumsq(x, n))
+
+float kernels_sumsq(const float *x, uint32_t n)
+{
+    return KERNELS_PICK(sumsq)(x, n);
 }
 
-CLONES double kernels_sumsq64(const float *x, uint32_t n)
+INLINE double sumsq64(const float *x, uint32_t n)
 {
     double s[LANES] = {0};
     uint32_t i = 0;
@@ -168,8 +130,14 @@ CLONES double kernels_sumsq64(const float *x, uint32_t n)
             s[j] += s[j + w];
     return s[0];
 }
+KERNELS_SUM(double, sumsq64, (const float *x, uint32_t n), sumsq64(x, n))
 
-CLONES float kernels_dot(const float *x, const float *y, uint32_t n)
+double kernels_sumsq64(const float *x, uint32_t n)
+{
+    return KERNELS_PICK(sumsq64)(x, n);
+}
+
+INLINE float dot(const float *x, const float *y, uint32_t n)
 {
     float s[LANES] = {0};
     uint32_t i = 0;
@@ -178,22 +146,16 @@ CLONES float kernels_dot(const float *x, const float *y, uint32_t n)
             s[j] += x[i + (uint32_t)j] * y[i + (uint32_t)j];
     for (int j = 0; i < n; i++, j++)
         s[j] += x[i] * y[i];
-    return fold(s);
+    return kernels_fold(s);
 }
+KERNELS_SUM(float, dot, (const float *x, const float *y, uint32_t n), dot(x, y, n))
 
-CLONES float kernels_dot3(const float *x, const float *y, const float *z, uint32_t n)
+float kernels_dot(const float *x, const float *y, uint32_t n)
 {
-    float s[LANES] = {0};
-    uint32_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            s[j] += x[i + (uint32_t)j] * y[i + (uint32_t)j] * z[i + (uint32_t)j];
-    for (int j = 0; i < n; i++, j++)
-        s[j] += x[i] * y[i] * z[i];
-    return fold(s);
+    return KERNELS_PICK(dot)(x, y, n);
 }
 
-CLONES float kernels_max(const float *x, uint32_t n)
+INLINE float max(const float *x, uint32_t n)
 {
     float s[LANES];
     for (int j = 0; j < LANES; j++)
@@ -209,119 +171,65 @@ CLONES float kernels_max(const float *x, uint32_t n)
         m = s[j] > m ? s[j] : m;
     return m;
 }
+KERNELS_SUM(float, max, (const float *x, uint32_t n), max(x, n))
 
-CLONES float kernels_exp_sum(float *restrict x, float shift, uint32_t n)
+float kernels_max(const float *x, uint32_t n)
 {
-    float s[LANES] = {0};
-    uint32_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        float v[LANES];
-        for (int j = 0; j < LANES; j++)
-            v[j] = exp1(x[i + (uint32_t)j] - shift);
-        for (int j = 0; j < LANES; j++)
-            x[i + (uint32_t)j] = v[j];
-        for (int j = 0; j < LANES; j++)
-            s[j] += v[j];
-    }
-    for (int j = 0; i < n; i++, j++) {
-        x[i] = exp1(x[i] - shift);
-        s[j] += x[i];
-    }
-    return fold(s);
+    return KERNELS_PICK(max)(x, n);
 }
 
 /* ---- element-wise ---- */
 
-CLONES void kernels_add(float *restrict y, const float *restrict x, uint32_t n)
+INLINE void add(float *restrict y, const float *restrict x, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         y[i] += x[i];
 }
+KERNELS_LOOP(add, (float *restrict y, const float *restrict x, uint32_t n), add(y, x, n))
 
-CLONES void kernels_scale(float *x, float s, uint32_t n)
+void kernels_add(float *y, const float *x, uint32_t n)
+{
+    KERNELS_PICK(add)(y, x, n);
+}
+
+INLINE void max_rows(float *restrict y, const float *restrict x, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        y[i] = x[i] > y[i] ? x[i] : y[i];
+}
+KERNELS_LOOP(max_rows, (float *restrict y, const float *restrict x, uint32_t n), max_rows(y, x, n))
+
+void kernels_max_rows(float *y, const float *x, uint32_t n)
+{
+    KERNELS_PICK(max_rows)(y, x, n);
+}
+
+INLINE void scale(float *x, float s, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         x[i] *= s;
 }
+KERNELS_LOOP(scale, (float *x, float s, uint32_t n), scale(x, s, n))
 
-CLONES void kernels_norm(float *restrict y, const float *restrict x, const float *restrict w,
-                         float rstd, uint32_t n)
+void kernels_scale(float *x, float s, uint32_t n)
+{
+    KERNELS_PICK(scale)(x, s, n);
+}
+
+INLINE void exp_shift(float *x, float shift, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        y[i] = x[i] * rstd * w[i];
+        x[i] = kernels_exp1(x[i] - shift);
 }
+KERNELS_LOOP(exp_shift, (float *x, float shift, uint32_t n), exp_shift(x, shift, n))
 
-CLONES void kernels_norm_back(float *restrict dx, const float *restrict dy, const float *restrict w,
-                              const float *restrict x, float rstd, float c, uint32_t n)
+void kernels_exp_shift(float *x, float shift, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++)
-        dx[i] += rstd * (dy[i] * w[i]) - c * x[i];
+    KERNELS_PICK(exp_shift)(x, shift, n);
 }
 
-CLONES void kernels_norm_dw(float *restrict dw, const float *restrict dy, const float *restrict x,
-                            float rstd, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        dw[i] += dy[i] * (x[i] * rstd);
-}
-
-CLONES void kernels_swiglu(float *restrict act, const float *restrict gate,
-                           const float *restrict up, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        act[i] = gate[i] / (1.0F + exp1(-gate[i])) * up[i];
-}
-
-CLONES void kernels_swiglu_back(float *restrict d_gate, float *restrict d_up,
-                                const float *restrict d_act, const float *restrict gate,
-                                const float *restrict up, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        float g = gate[i];
-        float sig = 1.0F / (1.0F + exp1(-g));
-        float silu = g * sig;
-        d_up[i] = d_act[i] * silu;
-        d_gate[i] = d_act[i] * up[i] * (sig + silu * (1.0F - sig));
-    }
-}
-
-CLONES void kernels_rope(float *restrict x, const float *restrict c, const float *restrict s,
-                         uint32_t half)
-{
-    for (uint32_t i = 0; i < half; i++) {
-        float a = x[i];
-        float b = x[i + half];
-        x[i] = a * c[i] - b * s[i];
-        x[i + half] = b * c[i] + a * s[i];
-    }
-}
-
-CLONES void kernels_rope_back(float *restrict x, const float *restrict c, const float *restrict s,
-                              uint32_t half)
-{
-    for (uint32_t i = 0; i < half; i++) {
-        float a = x[i];
-        float b = x[i + half];
-        x[i] = a * c[i] + b * s[i];
-        x[i + half] = b * c[i] - a * s[i];
-    }
-}
-
-CLONES void kernels_exp_shift(float *x, float shift, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        x[i] = exp1(x[i] - shift);
-}
-
-CLONES void kernels_softmax_back(float *restrict dp, const float *restrict p, float delta,
-                                 float scale, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        dp[i] = p[i] * (dp[i] - delta) * scale;
-}
-
-CLONES void kernels_adamw(const struct kernels_adamw *k, float *restrict w, float *restrict m,
-                          float *restrict v, const float *restrict g, uint32_t n)
+INLINE void adamw(const struct kernels_adamw *k, float *restrict w, float *restrict m,
+                  float *restrict v, const float *restrict g, uint32_t n)
 {
     const struct kernels_adamw h = *k;
     const float one_b1 = 1.0F - h.beta1;
@@ -333,4 +241,14 @@ CLONES void kernels_adamw(const struct kernels_adamw *k, float *restrict w, floa
         float root = sqrtf(v[i]) / h.root_bias + h.eps;
         w[i] = w[i] * h.keep - h.step * m[i] / root;
     }
+}
+KERNELS_LOOP(adamw,
+             (const struct kernels_adamw *k, float *restrict w, float *restrict m,
+              float *restrict v, const float *restrict g, uint32_t n),
+             adamw(k, w, m, v, g, n))
+
+void kernels_adamw(const struct kernels_adamw *k, float *w, float *m, float *v, const float *g,
+                   uint32_t n)
+{
+    KERNELS_PICK(adamw)(k, w, m, v, g, n);
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Bumped when any loop below may give other bits than before; part of the determinism class. */
-#define KERNELS_VERSION 1
+#define KERNELS_VERSION 2
 
 /* Scalar double precision, relative error below 1e-13 (sin, cos: absolute, |x| < 2^24). */
 double kernels_exp64(double x);
@@ -27,36 +27,15 @@ float kernels_exp(float x);
 float kernels_sumsq(const float *x, uint32_t n);
 double kernels_sumsq64(const float *x, uint32_t n);
 float kernels_dot(const float *x, const float *y, uint32_t n);
-float kernels_dot3(const float *x, const float *y, const float *z, uint32_t n); /* sum x*y*z */
-float kernels_max(const float *x, uint32_t n);                                  /* n > 0 */
+float kernels_max(const float *x, uint32_t n); /* n > 0 */
+
+void kernels_max_rows(float *y, const float *x, uint32_t n); /* y = max(y, x) */
 
 void kernels_add(float *y, const float *x, uint32_t n); /* y += x */
 void kernels_scale(float *x, float s, uint32_t n);      /* x *= s */
 
-/* y = x * rstd * w: one row of RMSNorm. */
-void kernels_norm(float *y, const float *x, const float *w, float rstd, uint32_t n);
-/* dx += rstd * (dy * w) - c * x, with c chosen by norm_backward. */
-void kernels_norm_back(float *dx, const float *dy, const float *w, const float *x, float rstd,
-                       float c, uint32_t n);
-/* dw += dy * (x * rstd) */
-void kernels_norm_dw(float *dw, const float *dy, const float *x, float rstd, uint32_t n);
-
-/* act = silu(gate) * up; and its backward: d_gate, d_up from d_act. */
-void kernels_swiglu(float *act, const float *gate, const float *up, uint32_t n);
-void kernels_swiglu_back(float *d_gate, float *d_up, const float *d_act, const float *gate,
-                         const float *up, uint32_t n);
-
-/* x[i], x[i + half] rotated by the angle whose cosine and sine are c[i], s[i] (rotate-half). */
-void kernels_rope(float *x, const float *c, const float *s, uint32_t half);
-void kernels_rope_back(float *x, const float *c, const float *s, uint32_t half);
-
-/* x = exp(x - shift), returns the sum. In place. */
-float kernels_exp_sum(float *x, float shift, uint32_t n);
 /* x = exp(x - shift). In place. */
 void kernels_exp_shift(float *x, float shift, uint32_t n);
-/* dp = p * (dp - delta) * scale: through the softmax. In place. */
-void kernels_softmax_back(float *dp, const float *p, float delta, float scale, uint32_t n);
-
 /* AdamW with decoupled decay (Loshchilov and Hutter 2019), one block. */
 struct kernels_adamw {
     float grad_scale; /* clipping */

@@ -8,22 +8,26 @@
  *     D  model width (hidden_size)      F  hidden width of the MLP    V  vocabulary
  *     H  attention heads                K  key/value heads, H % K == 0
  *     W  width of a head, D / H         S  width of a packed qkv row, (H + 2 * K) * W
- * Gradients are d_x. "add" means the output is added to what is there.
+ * Gradients are d_x. "add" means the output is added to what is there. A `void *` block holds
+ * activations of s->type: floats, or bfloat16 (kernels_act.h); sums are made in floats either way.
+ * The residual stream and its gradient are always floats.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/micro.h"
 #include "engine/pool.h"
 
 enum {
-    LAYERS_ROWS = 32,    /* rows per piece of a row-wise loop */
-    LAYERS_Q_ROWS = 64,  /* query rows per block of attention */
-    LAYERS_CE_ROWS = 256 /* rows of logits that exist at a time */
+    LAYERS_ROWS = 32,  /* rows per piece of a row-wise loop */
+    LAYERS_Q_ROWS = 64 /* query rows per block of attention */
 };
 
 struct layers_dims {
     uint32_t B, T, R, D, F, V, H, K, W, S;
+    enum micro_type type;
 };
 
 /* embed - rows of the table. x [R, D] written; table [V, D]; tokens [R], each < V.
@@ -35,17 +39,18 @@ void embed_backward(struct pool *p, const struct layers_dims *s, const uint32_t 
                     const float *d_x, float *d_table);
 
 /* norm - RMSNorm (Zhang and Sennrich 2019): y = x / sqrt(mean(x^2) + eps) * w.
- *   y [R, D], rstd [R] written; x [R, D], w [D] read. copy (may be NULL) [R, D] receives x: the
- *   residual stream goes on from there.
- * norm_again recomputes y from x and rstd. backward: d_x [R, D] add, d_w [D] add; part is scratch
- * of norm_scratch floats: one partial d_w per block of rows, summed in order of blocks.
+ *   unit [R, D] (x * rstd, kept for the backward), y [R, D], rstd [R] written; x [R, D] floats, w [D]
+ * norm_again recomputes y from unit. backward: d_x [R, D] add, d_w [D] add; d_x_act (NULL when
+ * type is MICRO_F32) receives the new d_x as activations; part is scratch of norm_scratch floats:
+ * one partial d_w per block of rows, summed in order of blocks.
  */
 void norm_forward(struct pool *p, const struct layers_dims *s, float eps, const float *x,
-                  const float *w, float *y, float *rstd, float *copy);
-void norm_again(struct pool *p, const struct layers_dims *s, const float *x, const float *w,
-                const float *rstd, float *y);
-void norm_backward(struct pool *p, const struct layers_dims *s, const float *x, const float *w,
-                   const float *rstd, const float *d_y, float *d_x, float *d_w, float *part);
+                  const float *w, void *unit, void *y, float *rstd);
+void norm_again(struct pool *p, const struct layers_dims *s, const void *unit, const float *w,
+                void *y);
+void norm_backward(struct pool *p, const struct layers_dims *s, const void *unit, const float *w,
+                   const float *rstd, const void *d_y, float *d_x, void *d_x_act, float *d_w,
+                   float *part);
 size_t norm_scratch(const struct layers_dims *s);
 
 /* rope - rotary positions (Su et al. 2021), Hugging Face rotate-half convention, in place on the
@@ -54,8 +59,8 @@ size_t norm_scratch(const struct layers_dims *s);
  */
 size_t rope_table_floats(uint32_t T, uint32_t W);
 void rope_init(float *table, uint32_t T, uint32_t W, double theta);
-void rope_forward(struct pool *p, const struct layers_dims *s, const float *table, float *qkv);
-void rope_backward(struct pool *p, const struct layers_dims *s, const float *table, float *d_qkv);
+void rope_forward(struct pool *p, const struct layers_dims *s, const float *table, void *qkv);
+void rope_backward(struct pool *p, const struct layers_dims *s, const float *table, void *d_qkv);
 
 /* attn - causal grouped-query attention; scores divided by sqrt(W).
  *   qkv [R, S] read: H query heads, K key heads, K value heads of W each, rotated
@@ -65,24 +70,28 @@ void rope_backward(struct pool *p, const struct layers_dims *s, const float *tab
  * al. 2022). d_qkv [R, S] written.
  */
 size_t attn_scratch(const struct layers_dims *s);
-void attn_forward(struct pool *p, const struct layers_dims *s, const float *qkv, float *out,
+void attn_forward(struct pool *p, const struct layers_dims *s, const void *qkv, void *out,
                   float *lse, float *scratch);
-void attn_backward(struct pool *p, const struct layers_dims *s, const float *qkv, const float *out,
-                   const float *lse, const float *d_out, float *d_qkv, float *scratch);
+void attn_backward(struct pool *p, const struct layers_dims *s, const void *qkv, const void *out,
+                   const float *lse, const void *d_out, void *d_qkv, float *scratch);
 
 /* mlp - the SwiGLU gate between the two products (Shazeer 2020): act = silu(gate) * up.
- *   gu [R, 2F] read: gate, then up; act [R, F] written. backward: d_gu [R, 2F] written.
+ *   gu [R, 2F] read: gate, then up; act [R, F] written. backward: act [R, F] once more, and
+ *   d_gu [R, 2F] written.
  */
-void mlp_forward(struct pool *p, const struct layers_dims *s, const float *gu, float *act);
-void mlp_backward(struct pool *p, const struct layers_dims *s, const float *gu, const float *d_act,
-                  float *d_gu);
+void mlp_forward(struct pool *p, const struct layers_dims *s, const void *gu, void *act);
+void mlp_backward(struct pool *p, const struct layers_dims *s, const void *gu, const void *d_act,
+                  void *act, void *d_gu);
 
-/* loss - cross-entropy over the output head, LAYERS_CE_ROWS rows of logits at a time.
- *   h [R, D] read, after the last norm; head [V, D] read; targets [R], each < V
+/* loss - cross-entropy over the output head, loss_rows rows at a time.
+ *   h [R, D] read, after the last norm; head [V, D] floats; targets [R], each < V
  *   d_h [R, D] written and d_head [V, D] add, both times `scale`; both NULL: loss only
- *   logits: scratch, LAYERS_CE_ROWS * V floats; row_nats: scratch [LAYERS_CE_ROWS]
+ *   scratch: loss_scratch bytes (is_eval: for calls without gradients), 64-byte aligned
+ * A logit is seen once, in the strip of the product that made it: the strip leaves its exponential
+ * relative to the largest of its panel, and the panel's sum; the rows are put together afterwards.
  * Returns the sum of -log p(target) over rows, in nats, added in order of rows.
  */
-double loss_run(struct pool *p, const struct layers_dims *s, const float *h, const float *head,
-                const uint32_t *targets, float scale, float *d_h, float *d_head, float *logits,
-                float *row_nats);
+double loss_run(struct pool *p, const struct layers_dims *s, const void *h, const float *head,
+                const uint32_t *targets, float scale, void *d_h, float *d_head, void *scratch);
+uint32_t loss_rows(const struct layers_dims *s);
+size_t loss_scratch(const struct layers_dims *s, bool is_eval);

@@ -13,16 +13,16 @@ struct weights {
     uint64_t norm1, qkv, o, norm2, gu, down;
 };
 
-/* What one layer keeps for its backward. */
+/* What one layer keeps for its backward; activations but for the float statistics. */
 struct kept {
-    float *x; /* [R, D] residual stream on entry */
+    void *unit1; /* [R, D] normed residual stream on entry, before the norm's weight */
     float *rstd1;
-    float *qkv; /* [R, S], rotated */
-    float *lse; /* [R, H] */
-    float *att; /* [R, D] */
-    float *mid; /* [R, D] residual stream before the MLP */
+    void *qkv;   /* [R, S], rotated */
+    float *lse;  /* [R, H] */
+    void *att;   /* [R, D] */
+    void *unit2; /* [R, D] the same before the MLP */
     float *rstd2;
-    float *gu; /* [R, 2F] */
+    void *gu; /* [R, 2F] */
 };
 
 struct model_pass {
@@ -34,13 +34,16 @@ struct model_pass {
     uint64_t embed, norm, head;
     struct weights *w;
     struct kept *kept; /* [n_layers]; eval_only: all the same memory */
-    float *last;       /* [R, D] residual stream after the last layer */
-    float *rstd;       /* [R] */
-    float *h;          /* [R, D] a norm's output */
-    float *act;        /* [R, F] */
-    float *logits, *row_nats;
+    float *x;          /* [R, D] the residual stream */
+    float *rstd;       /* [R] of the last norm */
+    void *unit;        /* [R, D] of the last norm */
+    void *h;           /* [R, D] a norm's output */
+    void *act;         /* [R, F] */
+    void *loss;
     float *rope, *attn, *part;
-    float *d_x, *d_h, *d_qkv, *d_gu, *d_act;
+    float *d_x;    /* [R, D] */
+    void *d_x_act; /* the same as activations; MICRO_F32: d_x itself */
+    void *d_h, *d_qkv, *d_gu, *d_act;
     uint32_t *inputs, *targets; /* [R] */
 };
 
@@ -60,43 +63,49 @@ static float *take(struct carve *c, size_t a, size_t b)
     return p;
 }
 
-static struct layers_dims dims_of(const struct model_config *c, uint32_t B, uint32_t T)
+/* a x b activations. */
+static void *take_act(struct carve *c, const struct layers_dims *s, size_t a, size_t b)
 {
-    struct layers_dims s = {.B = B,
-                            .T = T,
-                            .R = B * T,
+    size_t n = size_mul(a, b);
+    return take(c, s->type == MICRO_BF16 ? size_add(n, 1) / 2 : n, 1);
+}
+
+static struct layers_dims dims_of(const struct model_config *c, const struct model_pass_shape *p)
+{
+    struct layers_dims s = {.B = p->n_seqs,
+                            .T = p->seq_len,
+                            .R = p->n_seqs * p->seq_len,
                             .D = c->hidden_size,
                             .F = c->intermediate_size,
                             .V = c->vocab_size,
                             .H = c->num_attention_heads,
-                            .K = c->num_key_value_heads};
+                            .K = c->num_key_value_heads,
+                            .type = p->type};
     s.W = s.D / s.H;
     s.S = (s.H + 2 * s.K) * s.W;
     return s;
 }
 
-uint32_t model_pass_seqs(uint32_t seq_len, uint32_t batch_seqs)
+uint32_t model_pass_seqs(enum micro_type type, uint32_t seq_len, uint32_t batch_seqs)
 {
-    uint32_t n = MODEL_PASS_ROWS / seq_len;
+    uint32_t n = (type == MICRO_BF16 ? MODEL_PASS_ROWS : MODEL_PASS_ROWS / 2) / seq_len;
     n = n < 1 ? 1 : n;
     return n < batch_seqs ? n : batch_seqs;
 }
 
 static void carve_kept(struct carve *c, const struct layers_dims *s, struct kept *k)
 {
-    k->x = take(c, s->R, s->D);
+    k->unit1 = take_act(c, s, s->R, s->D);
     k->rstd1 = take(c, s->R, 1);
-    k->qkv = take(c, s->R, s->S);
+    k->qkv = take_act(c, s, s->R, s->S);
     k->lse = take(c, s->R, s->H);
-    k->att = take(c, s->R, s->D);
-    k->mid = take(c, s->R, s->D);
+    k->att = take_act(c, s, s->R, s->D);
+    k->unit2 = take_act(c, s, s->R, s->D);
     k->rstd2 = take(c, s->R, 1);
-    k->gu = take(c, s->R, size_mul(2, s->F));
+    k->gu = take_act(c, s, s->R, size_mul(2, s->F));
 }
 
-/* m->kept may be NULL when only measuring. In evaluation each layer writes over the one before,
- * and two residual streams take turns.
- */
+/* m->kept may be NULL when only measuring. In evaluation each layer writes over the one before. */
 static void carve_all(struct carve *c, struct model_pass *m, uint32_t n_threads, bool eval_only)
 {
     const struct layers_dims *s = &m->dims;
@@ -107,16 +116,14 @@ static void carve_all(struct carve *c, struct model_pass *m, uint32_t n_threads,
         if (i == 0) first = k;
         if (m->kept) m->kept[i] = k;
     }
-    m->last = take(c, s->R, s->D);
-    for (uint32_t i = 1; eval_only && m->kept && i < m->n_layers; i++) {
+    for (uint32_t i = 1; eval_only && m->kept && i < m->n_layers; i++)
         m->kept[i] = first;
-        m->kept[i].x = i % 2 ? m->last : first.x;
-    }
+    m->x = take(c, s->R, s->D);
     m->rstd = take(c, s->R, 1);
-    m->h = take(c, s->R, s->D);
-    m->act = take(c, s->R, s->F);
-    m->logits = take(c, LAYERS_CE_ROWS, s->V);
-    m->row_nats = take(c, LAYERS_CE_ROWS, 1);
+    m->unit = take_act(c, s, s->R, s->D);
+    m->h = take_act(c, s, s->R, s->D);
+    m->act = take_act(c, s, s->R, s->F);
+    m->loss = take(c, size_add(loss_scratch(s, eval_only), 3) / 4, 1);
     m->rope = take(c, rope_table_floats(s->T, s->W), 1);
     m->attn = take(c, attn_scratch(s), n_threads);
     m->inputs = (uint32_t *)(void *)take(c, s->R, 1);
@@ -124,18 +131,19 @@ static void carve_all(struct carve *c, struct model_pass *m, uint32_t n_threads,
     if (eval_only) return;
     m->part = take(c, norm_scratch(s), 1);
     m->d_x = take(c, s->R, s->D);
-    m->d_h = take(c, s->R, s->D);
-    m->d_qkv = take(c, s->R, s->S);
-    m->d_gu = take(c, s->R, size_mul(2, s->F));
-    m->d_act = take(c, s->R, s->F);
+    m->d_x_act = s->type == MICRO_BF16 ? take_act(c, s, s->R, s->D) : m->d_x;
+    m->d_h = take_act(c, s, s->R, s->D);
+    m->d_qkv = take_act(c, s, s->R, s->S);
+    m->d_gu = take_act(c, s, s->R, size_mul(2, s->F));
+    m->d_act = take_act(c, s, s->R, s->F);
 }
 
-size_t model_pass_floats(const struct model_config *c, uint32_t B, uint32_t T, uint32_t n_threads,
-                         bool eval_only)
+size_t model_pass_floats(const struct model_config *c, const struct model_pass_shape *shape,
+                         uint32_t n_threads)
 {
-    struct model_pass m = {.dims = dims_of(c, B, T), .n_layers = c->num_hidden_layers};
+    struct model_pass m = {.dims = dims_of(c, shape), .n_layers = c->num_hidden_layers};
     struct carve count = {0};
-    carve_all(&count, &m, n_threads, eval_only);
+    carve_all(&count, &m, n_threads, shape->eval_only);
     return count.at;
 }
 
@@ -158,7 +166,7 @@ static void find_weights(struct model_pass *m, const struct model_config *c,
 }
 
 int model_pass_create(const struct model_config *c, const struct model_table *t, struct pool *pool,
-                      uint32_t B, uint32_t T, bool eval_only, float *block, struct model_pass **ret,
+                      const struct model_pass_shape *shape, float *block, struct model_pass **ret,
                       struct err *e)
 {
     struct model_pass *m = alloc_zero(1, sizeof *m);
@@ -170,14 +178,14 @@ int model_pass_create(const struct model_config *c, const struct model_table *t,
         model_pass_destroy(m);
         return err_set(e, ERR_NOMEM, 0, "out of memory for the model's layers");
     }
-    m->dims = dims_of(c, B, T);
+    m->dims = dims_of(c, shape);
     m->pool = pool;
     m->n_layers = c->num_hidden_layers;
     m->eps = (float)c->rms_norm_eps;
     struct carve carve = {.block = block};
-    carve_all(&carve, m, pool_threads(pool), eval_only);
+    carve_all(&carve, m, pool_threads(pool), shape->eval_only);
     find_weights(m, c, t);
-    rope_init(m->rope, T, m->dims.W, c->rope_theta);
+    rope_init(m->rope, shape->seq_len, m->dims.W, c->rope_theta);
     *ret = m;
     return OK;
 }
@@ -190,12 +198,14 @@ void model_pass_destroy(struct model_pass *m)
     free(m);
 }
 
-/* y [R, out] = x [R, in] w [out, in]^T */
-static void linear(struct model_pass *m, const float *x, uint32_t in, const float *w, uint32_t out,
-                   float *y, bool add)
+/* y [R, out] = x [R, in] w [out, in]^T, as activations; or added to the floats of y. */
+static void linear(struct model_pass *m, const void *x, uint32_t in, const float *w, uint32_t out,
+                   void *y, bool add)
 {
     struct gemm_job g = {.kind = GEMM_NT,
+                         .type = m->s.type,
                          .add = add,
+                         .is_c_bf16 = m->s.type == MICRO_BF16 && !add,
                          .m = m->s.R,
                          .n = out,
                          .k = in,
@@ -208,33 +218,48 @@ static void linear(struct model_pass *m, const float *x, uint32_t in, const floa
     gemm_run(m->pool, &g, 1);
 }
 
-/* d_x [R, in] = d_y w and d_w [out, in] += d_y^T x: one parallel-for. */
-static void linear_back(struct model_pass *m, const float *x, uint32_t in, const float *w,
-                        uint32_t out, const float *d_y, float *d_x, float *d_w)
+/* d_x [R, in] = d_y w, as activations. */
+static struct gemm_job data_job(const struct model_pass *m, const void *d_y, uint32_t out,
+                                const float *w, uint32_t in, void *d_x)
 {
-    struct gemm_job g[2] = {
-        {.kind = GEMM_NN,
-         .m = m->s.R,
-         .n = in,
-         .k = out,
-         .a = d_y,
-         .lda = out,
-         .b = w,
-         .ldb = in,
-         .c = d_x,
-         .ldc = in},
-        { .kind = GEMM_TN,
-         .add = true,
-         .m = out,
-         .n = in,
-         .k = m->s.R,
-         .a = d_y,
-         .lda = out,
-         .b = x,
-         .ldb = in,
-         .c = d_w,
-         .ldc = in},
-    };
+    return (struct gemm_job){.kind = GEMM_NN,
+                             .type = m->s.type,
+                             .is_c_bf16 = m->s.type == MICRO_BF16,
+                             .m = m->s.R,
+                             .n = in,
+                             .k = out,
+                             .a = d_y,
+                             .lda = out,
+                             .b = w,
+                             .ldb = in,
+                             .c = d_x,
+                             .ldc = in};
+}
+
+/* d_w [out, in] += d_y^T x. */
+static struct gemm_job weight_job(const struct model_pass *m, const void *d_y, uint32_t out,
+                                  const void *x, uint32_t in, float *d_w)
+{
+    return (struct gemm_job){.kind = GEMM_TN,
+                             .type = m->s.type,
+                             .add = true,
+                             .is_b_bf16 = m->s.type == MICRO_BF16,
+                             .m = out,
+                             .n = in,
+                             .k = m->s.R,
+                             .a = d_y,
+                             .lda = out,
+                             .b = x,
+                             .ldb = in,
+                             .c = d_w,
+                             .ldc = in};
+}
+
+/* Both in one parallel-for. */
+static void linear_back(struct model_pass *m, const void *x, uint32_t in, const float *w,
+                        uint32_t out, const void *d_y, void *d_x, float *d_w)
+{
+    struct gemm_job g[2] = {data_job(m, d_y, out, w, in, d_x), weight_job(m, d_y, out, x, in, d_w)};
     gemm_run(m->pool, g, 2);
 }
 
@@ -250,20 +275,27 @@ static void split_tokens(struct model_pass *m, const uint32_t *tokens, uint32_t 
     m->s.R = n_seqs * T;
 }
 
-static void layer_forward(struct model_pass *m, const float *params, uint32_t i, float *out)
+static void layer_forward(struct model_pass *m, const float *params, uint32_t i)
 {
     const struct layers_dims *s = &m->s;
     const struct weights *w = &m->w[i];
     const struct kept *k = &m->kept[i];
-    norm_forward(m->pool, s, m->eps, k->x, params + w->norm1, m->h, k->rstd1, k->mid);
+    norm_forward(m->pool, s, m->eps, m->x, params + w->norm1, k->unit1, m->h, k->rstd1);
     linear(m, m->h, s->D, params + w->qkv, s->S, k->qkv, false);
     rope_forward(m->pool, s, m->rope, k->qkv);
     attn_forward(m->pool, s, k->qkv, k->att, k->lse, m->attn);
-    linear(m, k->att, s->D, params + w->o, s->D, k->mid, true);
-    norm_forward(m->pool, s, m->eps, k->mid, params + w->norm2, m->h, k->rstd2, out);
+    linear(m, k->att, s->D, params + w->o, s->D, m->x, true);
+    norm_forward(m->pool, s, m->eps, m->x, params + w->norm2, k->unit2, m->h, k->rstd2);
     linear(m, m->h, s->D, params + w->gu, 2 * s->F, k->gu, false);
     mlp_forward(m->pool, s, k->gu, m->act);
-    linear(m, m->act, s->F, params + w->down, s->D, out, true);
+    linear(m, m->act, s->F, params + w->down, s->D, m->x, true);
+}
+
+static void norm_back(struct model_pass *m, const void *unit, const float *w, const float *rstd,
+                      float *d_w)
+{
+    void *copy = m->s.type == MICRO_BF16 ? m->d_x_act : NULL;
+    norm_backward(m->pool, &m->s, unit, w, rstd, m->d_h, m->d_x, copy, d_w, m->part);
 }
 
 /* d_x is the gradient of the layer's output on entry and of its input on return. */
@@ -272,59 +304,54 @@ static void layer_backward(struct model_pass *m, const float *params, uint32_t i
     const struct layers_dims *s = &m->s;
     const struct weights *w = &m->w[i];
     const struct kept *k = &m->kept[i];
-    mlp_forward(m->pool, s, k->gu, m->act);
-    linear_back(m, m->act, s->F, params + w->down, s->D, m->d_x, m->d_act, grads + w->down);
-    mlp_backward(m->pool, s, k->gu, m->d_act, m->d_gu);
-    norm_again(m->pool, s, k->mid, params + w->norm2, k->rstd2, m->h);
-    linear_back(m, m->h, s->D, params + w->gu, 2 * s->F, m->d_gu, m->d_h, grads + w->gu);
-    norm_backward(m->pool, s, k->mid, params + w->norm2, k->rstd2, m->d_h, m->d_x, grads + w->norm2,
-                  m->part);
-    linear_back(m, k->att, s->D, params + w->o, s->D, m->d_x, m->d_h, grads + w->o);
+    struct gemm_job g = data_job(m, m->d_x_act, s->D, params + w->down, s->F, m->d_act);
+    gemm_run(m->pool, &g, 1);
+    mlp_backward(m->pool, s, k->gu, m->d_act, m->act, m->d_gu);
+    norm_again(m->pool, s, k->unit2, params + w->norm2, m->h);
+    struct gemm_job mlp[3] = {
+        weight_job(m, m->d_x_act, s->D, m->act, s->F, grads + w->down),
+        data_job(m, m->d_gu, 2 * s->F, params + w->gu, s->D, m->d_h),
+        weight_job(m, m->d_gu, 2 * s->F, m->h, s->D, grads + w->gu),
+    };
+    gemm_run(m->pool, mlp, 3);
+    norm_back(m, k->unit2, params + w->norm2, k->rstd2, grads + w->norm2);
+    linear_back(m, k->att, s->D, params + w->o, s->D, m->d_x_act, m->d_h, grads + w->o);
     attn_backward(m->pool, s, k->qkv, k->att, k->lse, m->d_h, m->d_qkv, m->attn);
     rope_backward(m->pool, s, m->rope, m->d_qkv);
-    norm_again(m->pool, s, k->x, params + w->norm1, k->rstd1, m->h);
+    norm_again(m->pool, s, k->unit1, params + w->norm1, m->h);
     linear_back(m, m->h, s->D, params + w->qkv, s->S, m->d_qkv, m->d_h, grads + w->qkv);
-    norm_backward(m->pool, s, k->x, params + w->norm1, k->rstd1, m->d_h, m->d_x, grads + w->norm1,
-                  m->part);
+    norm_back(m, k->unit1, params + w->norm1, k->rstd1, grads + w->norm1);
 }
 
-/* Everything up to the last norm. Returns the residual stream that went into it. */
-static const float *trunk(struct model_pass *m, const float *params, const uint32_t *tokens,
-                          uint32_t n_seqs)
+/* Everything up to the last norm. */
+static void trunk(struct model_pass *m, const float *params, const uint32_t *tokens,
+                  uint32_t n_seqs)
 {
     split_tokens(m, tokens, n_seqs);
-    embed_forward(m->pool, &m->s, m->inputs, params + m->embed, m->kept[0].x);
-    for (uint32_t i = 0; i < m->n_layers && !pool_cancelled(m->pool); i++) {
-        bool ends = i + 1 == m->n_layers;
-        float *out = ends ? m->last : m->kept[i + 1].x;
-        if (ends && out == m->kept[i].x) out = m->kept[0].x; /* evaluation: the other stream */
-        layer_forward(m, params, i, out);
-        if (!ends) continue;
-        norm_forward(m->pool, &m->s, m->eps, out, params + m->norm, m->h, m->rstd, NULL);
-        return out;
-    }
-    return NULL;
+    embed_forward(m->pool, &m->s, m->inputs, params + m->embed, m->x);
+    for (uint32_t i = 0; i < m->n_layers && !pool_cancelled(m->pool); i++)
+        layer_forward(m, params, i);
+    norm_forward(m->pool, &m->s, m->eps, m->x, params + m->norm, m->unit, m->h, m->rstd);
 }
 
 double model_pass_loss(struct model_pass *m, const float *params, const uint32_t *tokens,
                        uint32_t n_seqs)
 {
-    if (!trunk(m, params, tokens, n_seqs)) return 0;
-    return loss_run(m->pool, &m->s, m->h, params + m->head, m->targets, 0, NULL, NULL, m->logits,
-                    m->row_nats);
+    trunk(m, params, tokens, n_seqs);
+    if (pool_cancelled(m->pool)) return 0;
+    return loss_run(m->pool, &m->s, m->h, params + m->head, m->targets, 0, NULL, NULL, m->loss);
 }
 
 double model_pass_grads(struct model_pass *m, const float *params, const uint32_t *tokens,
                         uint32_t n_seqs, float scale, float *grads)
 {
-    const float *last = trunk(m, params, tokens, n_seqs);
-    if (!last) return 0;
+    trunk(m, params, tokens, n_seqs);
+    if (pool_cancelled(m->pool)) return 0;
     double nats = loss_run(m->pool, &m->s, m->h, params + m->head, m->targets, scale, m->d_h,
-                           grads + m->head, m->logits, m->row_nats);
+                           grads + m->head, m->loss);
     if (pool_cancelled(m->pool)) return 0;
     memset(m->d_x, 0, (size_t)m->s.R * m->s.D * sizeof(float));
-    norm_backward(m->pool, &m->s, last, params + m->norm, m->rstd, m->d_h, m->d_x, grads + m->norm,
-                  m->part);
+    norm_back(m, m->unit, params + m->norm, m->rstd, grads + m->norm);
     for (uint32_t i = m->n_layers; i-- > 0 && !pool_cancelled(m->pool);)
         layer_backward(m, params, i, grads);
     embed_backward(m->pool, &m->s, m->inputs, m->d_x, grads + m->embed);

@@ -26,6 +26,7 @@ struct pool {
     pthread_cond_t open; /* the gate moved away from PAUSE */
     uint32_t n_threads;
     uint32_t n_started;
+    unsigned char *scratch; /* [n_threads][POOL_SCRATCH_BYTES] */
     pthread_t threads[POOL_MAX_THREADS];
     struct worker workers[POOL_MAX_THREADS];
 
@@ -179,6 +180,11 @@ void pool_protect(struct pool *p, bool on)
     atomic_store(&p->protect, on);
 }
 
+void *pool_scratch(const struct pool *p, uint32_t i_worker)
+{
+    return p->scratch + (size_t)i_worker * POOL_SCRATCH_BYTES;
+}
+
 uint32_t pool_threads(const struct pool *p)
 {
     return p->n_threads;
@@ -193,7 +199,11 @@ int pool_create(uint32_t n_threads, struct pool **ret, struct err *e)
         return ERR_ARG;
     }
     struct pool *p = alloc_zero(1, sizeof *p);
-    if (!p) return err_set(e, ERR_NOMEM, 0, "out of memory for the worker pool");
+    if (p) p->scratch = alloc_aligned(n_threads, POOL_SCRATCH_BYTES);
+    if (!p || !p->scratch) {
+        free(p);
+        return err_set(e, ERR_NOMEM, 0, "out of memory for the worker pool");
+    }
     p->n_threads = n_threads;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
@@ -228,5 +238,6 @@ void pool_destroy(struct pool *p)
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->open);
     pthread_mutex_destroy(&p->lock);
+    free(p->scratch);
     free(p);
 }

@@ -33,6 +33,10 @@ int pool_create(uint32_t n_threads, struct pool **ret, struct err *e) MUST_CHECK
 void pool_destroy(struct pool *p); /* accepts NULL; joins the workers */
 uint32_t pool_threads(const struct pool *p);
 
+/* Memory of a worker's own for the length of a piece, 64-byte aligned. */
+#define POOL_SCRATCH_BYTES (1024u * 1024)
+void *pool_scratch(const struct pool *p, uint32_t i_worker);
+
 /* Any thread, returns at once. */
 void pool_gate(struct pool *p, enum pool_gate gate);
 

@@ -1,11 +1,12 @@
 #include "engine/kernels.h"
+#include "engine/kernels_act.h"
 #include "engine/layers.h"
 
 struct job {
     const struct layers_dims *s;
     const float *table;
-    float *qkv;
-    void (*turn)(float *, const float *, const float *, uint32_t);
+    void *qkv;
+    void (*turn)(enum micro_type, void *, const float *, const float *, uint32_t);
 };
 
 size_t rope_table_floats(uint32_t T, uint32_t W)
@@ -36,7 +37,8 @@ static void turn_rows(void *ctx, uint32_t piece, uint32_t i_worker)
         uint32_t t = r % s->T;
         const float *c = j->table + (size_t)t * half;
         for (uint32_t h = 0; h < s->H + s->K; h++)
-            j->turn(j->qkv + (size_t)r * s->S + (size_t)h * s->W, c, c + (size_t)s->T * half, half);
+            j->turn(s->type, kernels_act_at(j->qkv, s->type, (size_t)r * s->S + (size_t)h * s->W),
+                    c, c + (size_t)s->T * half, half);
     }
 }
 
@@ -45,12 +47,12 @@ static void turn(struct pool *p, struct job j)
     pool_run(p, (j.s->R + LAYERS_ROWS - 1) / LAYERS_ROWS, turn_rows, &j);
 }
 
-void rope_forward(struct pool *p, const struct layers_dims *s, const float *table, float *qkv)
+void rope_forward(struct pool *p, const struct layers_dims *s, const float *table, void *qkv)
 {
-    turn(p, (struct job){.s = s, .table = table, .qkv = qkv, .turn = kernels_rope});
+    turn(p, (struct job){.s = s, .table = table, .qkv = qkv, .turn = kernels_act_rope});
 }
 
-void rope_backward(struct pool *p, const struct layers_dims *s, const float *table, float *d_qkv)
+void rope_backward(struct pool *p, const struct layers_dims *s, const float *table, void *d_qkv)
 {
-    turn(p, (struct job){.s = s, .table = table, .qkv = d_qkv, .turn = kernels_rope_back});
+    turn(p, (struct job){.s = s, .table = table, .qkv = d_qkv, .turn = kernels_act_rope_back});
 }

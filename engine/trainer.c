@@ -8,9 +8,9 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "engine/budget.h"
-#include "engine/gemm.h"
 #include "engine/kernels.h"
 #include "engine/memfree.h"
+#include "engine/micro.h"
 #include "engine/model_pass.h"
 #include "engine/optim.h"
 #include "engine/outer.h"
@@ -27,9 +27,9 @@ struct trainer {
     struct model_table table;
     struct pool *pool;
     struct model_pass *pass;
-    struct trainer_state state; /* base, local, m, v, e; evaluation: base only */
-    bool eval_only;
-    float *memory[BUDGET_KINDS]; /* owned blocks, one per kind of the budget */
+    struct trainer_state state;     /* base, local, m, v, e; evaluation: base only */
+    struct trainer_options options; /* precision decided */
+    float *memory[BUDGET_KINDS];    /* owned blocks, one per kind of the budget */
     float *grads;
     double *norm_parts;
     char class_text[384];
@@ -62,6 +62,12 @@ static int check_rates(const struct train_params *p, struct err *e)
     if (!(p->outer_lr > 0 && p->outer_lr <= 10))
         return err_set(e, ERR_ARG, 0, "outer_lr must be above 0, at most 10");
     return OK;
+}
+
+enum trainer_precision trainer_precision_here(enum trainer_precision p)
+{
+    if (p != TRAINER_AUTO) return p;
+    return micro_has_bf16() ? TRAINER_BF16 : TRAINER_FP32;
 }
 
 static int check_params(const struct model_config *m, const struct train_params *p, struct err *e)
@@ -97,14 +103,14 @@ static int fits(const struct budget *b, struct err *e)
     return budget_check(b, memfree_bytes(), e);
 }
 
-static int allocate(struct trainer *t, uint32_t n_threads, struct err *e)
+static int allocate(struct trainer *t, struct err *e)
 {
     struct budget b;
-    budget_plan(&t->model, &t->params, n_threads, t->eval_only, &b);
+    budget_plan(&t->model, &t->params, &t->options, &b);
     int rc = fits(&b, e);
     if (rc) return rc;
     for (int i = 0; i < BUDGET_KINDS; i++) {
-        if (!b.bytes[i]) continue;
+        if (!b.bytes[i] || i == BUDGET_SCRATCH) continue;
         t->memory[i] = alloc_aligned((size_t)b.bytes[i], 1);
         if (!t->memory[i]) return too_large(&b, e);
     }
@@ -114,7 +120,7 @@ static int allocate(struct trainer *t, uint32_t n_threads, struct err *e)
     t->state.n_params = n;
     t->state.shape = trainer_state_shape(&t->model);
     t->state.block[TRAINER_STATE_BASE] = t->memory[BUDGET_WEIGHTS];
-    if (t->eval_only) return OK;
+    if (t->options.eval_only) return OK;
     t->state.block[TRAINER_STATE_LOCAL] = t->memory[BUDGET_WEIGHTS] + n;
     t->state.block[TRAINER_STATE_M] = t->memory[BUDGET_MOMENTS];
     t->state.block[TRAINER_STATE_V] = t->memory[BUDGET_MOMENTS] + n;
@@ -124,18 +130,18 @@ static int allocate(struct trainer *t, uint32_t n_threads, struct err *e)
     return t->norm_parts ? OK : err_set(e, ERR_NOMEM, 0, "out of memory for the gradient norm");
 }
 
-static int create_parts(struct trainer *t, uint32_t n_threads, struct err *e)
+static int create_parts(struct trainer *t, struct err *e)
 {
-    int rc = gemm_init(e);
-    if (!rc) rc = pool_create(n_threads, &t->pool, e);
+    int rc = pool_create(t->options.n_threads, &t->pool, e);
     if (!rc) rc = model_table_init(&t->table, &t->model, e);
-    if (!rc) rc = allocate(t, n_threads, e);
+    if (!rc) rc = allocate(t, e);
     if (rc) return rc;
+    bool is_bf16 = t->options.precision == TRAINER_BF16;
     snprintf(t->class_text, sizeof t->class_text, "potluck %s / kernels %d / %s", POTLUCK_VERSION,
-             KERNELS_VERSION, gemm_library());
-    uint32_t seqs = model_pass_seqs(t->params.seq_len, t->params.batch_seqs);
-    return model_pass_create(&t->model, &t->table, t->pool, seqs, t->params.seq_len, t->eval_only,
-                             t->memory[BUDGET_ACTIVATIONS], &t->pass, e);
+             KERNELS_VERSION, is_bf16 ? "bf16" : "fp32");
+    struct model_pass_shape shape = budget_shape(&t->params, &t->options);
+    return model_pass_create(&t->model, &t->table, t->pool, &shape, t->memory[BUDGET_ACTIVATIONS],
+                             &t->pass, e);
 }
 
 int trainer_create(const struct model_config *m, const struct train_params *p,
@@ -148,8 +154,9 @@ int trainer_create(const struct model_config *m, const struct train_params *p,
     if (!t) return err_set(e, ERR_NOMEM, 0, "out of memory for the trainer");
     t->model = *m;
     t->params = *p;
-    t->eval_only = o->eval_only;
-    rc = create_parts(t, o->n_threads, e);
+    t->options = *o;
+    t->options.precision = trainer_precision_here(o->precision);
+    rc = create_parts(t, e);
     if (rc) {
         trainer_destroy(t);
         return rc;
@@ -213,7 +220,7 @@ static float *local_of(const struct trainer *t)
 
 void trainer_reset_local(struct trainer *t)
 {
-    if (!t->eval_only) copy_weights(t, local_of(t), base_of(t));
+    if (!t->options.eval_only) copy_weights(t, local_of(t), base_of(t));
 }
 
 void trainer_init_weights(struct trainer *t, uint64_t seed)
@@ -286,7 +293,7 @@ static int check_tokens(const struct trainer *t, const uint32_t *tokens, uint64_
 
 static int needs_training(const struct trainer *t, struct err *e)
 {
-    if (!t->eval_only) return OK;
+    if (!t->options.eval_only) return OK;
     return err_set(e, ERR_WRONG_STATE, 0, "this trainer was made for evaluation only");
 }
 
@@ -294,7 +301,7 @@ static int needs_training(const struct trainer *t, struct err *e)
 static double accumulate(struct trainer *t, const uint32_t *tokens)
 {
     const struct train_params *p = &t->params;
-    uint32_t seqs = model_pass_seqs(p->seq_len, p->batch_seqs);
+    uint32_t seqs = budget_shape(p, &t->options).n_seqs;
     float scale = (float)(1.0 / ((double)p->batch_seqs * p->seq_len));
     double nats = 0;
     optim_zero(t->pool, t->grads, t->table.n_params);
@@ -362,7 +369,7 @@ int trainer_eval(struct trainer *t, const uint32_t *tokens, uint32_t n_seqs,
     int rc = check_tokens(t, tokens, (uint64_t)n_seqs * (T + 1), e);
     if (!rc) rc = pool_begin(t->pool);
     if (rc) return rc;
-    uint32_t seqs = model_pass_seqs(T, t->params.batch_seqs);
+    uint32_t seqs = budget_shape(&t->params, &t->options).n_seqs;
     double nats = 0;
     for (uint32_t at = 0; at < n_seqs && !pool_cancelled(t->pool);) {
         uint32_t n = n_seqs - at < seqs ? n_seqs - at : seqs;

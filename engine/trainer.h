@@ -10,7 +10,8 @@
  *   trainer_apply_update         base -= outer_lr * update; local = base
  * Equations: SparseLoCo, arXiv 2508.15706; docs/MODEL.md says where we differ.
  *
- * Same inputs, same bits, for 1..N threads, within one determinism class (trainer_class).
+ * Same inputs, same bits, for 1..N threads, on every processor, within one determinism class
+ * (trainer_class).
  * Owner: trainer_create / trainer_destroy. Thread: all calls on one thread (the trainer thread),
  * but trainer_gate, which any thread may call.
  */
@@ -57,11 +58,24 @@ struct trainer_eval_result {
 
 struct trainer;
 
+/* Precision of activations and products. Weights, their gradients and the optimizer are fp32 in
+ * either, and so are all sums.
+ */
+enum trainer_precision {
+    TRAINER_FP32 = 0,
+    TRAINER_BF16, /* everywhere the same bits; fast where the processor has AVX512-BF16 */
+    TRAINER_AUTO, /* bf16 where it is fast, else fp32 */
+};
+
 /* What the machine's owner decides, beside what the run fixes. */
 struct trainer_options {
     uint32_t n_threads; /* 1..64, the calling thread included */
     bool eval_only;     /* no optimizer state, no gradients (the aggregator's evaluator) */
+    enum trainer_precision precision;
 };
+
+/* TRAINER_AUTO decided for this processor; the others as they are. */
+enum trainer_precision trainer_precision_here(enum trainer_precision p);
 
 /* ERR_ARG, ERR_NOMEM (with the bytes needed in the text). */
 int trainer_create(const struct model_config *m, const struct train_params *p,

@@ -60,7 +60,6 @@ class Swarm:
         self.processes = {}  # "aggregator" or a number: Popen
         self.env = {k: v for k, v in os.environ.items()
                     if not k.startswith("XDG_") and k != "POTLUCK_HOME"}
-        self.env["OPENBLAS_NUM_THREADS"] = "1"
         os.makedirs(folder, exist_ok=True)
 
     # names and places

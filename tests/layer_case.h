@@ -34,7 +34,6 @@ static inline double case_sum(const float *c, const float *x, uint64_t n)
 static inline struct pool *case_pool(uint32_t n_threads)
 {
     struct pool *p = NULL;
-    assert_int_equal(gemm_init(NULL), OK);
     assert_int_equal(pool_create(n_threads, &p, NULL), OK);
     return p;
 }

@@ -28,7 +28,7 @@ static void budget_counts_the_same_parameters_as_the_table(void **state)
         struct budget b;
         c.tie_word_embeddings = tied;
         assert_int_equal(model_table_init(&t, &c, NULL), OK);
-        budget_plan(&c, &params, 2, false, &b);
+        budget_plan(&c, &params, &(struct trainer_options){.n_threads = 2}, &b);
         assert_int_equal(b.bytes[BUDGET_WEIGHTS], 2 * 4 * t.n_params);
         assert_int_equal(b.bytes[BUDGET_GRADIENTS], 4 * t.n_params);
         assert_int_equal(b.bytes[BUDGET_MOMENTS], 8 * t.n_params);
@@ -42,8 +42,9 @@ static void budget_for_evaluation_holds_weights_and_activations_only(void **stat
     (void)state;
     struct budget train;
     struct budget eval;
-    budget_plan(&config, &params, 2, false, &train);
-    budget_plan(&config, &params, 2, true, &eval);
+    budget_plan(&config, &params, &(struct trainer_options){.n_threads = 2}, &train);
+    budget_plan(&config, &params, &(struct trainer_options){.n_threads = 2, .eval_only = true},
+                &eval);
     assert_int_equal(eval.bytes[BUDGET_WEIGHTS] * 2, train.bytes[BUDGET_WEIGHTS]);
     assert_int_equal(eval.bytes[BUDGET_MOMENTS] + eval.bytes[BUDGET_GRADIENTS], 0);
     assert_true(eval.bytes[BUDGET_ACTIVATIONS] < train.bytes[BUDGET_ACTIVATIONS] / 2);
@@ -54,7 +55,7 @@ static void budget_counts_flops_as_the_speed_figures_do(void **state)
 {
     (void)state;
     struct budget b;
-    budget_plan(&config, &params, 1, false, &b);
+    budget_plan(&config, &params, &(struct trainer_options){.n_threads = 1}, &b);
     uint64_t layer = 2 * 256 * 256 + 2 * 128 * 256 + 3 * 688 * 256;
     assert_int_equal(b.flops_per_token, 6 * (6 * layer + 4096 * 256) + 6ull * 6 * 256 * 256);
 }
@@ -65,7 +66,7 @@ static void budget_text_names_each_kind_and_the_sum(void **state)
     struct budget b;
     char text[200];
     char small[20];
-    budget_plan(&config, &params, 1, false, &b);
+    budget_plan(&config, &params, &(struct trainer_options){.n_threads = 1}, &b);
     budget_text(&b, text, sizeof text);
     assert_non_null(strstr(text, "weights 41."));
     assert_non_null(strstr(text, "moments"));
@@ -78,7 +79,7 @@ static void budget_that_does_not_fit_is_refused_with_both_figures(void **state)
     (void)state;
     struct budget b;
     struct err e = {0};
-    budget_plan(&config, &params, 1, false, &b);
+    budget_plan(&config, &params, &(struct trainer_options){.n_threads = 1}, &b);
     assert_int_equal(budget_check(&b, b.total_bytes + (64u << 20), &e), OK);
     assert_int_equal(budget_check(&b, 0, &e), OK); /* not known */
     assert_int_equal(budget_check(&b, b.total_bytes - 1, &e), ERR_NOMEM);
@@ -109,7 +110,7 @@ static void budget_of_an_absurd_model_does_not_wrap(void **state)
     c.intermediate_size = 131072;
     c.num_hidden_layers = 512;
     c.max_position_embeddings = 65536;
-    budget_plan(&c, &p, 64, false, &b);
+    budget_plan(&c, &p, &(struct trainer_options){.n_threads = 64}, &b);
     assert_true(b.total_bytes > 1ull << 45);
 }
 

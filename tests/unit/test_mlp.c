@@ -55,8 +55,12 @@ static void mlp_backward_matches_differences(void **state)
     struct mlp_case k = make();
     uint64_t n = (uint64_t)2 * k.s.R * k.s.F;
     float *d_gu = case_block(n, 9, 0, 1);
-    mlp_backward(k.pool, &k.s, k.gu, k.c, d_gu);
+    float *act = case_block(n / 2, 8, 0, 1);
+    mlp_backward(k.pool, &k.s, k.gu, k.c, act, d_gu);
+    loss(&k);
+    assert_memory_equal(act, k.act, n / 2 * sizeof(float));
     case_gradient("gu", loss, &k, k.gu, d_gu, n);
+    free(act);
     free(d_gu);
     unmake(&k);
 }

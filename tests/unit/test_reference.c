@@ -11,7 +11,6 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/file.h"
-#include "engine/gemm.h"
 #include "engine/model_pass.h"
 #include "engine/trainer.h"
 #include "tests/check.h"
@@ -141,13 +140,13 @@ static void check_gradients(struct reference r)
     struct model_table t = {0};
     struct pool *pool = NULL;
     struct model_pass *pass = NULL;
-    assert_int_equal(gemm_init(&e), OK);
     assert_int_equal(model_table_init(&t, &r.model, &e), OK);
     assert_int_equal(pool_create(2, &pool, &e), OK);
     open_reference(&r, &t);
-    float *block = alloc_aligned(model_pass_floats(&r.model, r.B, r.T, 2, false), sizeof(float));
+    struct model_pass_shape shape = {.n_seqs = r.B, .seq_len = r.T};
+    float *block = alloc_aligned(model_pass_floats(&r.model, &shape, 2), sizeof(float));
     float *grads = alloc_aligned(t.n_params, sizeof(float));
-    assert_int_equal(model_pass_create(&r.model, &t, pool, r.B, r.T, false, block, &pass, &e), OK);
+    assert_int_equal(model_pass_create(&r.model, &t, pool, &shape, block, &pass, &e), OK);
     uint32_t rows = r.B * r.T;
     double nats = model_pass_grads(pass, r.weights, r.tokens, r.B, 1.0F / (float)rows, grads);
     assert_true(fabs(nats / rows - r.loss) <= 2e-6 * r.loss);

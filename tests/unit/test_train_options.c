@@ -195,6 +195,36 @@ static void the_same_hours_again_keep_the_measured_end(void **state)
     json_decref(j);
 }
 
+/* It is decided when training begins, and another computer may decide anew. */
+static void a_precision_is_a_word_that_may_change(void **state)
+{
+    (void)state;
+    struct hash before, after;
+    struct trainer_options t;
+    take("--size tiny a");
+    assert_true(o.precision == TRAINER_FP32 || o.precision == TRAINER_BF16);
+    json_t *j = saved_by("--size tiny --precision bf16 a");
+    assert_string_equal(json_string_value(json_object_get(j, "precision")), "bf16");
+    assert_int_equal(train_options_hash(&o, &before, &e), OK);
+    assert_int_equal(parse("--threads 3"), OK);
+    assert_int_equal(train_options_resume(&o, j, &e), OK);
+    train_options_trainer(&o, &t);
+    assert_int_equal(t.precision, TRAINER_BF16);
+    assert_int_equal(t.n_threads, 3);
+    assert_int_equal(parse("--precision fp32"), OK);
+    assert_int_equal(train_options_resume(&o, j, &e), OK);
+    assert_int_equal(train_options_fill(&o, &e), OK);
+    assert_int_equal(o.precision, TRAINER_FP32);
+    assert_int_equal(train_options_hash(&o, &after, &e), OK);
+    assert_true(hash_equal(&before, &after));
+    json_set_text(j, "precision", "int3");
+    assert_int_equal(parse(""), OK);
+    assert_int_equal(train_options_resume(&o, j, &e), ERR_PROTO);
+    assert_non_null(strstr(e.what, "precision"));
+    assert_int_equal(parse("--precision half a"), ERR_ARG);
+    json_decref(j);
+}
+
 static void a_train_json_that_was_damaged_is_refused(void **state)
 {
     (void)state;
@@ -266,6 +296,7 @@ int main(void)
         cmocka_unit_test(the_same_command_goes_on_and_another_model_is_refused),
         cmocka_unit_test(the_length_may_change),
         cmocka_unit_test(the_same_hours_again_keep_the_measured_end),
+        cmocka_unit_test(a_precision_is_a_word_that_may_change),
         cmocka_unit_test(a_train_json_that_was_damaged_is_refused),
         cmocka_unit_test(a_model_to_start_from_decides_the_shape),
         cmocka_unit_test(help_names_every_option),
