@@ -16,6 +16,7 @@
 #include "record/rundesc.h"
 
 #define SAMPLE_BYTES   (8u << 20)  /* of text the tokenizer learns from */
+#define MAX_TOKENIZER  (64u << 20) /* of the file */
 #define SHARD_TOKENS   (16u << 20) /* default; 64 MiB while it is being filled */
 #define MIN_TRAIN      (2 * DATA_CHUNK_TOKENS)
 #define MIN_VAL        1024
@@ -36,6 +37,7 @@ struct job {
     uint64_t n_of[CORPUS_FAULTS];
     struct buf sample;
     struct tokenizer *tk;
+    struct tokenizer_encoder *encoder;
     struct hash tk_hash;
     struct tokens train, val;
     double val_frac;             /* share held out: what was asked, or more of a small text */
@@ -111,6 +113,7 @@ static int take_sample(struct job *j, const uint8_t *doc, size_t n, struct err *
     note_draw(j, corpus_unit(doc, n, 0));
     j->n_seen++;
     double share = (double)SAMPLE_BYTES / (double)j->corpus.n_bytes;
+    if (j->o->tokenizer_path) return OK;
     if (corpus_is_held_out(doc, n, j->o->val_frac) || corpus_unit(doc, n, 1) >= share) return OK;
     buf_put(&j->sample, doc, n);
     return buf_ok(&j->sample, e);
@@ -184,16 +187,44 @@ static int data_path(const struct job *j, const char *name, char ret[PATH_CAP], 
     return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
 }
 
-static int learn(struct job *j, struct err *e)
+static int learn(struct job *j, struct buf *json, struct err *e)
 {
-    char path[PATH_CAP];
-    struct buf json = {0};
     tell(j, "learning a tokenizer from %.2f MB", (double)j->sample.len / 1e6);
     int rc =
         tokenizer_train(j->sample.p, j->sample.len, j->o->vocab_size, tell_vocab, j, &j->tk, e);
-    if (rc == OK) rc = tokenizer_to_json(j->tk, &json, e);
+    return rc == OK ? tokenizer_to_json(j->tk, json, e) : rc;
+}
+
+/* Take the tokenizer of a model that others made; its file is kept as it is. */
+static int adopt(struct job *j, struct buf *json, struct err *e)
+{
+    const char *path = j->o->tokenizer_path;
+    int rc = file_read(path, MAX_TOKENIZER, json, e);
+    if (rc == OK) rc = tokenizer_from_json(json->p, json->len, &j->tk, e);
+    if (rc != OK) return rc;
+    if (tokenizer_eos(j->tk) == TOKENIZER_NONE) {
+        err_set(e, ERR_ARG, 0, "'%.100s' has no token that ends a document", path);
+        err_hint(e, "it needs a special token such as </s> or " TOKENIZER_EOT_TEXT);
+        return ERR_ARG;
+    }
+    tell(j, "tokens   %" PRIu32 " ids of '%s'", tokenizer_vocab_size(j->tk), path);
+    uint32_t n_lost = tokenizer_lost_bytes(j->tk);
+    if (n_lost)
+        tell(j,
+             "warning  %" PRIu32 " of 256 byte values have no token: text that has them loses "
+             "them",
+             n_lost);
+    return OK;
+}
+
+static int make_tokenizer(struct job *j, struct err *e)
+{
+    char path[PATH_CAP];
+    struct buf json = {0};
+    int rc = j->o->tokenizer_path ? adopt(j, &json, e) : learn(j, &json, e);
     if (rc == OK) rc = data_path(j, "tokenizer.json", path, e);
     if (rc == OK) rc = file_replace(path, json.p, json.len, 0644, e);
+    if (rc == OK) rc = tokenizer_encoder_create(j->tk, false, &j->encoder, e);
     if (rc == OK) {
         j->tk_hash = hash_of(json.p, json.len);
         j->report.vocab_size = tokenizer_vocab_size(j->tk);
@@ -261,10 +292,10 @@ static size_t shard_cap(const struct job *j)
 
 static int encode_doc(struct job *j, const uint8_t *doc, size_t n, struct err *e)
 {
-    static const uint32_t separator = TOKENIZER_EOT;
+    const uint32_t separator = tokenizer_eos(j->tk);
     bool is_val = corpus_is_held_out(doc, n, j->val_frac);
     struct tokens *t = is_val ? &j->val : &j->train;
-    int rc = tokenizer_encode(j->tk, doc, n, &t->ids, e);
+    int rc = tokenizer_encoder_run(j->encoder, doc, n, &t->ids, e);
     if (rc != OK) return rc;
     buf_put(&t->ids, &separator, sizeof separator);
     t->n_text_bytes += n;
@@ -385,13 +416,15 @@ int prepare_run(const struct prepare_options *o, struct prepare_report *ret, str
 {
     struct job j = {.o = o, .shards = json_array(), .skipped = json_array()};
     int rc = start(o, e);
+    if (rc == OK && o->tokenizer_path) rc = make_tokenizer(&j, e); /* before hours of reading */
     if (rc == OK) rc = find_text(&j, e);
-    if (rc == OK) rc = learn(&j, e);
+    if (rc == OK && !o->tokenizer_path) rc = make_tokenizer(&j, e);
     if (rc == OK) rc = write_all(&j, e);
     if (rc == OK) *ret = j.report;
     corpus_deinit(&j.corpus);
     free(j.is_bad);
     buf_deinit(&j.sample);
+    tokenizer_encoder_destroy(j.encoder);
     tokenizer_destroy(j.tk);
     buf_deinit(&j.train.ids);
     buf_deinit(&j.val.ids);

@@ -3,7 +3,7 @@
  * text, same options, same bytes. Everything that was not used is told and counted.
  *
  *   HOME/data/tokenizer.json         Hugging Face form
- *   HOME/data/train-000.shard ...    tokens, documents separated by <|endoftext|>
+ *   HOME/data/train-000.shard ...    tokens, documents separated by its <|endoftext|> or </s>
  *   HOME/data/val.shard              held-out documents, never trained on
  *   HOME/data/prepare.json           the list of all that, written last; and the report
  */
@@ -16,7 +16,8 @@ struct prepare_options {
     const char *home;
     const char *const *paths; /* [n_paths] files or folders */
     int n_paths;
-    uint32_t vocab_size;
+    uint32_t vocab_size;        /* to learn; not looked at when a tokenizer is given */
+    const char *tokenizer_path; /* tokenizer.json of a model to go on from; NULL: learn one */
     double val_frac;
     uint64_t shard_tokens; /* at most so many in one shard; 0: a good default */
     void (*progress)(const char *line, void *ctx); /* one line for a person; may be NULL */
@@ -34,7 +35,7 @@ struct prepare_report {
 };
 
 /* ERR_ARG when nothing usable or too little is left (sizes in the text), ERR_WRONG_STATE when the
- * run under home is described already.
+ * run under home is described already, ERR_PROTO when the tokenizer given cannot be represented.
  */
 int prepare_run(const struct prepare_options *o, struct prepare_report *ret,
                 struct err *e) MUST_CHECK;

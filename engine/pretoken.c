@@ -144,19 +144,14 @@ static const struct run RUNS[] = { /* Unicode 14.0.0: 779 runs */
 
 static bool is_space(uint32_t cp)
 {
-    return (cp >= 9 && cp <= 13) || cp == 32 || cp == 0x85 || cp == 0xa0 || cp == 0x1680 ||
-           (cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 || cp == 0x2029 || cp == 0x202f ||
-           cp == 0x205f || cp == 0x3000;
+    return cp == 0x85 || cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200a) ||
+           cp == 0x2028 || cp == 0x2029 || cp == 0x202f || cp == 0x205f || cp == 0x3000;
 }
 
+/* Above ASCII. */
 static enum kind kind_of(uint32_t cp)
 {
     if (is_space(cp)) return SPACE;
-    if (cp < 128) {
-        if (cp >= '0' && cp <= '9') return NUMBER;
-        uint32_t lower = cp | 32;
-        return lower >= 'a' && lower <= 'z' ? LETTER : OTHER;
-    }
     size_t lo = 0;
     size_t hi = sizeof RUNS / sizeof RUNS[0];
     while (lo < hi) { /* the first run that begins behind cp */
@@ -170,51 +165,145 @@ static enum kind kind_of(uint32_t cp)
     return RUNS[lo - 1].more & 1 ? NUMBER : LETTER;
 }
 
+/* clang-format off */
+static const uint8_t ASCII[128] = { /* enum kind */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0,
+    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0,
+    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0,
+};
+/* clang-format on */
+
 /* Kind and length of the character at p[n], n > 0. */
-static enum kind kind_at(const uint8_t *p, size_t n, size_t *ret_len)
+static inline enum kind kind_at(const uint8_t *p, size_t n, size_t *ret_len)
 {
     uint32_t cp = p[0];
     *ret_len = 1;
-    if (cp < 128) return kind_of(cp);
+    if (cp < 128) return (enum kind)ASCII[cp];
     size_t len = utf8_decode(p, n, &cp);
     if (len == 0) return OTHER;
     *ret_len = len;
     return kind_of(cp);
 }
 
-static size_t contraction(const uint8_t *p, size_t n)
+/* What follows an apostrophe in a contraction: its bytes with the apostrophe, or 0. In either case
+ * when any_case is set, and then the long s counts as an s: Unicode's case folding says so.
+ */
+static size_t contraction(const uint8_t *p, size_t n, bool any_case)
 {
     if (n < 2 || p[0] != '\'') return 0;
-    if (memchr("stmd", p[1], 4)) return 2;
+    const uint8_t fold = any_case ? 32 : 0;
+    const uint8_t a = p[1] | fold;
+    if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
     if (n < 3) return 0;
-    bool is_one = !memcmp(p + 1, "re", 2) || !memcmp(p + 1, "ve", 2) || !memcmp(p + 1, "ll", 2);
-    return is_one ? 3 : 0;
+    if (any_case && p[1] == 0xc5 && p[2] == 0xbf) return 3;
+    const uint8_t b = p[2] | fold;
+    return ((a == 'r' || a == 'v') && b == 'e') || (a == 'l' && b == 'l') ? 3 : 0;
 }
 
 /* A run of spaces: all of it at the end of the text, else all but the last, which may belong to
- * the word behind it; a single one stands alone.
+ * the word behind it; a single one stands alone. A number ends the text when `digits` are cut off.
  */
-static size_t spaces(const uint8_t *p, size_t n)
+static size_t spaces(const uint8_t *p, size_t n, bool digits)
 {
     size_t at = 0;
     size_t last = 0;
     size_t len;
-    while (at < n && kind_at(p + at, n - at, &len) == SPACE) {
+    enum kind kind = SPACE;
+    while (at < n) {
+        kind = kind_at(p + at, n - at, &len);
+        if (kind != SPACE) break;
         last = at;
         at += len;
     }
-    return at == n || last == 0 ? at : last;
+    bool is_end = at == n || (digits && kind == NUMBER);
+    return is_end || last == 0 ? at : last;
 }
 
-size_t pretoken_next(const uint8_t *p, size_t n)
+/* Characters of one kind from `at` on: where they end. */
+static size_t run(const uint8_t *p, size_t n, size_t at, enum kind kind)
 {
-    size_t len = contraction(p, n);
+    size_t len;
+    while (at < n && kind_at(p + at, n - at, &len) == kind)
+        at += len;
+    return at;
+}
+
+static size_t next_gpt2(const uint8_t *p, size_t n, bool digits)
+{
+    size_t len = contraction(p, n, false);
     if (len) return len;
     size_t at = n > 1 && p[0] == ' ' ? 1 : 0;
     enum kind kind = kind_at(p + at, n - at, &len);
-    if (kind == SPACE) return spaces(p, n);
-    do
-        at += len;
-    while (at < n && kind_at(p + at, n - at, &len) == kind);
+    if (kind == SPACE || (digits && at && kind == NUMBER)) return spaces(p, n, digits);
+    if (digits && kind == NUMBER) return len;
+    return run(p, n, at + len, kind);
+}
+
+static bool is_newline(uint8_t c)
+{
+    return c == '\r' || c == '\n';
+}
+
+/* Up to and with the last line end of a run of spaces; without one as GPT-2 does. */
+static size_t lines(const uint8_t *p, size_t n)
+{
+    size_t end = run(p, n, 0, SPACE);
+    for (size_t at = end; at > 0; at--)
+        if (is_newline(p[at - 1])) return at;
+    return spaces(p, n, false);
+}
+
+static size_t next_llama3(const uint8_t *p, size_t n, int max_digits)
+{
+    size_t first;
+    size_t len;
+    size_t at = contraction(p, n, true);
+    if (at) return at;
+    enum kind kind = kind_at(p, n, &first);
+    if (kind == LETTER) return run(p, n, first, LETTER);
+    if (kind == NUMBER) {
+        at = first;
+        while (--max_digits > 0 && at < n && kind_at(p + at, n - at, &len) == NUMBER)
+            at += len;
+        return at;
+    }
+    enum kind second = first < n ? kind_at(p + first, n - first, &len) : SPACE;
+    if (second == LETTER && !is_newline(p[0])) return run(p, n, first + len, LETTER);
+    if (kind == SPACE && (p[0] != ' ' || second != OTHER)) return lines(p, n);
+    at = run(p, n, first, OTHER);
+    while (at < n && is_newline(p[at]))
+        at++;
     return at;
+}
+
+size_t pretoken_next(enum pretoken_rule rule, const uint8_t *p, size_t n)
+{
+    switch (rule) {
+    case PRETOKEN_LLAMA3: return next_llama3(p, n, 3);
+    case PRETOKEN_QWEN2: return next_llama3(p, n, 1);
+    case PRETOKEN_DIGITS: return next_gpt2(p, n, true);
+    case PRETOKEN_GPT2: break;
+    }
+    return next_gpt2(p, n, false);
+}
+
+int pretoken_find(const char *regex)
+{
+#define TAIL "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define HEAD "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
+    static const struct {
+        const char *regex;
+        enum pretoken_rule rule;
+    } known[] = {
+        {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+         PRETOKEN_GPT2                                                                                        },
+        {HEAD "\\p{N}{1,3}" TAIL,                                                              PRETOKEN_LLAMA3},
+        {HEAD "\\p{N}" TAIL,                                                                   PRETOKEN_QWEN2 },
+    };
+#undef TAIL
+#undef HEAD
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i].regex, regex) == 0) return (int)known[i].rule;
+    return -1;
 }
