@@ -10,7 +10,7 @@
  *            ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
  *   QWEN2    the same with \p{N} in place of \p{N}{1,3}
  *
- * Letters and numbers are Unicode's general categories L and N, spaces its White_Space property.
+ * Letters and numbers are the general categories L and N of Unicode 16, spaces its White_Space property.
  * Bytes that are no UTF-8 count as characters of no class, one each.
  */
 

@@ -62,7 +62,8 @@ static void classes_are_those_of_unicode(void **state)
     cuts("日本語、字", "日本語|、|字");
     cuts("x²½٣", "x|²½٣");
     cuts("a\u00a0b\u3000\u2003c", "a|\u00a0|b|\u3000|\u2003|c");
-    cuts("e\u0301", "e|\u0301"); /* a combining mark is no letter */
+    cuts("e\u0301", "e|\u0301");                               /* a combining mark is no letter */
+    cuts("a\U000105c0\U00010d401", "a\U000105c0|\U00010d401"); /* new in Unicode 16 */
     cuts("ªº\U0001d7d8\U0001f600", "ªº|\U0001d7d8|\U0001f600");
 }
 
@@ -146,6 +147,27 @@ static void expressions_are_known_by_their_text(void **state)
     assert_int_equal(pretoken_find(""), -1);
 }
 
+/* Looking ahead must not cost the square of the length: this would take hours. */
+static void a_megabyte_of_anything_is_cut_at_once(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"a",      " ",    "\n ", " \n", "'", "7",
+                                        "\u3000", "\xff", "  x", "<",   "\r"};
+    size_t n = 1u << 20;
+    uint8_t *text = test_malloc(n);
+    for (size_t u = 0; u < sizeof units / sizeof units[0]; u++) {
+        for (size_t i = 0; i < n; i++)
+            text[i] = (uint8_t)units[u][i % strlen(units[u])];
+        for (int rule = PRETOKEN_GPT2; rule <= PRETOKEN_QWEN2; rule++) {
+            size_t at = 0;
+            while (at < n)
+                at += pretoken_next((enum pretoken_rule)rule, text + at, n - at);
+            assert_int_equal(at, n);
+        }
+    }
+    test_free(text);
+}
+
 static void any_bytes_are_cut_without_reading_past_them(void **state)
 {
     (void)state;
@@ -180,6 +202,7 @@ int main(void)
         cmocka_unit_test(llama3_contracts_in_any_case),
         cmocka_unit_test(qwen2_is_llama3_with_single_digits),
         cmocka_unit_test(expressions_are_known_by_their_text),
+        cmocka_unit_test(a_megabyte_of_anything_is_cut_at_once),
         cmocka_unit_test(any_bytes_are_cut_without_reading_past_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,6 +272,32 @@ static void sentences_have_spaces_in_front_and_fall_back_to_bytes(void **state)
     tokenizer_destroy(t);
 }
 
+/* Merging must not cost the square of the length: this would take hours. */
+static void a_sentence_of_a_megabyte_is_no_trouble(void **state)
+{
+    (void)state;
+    static const char *const units[] = {"a", " ", "ab", "<", "\u2581b"};
+    struct tokenizer *t = sentence(PREPEND, "true");
+    for (size_t u = 0; u < sizeof units / sizeof units[0]; u++) {
+        struct buf text = {0};
+        struct buf ids = {0};
+        size_t n_back = 0;
+        while (text.len < 1u << 20)
+            buf_put_str(&text, units[u]);
+        assert_int_equal(tokenizer_encode(t, text.p, text.len, &ids, NULL), OK);
+        for (size_t i = 0; i < ids.len; i += 4) {
+            uint32_t id;
+            memcpy(&id, ids.p + i, 4);
+            n_back += tokenizer_id_bytes(t, id);
+        }
+        size_t n_spaces = strlen(units[u]) == 4 ? text.len / 2 : 0; /* a space is 1 of 3 bytes */
+        assert_int_equal(n_back, text.len - n_spaces + 1);
+        buf_deinit(&text);
+        buf_deinit(&ids);
+    }
+    tokenizer_destroy(t);
+}
+
 static void metaspace_puts_a_space_where_its_scheme_says(void **state)
 {
     (void)state;
@@ -379,6 +405,7 @@ int main(void)
         cmocka_unit_test(what_others_write_differently_is_read),
         cmocka_unit_test(a_name_may_not_be_absurdly_long),
         cmocka_unit_test(sentences_have_spaces_in_front_and_fall_back_to_bytes),
+        cmocka_unit_test(a_sentence_of_a_megabyte_is_no_trouble),
         cmocka_unit_test(metaspace_puts_a_space_where_its_scheme_says),
         cmocka_unit_test(a_word_that_is_a_token_needs_no_merges),
         cmocka_unit_test(every_failed_allocation_is_reported),
