@@ -16,6 +16,7 @@
 
 #define WORD_BYTES 30
 #define WORD_IDS   8
+#define MIN_SLOTS  (1u << 8)
 #define MAX_SLOTS  (1u << 16)
 
 /* A word seen before, in one line of the processor's cache. */
@@ -44,6 +45,7 @@ struct tokenizer_encoder {
     bool with_specials;
     struct seen *seen; /* [seen_mask + 1]; direct mapped, newest wins */
     uint32_t seen_mask;
+    uint32_t n_new;       /* words put into it */
     struct place *places; /* [cap] */
     struct chance *heap;  /* [3 * cap]: each place queues once, each merge twice at most */
     size_t cap;
@@ -171,6 +173,18 @@ static int new_word(struct tokenizer_encoder *c, const uint8_t *p, size_t n, str
     return buf_ok(c->ids, e);
 }
 
+/* So many words were new that a larger table pays. It begins empty; without memory it stays. */
+static void grow_seen(struct tokenizer_encoder *c)
+{
+    c->n_new = 0;
+    if (c->seen_mask + 1 >= MAX_SLOTS) return;
+    struct seen *seen = alloc_aligned(4 * ((size_t)c->seen_mask + 1), sizeof *seen);
+    if (!seen) return;
+    free(c->seen);
+    c->seen = seen;
+    c->seen_mask = 4 * c->seen_mask + 3;
+}
+
 static int put_word(struct tokenizer_encoder *c, const uint8_t *p, size_t n, struct err *e)
 {
     if (n > WORD_BYTES) return new_word(c, p, n, e);
@@ -187,6 +201,7 @@ static int put_word(struct tokenizer_encoder *c, const uint8_t *p, size_t n, str
     s->n_ids = (uint8_t)n_ids;
     memcpy(s->text, p, n);
     memcpy(s->ids, c->ids->p + at, n_ids * sizeof *s->ids);
+    if (++c->n_new > c->seen_mask) grow_seen(c);
     return OK;
 }
 
@@ -292,25 +307,19 @@ int tokenizer_encoder_run(struct tokenizer_encoder *c, const void *text, size_t 
     return rc == OK ? buf_ok(ids, e) : rc;
 }
 
-static int create(const struct tokenizer *t, bool with_specials, uint32_t slots,
-                  struct tokenizer_encoder **ret, struct err *e)
+int tokenizer_encoder_create(const struct tokenizer *t, bool with_specials,
+                             struct tokenizer_encoder **ret, struct err *e)
 {
     struct tokenizer_encoder *c = alloc_zero(1, sizeof *c);
     if (c) *c = (struct tokenizer_encoder){.t = t, .with_specials = with_specials};
-    if (c) c->seen = alloc_aligned(slots, sizeof *c->seen);
+    if (c) c->seen = alloc_aligned(MIN_SLOTS, sizeof *c->seen);
     if (!c || !c->seen) {
         tokenizer_encoder_destroy(c);
         return err_set(e, ERR_NOMEM, 0, "no memory to encode text");
     }
-    c->seen_mask = slots - 1;
+    c->seen_mask = MIN_SLOTS - 1;
     *ret = c;
     return OK;
-}
-
-int tokenizer_encoder_create(const struct tokenizer *t, bool with_specials,
-                             struct tokenizer_encoder **ret, struct err *e)
-{
-    return create(t, with_specials, MAX_SLOTS, ret, e);
 }
 
 void tokenizer_encoder_destroy(struct tokenizer_encoder *c)
@@ -327,10 +336,7 @@ int tokenizer_encode(const struct tokenizer *t, const void *text, size_t n, stru
                      struct err *e)
 {
     struct tokenizer_encoder *c = NULL;
-    uint32_t slots = 64;
-    while (slots < n / 16 && slots < MAX_SLOTS)
-        slots *= 2;
-    int rc = create(t, false, slots, &c, e);
+    int rc = tokenizer_encoder_create(t, false, &c, e);
     if (rc == OK) rc = tokenizer_encoder_run(c, text, n, ids, e);
     tokenizer_encoder_destroy(c);
     return rc;

@@ -187,6 +187,43 @@ static void an_encoder_remembers_words_not_texts(void **state)
     tokenizer_destroy(t);
 }
 
+/* Its memory grows with the number of new words; where it cannot, it only is slower. */
+static void many_words_are_remembered_as_well_as_few(void **state)
+{
+    (void)state;
+    const char *const pairs[] = {"0|0", " |0", "1|2"};
+    struct tokenizer *t = with_merges(pairs, 3);
+    for (int fails = 0; fails < 2; fails++) {
+        struct tokenizer_encoder *c = NULL;
+        struct buf text = {0};
+        struct buf once = {0};
+        struct buf ids = {0};
+        for (int i = 0; i < 3000; i++)
+            buf_printf(&text, " %04d", i % 1500);
+        assert_int_equal(tokenizer_encoder_create(t, false, &c, NULL), OK);
+        assert_int_equal(tokenizer_encoder_run(c, text.p, 4, &ids, NULL), OK);
+        assert_non_null(buf_grow(&ids, 4 * text.len));
+        buf_clear(&ids);
+        if (fails) alloc_fail_nth(1); /* the first that growing asks for */
+        assert_int_equal(tokenizer_encoder_run(c, text.p, text.len, &ids, NULL), OK);
+        assert_true(fails == 0 || alloc_count() > 0);
+        alloc_fail_nth(0);
+        for (size_t at = 0; at < text.len; at += 5) {
+            struct buf one = {0};
+            assert_int_equal(tokenizer_encode(t, text.p + at, 5, &one, NULL), OK);
+            buf_put(&once, one.p, one.len);
+            buf_deinit(&one);
+        }
+        assert_int_equal(once.len, ids.len);
+        assert_memory_equal(once.p, ids.p, ids.len);
+        buf_deinit(&text);
+        buf_deinit(&once);
+        buf_deinit(&ids);
+        tokenizer_encoder_destroy(c);
+    }
+    tokenizer_destroy(t);
+}
+
 /* Words of 30 bytes and words that are 8 ids are remembered, longer ones are not. */
 static void words_at_the_edge_of_memory_come_twice(void **state)
 {
@@ -254,6 +291,7 @@ int main(void)
         cmocka_unit_test(text_cannot_spell_the_separator),
         cmocka_unit_test(a_word_of_a_megabyte_is_no_trouble),
         cmocka_unit_test(an_encoder_remembers_words_not_texts),
+        cmocka_unit_test(many_words_are_remembered_as_well_as_few),
         cmocka_unit_test(words_at_the_edge_of_memory_come_twice),
         cmocka_unit_test(only_who_asks_gets_the_separator),
         cmocka_unit_test(every_failed_allocation_is_reported),
