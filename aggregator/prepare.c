@@ -17,6 +17,7 @@
 #include "record/rundesc.h"
 
 #define SAMPLE_BYTES   (8u << 20)  /* of text the tokenizer learns from */
+#define MAX_TOKENIZER  (64u << 20) /* of the file */
 #define SHARD_TOKENS   (16u << 20) /* default; 64 MiB while it is being filled */
 #define MIN_TRAIN      (2 * DATA_CHUNK_TOKENS)
 #define MIN_VAL        1024
@@ -38,6 +39,7 @@ struct job {
     struct hasher *hasher; /* of the usable files */
     struct buf sample;
     struct tokenizer *tk;
+    struct tokenizer_encoder *encoder;
     struct hash tk_hash;
     struct tokens train, val;
     double val_frac;             /* share held out: what was asked, or more of a small text */
@@ -47,6 +49,11 @@ struct job {
     json_t *shards;  /* list for prepare.json */
     json_t *skipped; /* same */
 };
+
+static bool is_given(const struct prepare_options *o)
+{
+    return o->tokenizer || o->tokenizer_path;
+}
 
 PRINTF_LIKE(2, 3)
 static void tell(const struct job *j, const char *fmt, ...)
@@ -113,6 +120,7 @@ static int take_sample(struct job *j, const uint8_t *doc, size_t n, struct err *
     note_draw(j, corpus_unit(doc, n, 0));
     j->n_seen++;
     double share = (double)SAMPLE_BYTES / (double)j->corpus.n_bytes;
+    if (is_given(j->o)) return OK;
     if (corpus_is_held_out(doc, n, j->o->val_frac) || corpus_unit(doc, n, 1) >= share) return OK;
     buf_put(&j->sample, doc, n);
     return buf_ok(&j->sample, e);
@@ -205,23 +213,39 @@ static int learn(struct job *j, struct buf *json, struct err *e)
     return rc == OK ? tokenizer_to_json(j->tk, json, e) : rc;
 }
 
-/* One that exists: the same bytes go into the data folder, so that its hash stays. */
-static int take_over(struct job *j, struct buf *json, struct err *e)
+/* Take the tokenizer of a model that others made: its very bytes, so that its hash stays. */
+static int adopt(struct job *j, struct buf *json, struct err *e)
 {
     const struct buf *given = j->o->tokenizer;
-    int rc = tokenizer_from_json(given->p, given->len, &j->tk, e);
-    if (rc != OK) return err_wrap(e, "the tokenizer");
-    buf_put(json, given->p, given->len);
-    return buf_ok(json, e);
+    if (given) buf_put(json, given->p, given->len);
+    int rc = given ? buf_ok(json, e) : file_read(j->o->tokenizer_path, MAX_TOKENIZER, json, e);
+    if (rc == OK) rc = tokenizer_from_json(json->p, json->len, &j->tk, e);
+    if (rc == ERR_PROTO) return err_wrap(e, "the tokenizer");
+    if (rc != OK) return rc;
+    if (tokenizer_eos(j->tk) == TOKENIZER_NONE) {
+        err_set(e, ERR_ARG, 0, "the tokenizer has no token that ends a document");
+        err_hint(e, "it needs a special token such as </s> or " TOKENIZER_EOT_TEXT);
+        return ERR_ARG;
+    }
+    tell(j, "tokens   %" PRIu32 " ids of the tokenizer that was given",
+         tokenizer_vocab_size(j->tk));
+    uint32_t n_lost = tokenizer_lost_bytes(j->tk);
+    if (n_lost)
+        tell(j,
+             "warning  %" PRIu32 " of 256 byte values have no token: text that has them loses "
+             "them",
+             n_lost);
+    return OK;
 }
 
-static int find_tokenizer(struct job *j, struct err *e)
+static int make_tokenizer(struct job *j, struct err *e)
 {
     char path[PATH_CAP];
     struct buf json = {0};
-    int rc = j->o->tokenizer ? take_over(j, &json, e) : learn(j, &json, e);
+    int rc = is_given(j->o) ? adopt(j, &json, e) : learn(j, &json, e);
     if (rc == OK) rc = data_path(j, "tokenizer.json", path, e);
     if (rc == OK) rc = file_replace(path, json.p, json.len, 0644, e);
+    if (rc == OK) rc = tokenizer_encoder_create(j->tk, false, &j->encoder, e);
     if (rc == OK) {
         j->tk_hash = hash_of(json.p, json.len);
         j->report.vocab_size = tokenizer_vocab_size(j->tk);
@@ -289,10 +313,10 @@ static size_t shard_cap(const struct job *j)
 
 static int encode_doc(struct job *j, const uint8_t *doc, size_t n, struct err *e)
 {
-    static const uint32_t separator = TOKENIZER_EOT;
+    const uint32_t separator = tokenizer_eos(j->tk);
     bool is_val = corpus_is_held_out(doc, n, j->val_frac);
     struct tokens *t = is_val ? &j->val : &j->train;
-    int rc = tokenizer_encode(j->tk, doc, n, &t->ids, e);
+    int rc = tokenizer_encoder_run(j->encoder, doc, n, &t->ids, e);
     if (rc != OK) return rc;
     buf_put(&t->ids, &separator, sizeof separator);
     t->n_text_bytes += n;
@@ -395,7 +419,7 @@ static int check_options(const struct prepare_options *o, struct err *e)
         err_hint(e, "name one or more folders that hold text files");
         return ERR_ARG;
     }
-    if (!(o->val_frac > 0 && o->val_frac < 0.5) || (!o->tokenizer && o->vocab_size < 258))
+    if (!(o->val_frac > 0 && o->val_frac < 0.5) || (!is_given(o) && o->vocab_size < 258))
         return err_set(e, ERR_ARG, 0, "--val-frac lies between 0 and 0.5, --vocab is at least 258");
     return OK;
 }
@@ -423,6 +447,7 @@ static void free_all(struct job *j)
     hasher_destroy(j->hasher);
     free(j->is_bad);
     buf_deinit(&j->sample);
+    tokenizer_encoder_destroy(j->encoder);
     tokenizer_destroy(j->tk);
     buf_deinit(&j->train.ids);
     buf_deinit(&j->val.ids);
@@ -444,8 +469,9 @@ int prepare_run(const struct prepare_options *o, struct prepare_report *ret, str
 {
     struct job j = {.o = o, .shards = json_array(), .skipped = json_array()};
     int rc = start(o, e);
+    if (rc == OK && is_given(o)) rc = make_tokenizer(&j, e); /* before hours of reading */
     if (rc == OK) rc = find_text(&j, e);
-    if (rc == OK) rc = find_tokenizer(&j, e);
+    if (rc == OK && !is_given(o)) rc = make_tokenizer(&j, e);
     if (rc == OK) rc = write_all(&j, e);
     if (rc == OK) *ret = j.report;
     free_all(&j);

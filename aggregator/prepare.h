@@ -3,7 +3,7 @@
  * text, same options, same bytes. Everything that was not used is told and counted.
  *
  *   HOME/data/tokenizer.json         Hugging Face form
- *   HOME/data/train-000.shard ...    tokens, documents separated by <|endoftext|>
+ *   HOME/data/train-000.shard ...    tokens, documents separated by its <|endoftext|> or </s>
  *   HOME/data/val.shard              held-out documents, never trained on
  *   HOME/data/prepare.json           the list of all that, written last; and the report
  */
@@ -18,9 +18,10 @@ struct prepare_options {
     const char *home;
     const char *const *paths; /* [n_paths] files or folders */
     int n_paths;
-    uint32_t vocab_size;
+    uint32_t vocab_size; /* to learn; not looked at when a tokenizer is given */
     double val_frac;
-    const struct buf *tokenizer; /* tokenizer.json to use; NULL: learn one of vocab_size ids */
+    const char *tokenizer_path;  /* tokenizer.json of a model to go on from, as a file */
+    const struct buf *tokenizer; /* or its bytes; both NULL: learn one */
     uint64_t shard_tokens;       /* at most so many in one shard; 0: a good default */
     void (*progress)(const char *line, void *ctx); /* one line for a person; may be NULL */
     void *ctx;
@@ -44,7 +45,7 @@ int prepare_look(const struct prepare_options *o, struct prepare_report *ret,
                  struct err *e) MUST_CHECK;
 
 /* ERR_ARG when nothing usable or too little is left (sizes in the text), ERR_WRONG_STATE when the
- * run under home is described already.
+ * run under home is described already, ERR_PROTO when the tokenizer given cannot be represented.
  */
 int prepare_run(const struct prepare_options *o, struct prepare_report *ret,
                 struct err *e) MUST_CHECK;

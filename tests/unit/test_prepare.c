@@ -73,6 +73,47 @@ static void text_becomes_tokenizer_shards_and_a_list(void **state)
     dataset_close(&d);
 }
 
+/* A run that goes on from a model takes that model's tokenizer, byte for byte. */
+static void a_tokenizer_that_is_given_is_kept(void **state)
+{
+    static const char path[] = "tests/fuzz/corpus/tokenizer_json/sentence.json";
+    struct prepare_report r;
+    struct dataset d;
+    struct prepare_options o = options();
+    struct buf given = {0};
+    uint32_t *tokens = NULL;
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    o.tokenizer_path = path;
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(r.vocab_size, 267);
+    assert_int_equal(dataset_open(home, &d, &e), OK);
+    assert_int_equal(file_read(path, 1u << 20, &given, &e), OK);
+    assert_int_equal(d.tokenizer.len, given.len);
+    assert_memory_equal(d.tokenizer.p, given.p, given.len);
+    assert_int_equal(dataset_tokens(&d.val, &tokens, &e), OK);
+    assert_int_equal(tokens[d.val.x.n_tokens - 1], 2); /* </s> */
+    free(tokens);
+    buf_deinit(&given);
+    dataset_close(&d);
+}
+
+static void a_tokenizer_that_is_no_use_is_refused_before_the_text_is_read(void **state)
+{
+    struct prepare_report r;
+    struct prepare_options o = options();
+    char path[PATH_CAP];
+    (void)state;
+    assert_int_equal(path_format(path, "%s/tokenizer.json", dir), 0);
+    scratch_write(dir, "tokenizer.json", "{\"version\":\"1.0\"}", 17);
+    textfolder_fill(text, "a.txt", 200000, 1);
+    o.tokenizer_path = path;
+    assert_int_equal(prepare_run(&o, &r, &e), ERR_PROTO);
+    assert_int_equal(n_found, 0);
+    assert_int_equal(path_format(path, "%s/nowhere.json", dir), 0);
+    assert_int_equal(prepare_run(&o, &r, &e), ERR_NOTFOUND);
+}
+
 static void the_same_text_gives_the_same_bytes(void **state)
 {
     struct prepare_report r;
@@ -212,10 +253,16 @@ static void the_text_of_a_described_run_cannot_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(text_becomes_tokenizer_shards_and_a_list),  CASE(the_same_text_gives_the_same_bytes),
-        CASE(a_small_text_holds_out_enough_to_measure),  CASE(what_is_not_used_is_told_and_counted),
-        CASE(too_little_text_is_refused_with_its_size),  CASE(nothing_usable_is_refused),
-        CASE(a_look_names_the_text_and_writes_nothing),  CASE(a_given_tokenizer_is_used_as_it_is),
+        CASE(text_becomes_tokenizer_shards_and_a_list),
+        CASE(a_tokenizer_that_is_given_is_kept),
+        CASE(a_tokenizer_that_is_no_use_is_refused_before_the_text_is_read),
+        CASE(the_same_text_gives_the_same_bytes),
+        CASE(a_small_text_holds_out_enough_to_measure),
+        CASE(what_is_not_used_is_told_and_counted),
+        CASE(too_little_text_is_refused_with_its_size),
+        CASE(nothing_usable_is_refused),
+        CASE(a_look_names_the_text_and_writes_nothing),
+        CASE(a_given_tokenizer_is_used_as_it_is),
         CASE(the_text_of_a_described_run_cannot_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
