@@ -406,6 +406,15 @@ static int make_files(struct train *t, const json_t *saved, const char *folder, 
     return write_choices(t, saved, folder, e);
 }
 
+static int check_end(const struct train *t, struct err *e)
+{
+    if (t->note.step <= t->o.steps) return OK;
+    err_set(e, ERR_WRONG_STATE, 0, "this model has taken %" PRIu64 " steps, more than %" PRIu64,
+            t->note.step, t->o.steps);
+    err_hint(e, "give it more with a larger --steps; it cannot go back");
+    return ERR_WRONG_STATE;
+}
+
 /* From here on files are written. */
 static int set_up(struct train *t, const json_t *saved, struct err *e)
 {
@@ -420,6 +429,7 @@ static int set_up(struct train *t, const json_t *saved, struct err *e)
     train_stop_hold();
     if (rc == OK && train_options_must_measure(&t->o)) rc = measure(t, e);
     if (rc == OK) rc = train_make_trainer(t, e);
+    if (rc == OK) rc = check_end(t, e);
     if (rc == OK) rc = make_files(t, saved, folder, e);
     if (rc == OK) rc = cut_history(t, e);
     return rc == OK ? train_stop_create(t->trainer, &t->stop, e) : rc;
