@@ -35,6 +35,8 @@ static const struct word words[] = {
      "End the agent. What was trained is saved; the next start goes on from there."},
     {"agent", CMDLINE_AGENT, 0, "[options]", false,
      "Be the agent, in the foreground; see `potluck agent --help`."},
+    {"train", CMDLINE_ENGINE, 0, "[options]", false,
+     "Train a model alone, on your own text; see `potluck train --help`."},
     {"bench", CMDLINE_ENGINE, 0, "[options]", false,
      "Measure what this computer can do; see `potluck bench --help`."},
     {"export", CMDLINE_ENGINE, 0, "DIR", false,

@@ -5,6 +5,7 @@
 
 #include "app/cmd_bench.h"
 #include "app/cmd_export.h"
+#include "app/cmd_train.h"
 
 static const struct {
     const char *word;
@@ -12,6 +13,7 @@ static const struct {
 } cmds[] = {
     {"bench",  cmd_bench },
     {"export", cmd_export},
+    {"train",  cmd_train },
 };
 
 engine_cmd_fn engine_cmd_find(const char *word)

@@ -186,6 +186,57 @@ static void nothing_usable_is_refused(void **state)
     assert_non_null(strstr(e.what, "no usable text"));
 }
 
+static void a_look_names_the_text_and_writes_nothing(void **state)
+{
+    struct prepare_report looked, r;
+    struct dataset d;
+    struct prepare_options o = options();
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    textfolder_fill(text, "b.txt", 2000, 2);
+    assert_int_equal(prepare_look(&o, &looked, &e), OK);
+    assert_false(file_exists(home));
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_true(hash_equal(&looked.text, &r.text));
+    assert_int_equal(looked.n_text_bytes, r.n_text_bytes);
+    assert_int_equal(dataset_open(home, &d, &e), OK);
+    assert_true(d.has_text && hash_equal(&d.text, &r.text));
+    dataset_close(&d);
+    textfolder_fill(text, "b.txt", 2000, 3);
+    assert_int_equal(prepare_look(&o, &looked, &e), OK);
+    assert_false(hash_equal(&looked.text, &r.text));
+}
+
+/* Somebody's model goes on with its own tokenizer: its very bytes. */
+static void a_given_tokenizer_is_used_as_it_is(void **state)
+{
+    struct prepare_report r;
+    struct dataset a, b;
+    struct prepare_options o = options();
+    char other[PATH_CAP], folder[PATH_CAP];
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(dataset_open(home, &a, &e), OK);
+    textfolder_fill(text, "a.txt", 300000, 2);
+    assert_int_equal(path_format(other, "%s/other", dir), 0);
+    assert_int_equal(path_format(folder, "%s/data", other), 0);
+    o.home = other;
+    o.vocab_size = 0;
+    o.tokenizer = &a.tokenizer;
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(r.vocab_size, a.vocab_size);
+    assert_true(dataset_exists_in(folder));
+    assert_int_equal(dataset_open_in(folder, &b, &e), OK);
+    assert_true(hash_equal(&a.tokenizer_hash, &b.tokenizer_hash));
+    dataset_close(&b);
+    uint8_t empty[] = "{}";
+    o.tokenizer = &(struct buf){.p = empty, .len = 2};
+    assert_int_not_equal(prepare_run(&o, &r, &e), OK);
+    assert_non_null(strstr(e.what, "tokenizer"));
+    dataset_close(&a);
+}
+
 static void the_text_of_a_described_run_cannot_change(void **state)
 {
     struct prepare_report r;
@@ -210,6 +261,8 @@ int main(void)
         CASE(what_is_not_used_is_told_and_counted),
         CASE(too_little_text_is_refused_with_its_size),
         CASE(nothing_usable_is_refused),
+        CASE(a_look_names_the_text_and_writes_nothing),
+        CASE(a_given_tokenizer_is_used_as_it_is),
         CASE(the_text_of_a_described_run_cannot_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
