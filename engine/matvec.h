@@ -1,12 +1,11 @@
 #pragma once
 /* Why: writing text computes one row at a time, and then every weight is read once for one multiply
- * and one add: the speed of memory is the speed of the model. A matrix-vector product here walks
- * four rows of weights side by side, as they lie, so that a core waits for memory and not for its
- * own additions.
+ * and one add: the speed of memory is the speed of the model. A matrix-vector product here walks the
+ * weights in one direction, as they lie, and asks for them ahead.
  *
- * Sums have a fixed shape (16 interleaved partial sums, folded in one tree; no fused multiply-add),
- * a row is one worker's, and rows never share a sum: every instruction set, any number of threads
- * and any partition give the same bits.
+ * Sums have a fixed shape (64 interleaved partial sums, folded in one tree; no fused multiply-add)
+ * and a row is one worker's: every instruction set, any number of threads and any partition give
+ * the same bits.
  */
 
 #include <stdbool.h>

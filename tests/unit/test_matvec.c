@@ -86,8 +86,13 @@ static void matvec_rows_gives_a_row_the_same_bits_everywhere(void **state)
 /* The sums as documented, element by element: what every instruction set must give. */
 static float by_hand(const float *w, const float *x, uint32_t n)
 {
-    float s[16] = {0};
-    for (uint32_t i = 0; i < n; i++)
+    float s[64] = {0};
+    uint32_t wide = n / 64 * 64; /* in 64 sums; the rest in the first 16 of them */
+    for (uint32_t i = 0; i < n / 16 * 16; i++)
+        s[i < wide ? i % 64 : i % 16] += w[i] * x[i];
+    for (int i = 0; i < 16; i++)
+        s[i] = (s[i] + s[32 + i]) + (s[16 + i] + s[48 + i]);
+    for (uint32_t i = n / 16 * 16; i < n; i++) /* what is less than 16 comes last */
         s[i % 16] += w[i] * x[i];
     for (int half = 8; half; half /= 2)
         for (int i = 0; i < half; i++)
