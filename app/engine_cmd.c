@@ -4,14 +4,18 @@
 #include <string.h>
 
 #include "app/cmd_bench.h"
+#include "app/cmd_eval.h"
 #include "app/cmd_export.h"
+#include "app/cmd_sample.h"
 
 static const struct {
     const char *word;
     engine_cmd_fn fn;
 } cmds[] = {
     {"bench",  cmd_bench },
+    {"eval",   cmd_eval  },
     {"export", cmd_export},
+    {"sample", cmd_sample},
 };
 
 engine_cmd_fn engine_cmd_find(const char *word)

@@ -78,13 +78,23 @@ static bool is_space(uint8_t b)
     return b == ' ' || b == '\n' || b == '\t' || b == '\r';
 }
 
-/* Tokens of one item's texts, and the memory for a row of nats. */
+/* One item while it is scored. Ids: of the question, and of each text (question and choice). */
 struct texts {
-    struct buf context; /* separator and question */
-    struct buf choice;  /* with what stands before it */
-    struct buf joint;   /* bytes of the choice with the space */
-    struct buf scratch; /* nats */
+    struct buf question;
+    struct buf whole[CHOICES_MAX];
+    struct buf bytes;
+    struct buf nats;
 };
+
+static uint32_t count(const struct buf *ids)
+{
+    return (uint32_t)(ids->len / sizeof(uint32_t));
+}
+
+static const uint32_t *ids_of(const struct buf *ids)
+{
+    return (const uint32_t *)(const void *)ids->p;
+}
 
 /* Length of the question without the spaces at its end, which are read with the choice. */
 static size_t trimmed(const struct buf *q)
@@ -95,37 +105,78 @@ static size_t trimmed(const struct buf *q)
     return n;
 }
 
-static int encode_choice(const struct tokenizer *tk, const struct choices_item *c, uint32_t i,
-                         struct texts *t, struct err *e)
+static int encode(const struct tokenizer *tk, uint32_t start, const void *p, size_t n,
+                  struct buf *ids, struct err *e)
+{
+    if (start != TOKENIZER_NONE) buf_put(ids, &start, sizeof start);
+    return tokenizer_encode(tk, p, n, ids, e);
+}
+
+static int encode_all(const struct tokenizer *tk, uint32_t start, const struct choices_item *c,
+                      struct texts *t, struct err *e)
 {
     const struct buf *q = &c->question;
     size_t n = trimmed(q);
-    buf_clear(&t->joint);
-    buf_clear(&t->choice);
-    buf_put(&t->joint, q->p + n, q->len - n);
-    if (q->len == n && n > 0 && !is_space(q->p[n - 1]) && !is_space(c->choices[i].p[0]))
-        buf_put_u8(&t->joint, ' ');
-    buf_put(&t->joint, c->choices[i].p, c->choices[i].len);
-    int rc = buf_ok(&t->joint, e);
-    return rc ? rc : tokenizer_encode(tk, t->joint.p, t->joint.len, &t->choice, e);
+    bool has_gap = n == 0 || n < q->len || is_space(q->p[n - 1]);
+    int rc = encode(tk, start, q->p, n, &t->question, e);
+    for (uint32_t i = 0; i < c->n_choices && !rc; i++) {
+        buf_clear(&t->bytes);
+        buf_put(&t->bytes, q->p, q->len);
+        if (!has_gap && !is_space(c->choices[i].p[0])) buf_put_u8(&t->bytes, ' ');
+        buf_put(&t->bytes, c->choices[i].p, c->choices[i].len);
+        rc = buf_ok(&t->bytes, e);
+        if (!rc) rc = encode(tk, start, t->bytes.p, t->bytes.len, &t->whole[i], e);
+    }
+    return rc;
 }
 
-/* -log p of the choice after the context, which x has read up to its last token. */
-static int score_choice(struct infer *x, const float *params, struct texts *t, uint32_t last,
-                        double *ret, struct err *e)
+/* Where a choice begins: after the ids that its text shares with the question alone. */
+static uint32_t begins(const struct texts *t, uint32_t i)
 {
-    const uint32_t *ids = (const uint32_t *)(const void *)t->choice.p;
-    uint32_t n = (uint32_t)(t->choice.len / sizeof *ids);
-    buf_clear(&t->scratch);
-    double *nats = (double *)(void *)buf_grow(&t->scratch, n * sizeof(double));
-    if (!nats) return buf_ok(&t->scratch, e);
-    int rc = infer_score(x, params, &last, ids, 1, nats, e);
-    if (!rc && n > 1) rc = infer_score(x, params, ids, ids + 1, n - 1, nats + 1, e);
-    if (rc) return rc;
-    *ret = 0;
-    for (uint32_t i = 0; i < n; i++)
-        *ret += nats[i];
+    uint32_t n = count(&t->whole[i]) - 1; /* one at least is the choice's */
+    uint32_t at = 0;
+    while (at < n && at < count(&t->question) &&
+           ids_of(&t->question)[at] == ids_of(&t->whole[i])[at])
+        at++;
+    return at;
+}
+
+/* How many ids must go at the front, so that the longest text fits the context. */
+static int find_cut(const struct infer *x, const struct choices_item *c, const struct texts *t,
+                    uint32_t *ret, struct err *e)
+{
+    uint32_t longest = 0;
+    for (uint32_t i = 1; i < c->n_choices; i++)
+        if (count(&t->whole[i]) > count(&t->whole[longest])) longest = i;
+    uint32_t n = count(&t->whole[longest]);
+    uint32_t most = infer_room(x) + 1; /* the last is never fed */
+    *ret = n > most ? n - most : 0;
+    for (uint32_t i = 0; i < c->n_choices; i++) {
+        if (begins(t, i) == 0)
+            return err_set(e, ERR_PROTO, 0, "nothing stands before choice %u", i);
+        if (begins(t, i) <= *ret)
+            return err_set(e, ERR_LIMIT, 0, "a choice of %u tokens; the model's context holds %u",
+                           n - begins(t, longest), infer_room(x));
+    }
     return OK;
+}
+
+/* -log p of choice i, whose text shares its ids up to `at` with what x has read. */
+static int score_choice(struct infer *x, const float *params, struct texts *t, uint32_t i,
+                        uint32_t cut, double *ret, struct err *e)
+{
+    uint32_t at = begins(t, i);
+    const uint32_t *ids = ids_of(&t->whole[i]) + at;
+    uint32_t n = count(&t->whole[i]) - at;
+    buf_clear(&t->nats);
+    double *nats = (double *)(void *)buf_grow(&t->nats, n * sizeof(double));
+    if (!nats) return buf_ok(&t->nats, e);
+    infer_rewind(x, at - 1 - cut);
+    int rc = infer_score(x, params, ids - 1, ids, n, nats, e);
+    *ret = 0;
+    for (uint32_t k = 0; k < n && !rc; k++)
+        *ret += nats[k];
+    return rc;
 }
 
 static void find_best(const struct choices_item *c, struct choices_score *s)
@@ -145,62 +196,35 @@ static void find_best(const struct choices_item *c, struct choices_score *s)
     }
 }
 
-/* The longest choice's tokens: the question's end gets what room they leave. */
-static int longest(const struct tokenizer *tk, const struct choices_item *c, struct texts *t,
-                   uint32_t *ret, struct err *e)
-{
-    *ret = 0;
-    for (uint32_t i = 0; i < c->n_choices; i++) {
-        int rc = encode_choice(tk, c, i, t, e);
-        if (rc) return rc;
-        uint32_t n = (uint32_t)(t->choice.len / sizeof(uint32_t));
-        *ret = n > *ret ? n : *ret;
-    }
-    return OK;
-}
-
 static int run_item(struct infer *x, const float *params, const struct tokenizer *tk,
-                    const struct choices_item *c, struct texts *t, struct choices_score *s,
-                    struct err *e)
+                    uint32_t start, const struct choices_item *c, struct texts *t,
+                    struct choices_score *s, struct err *e)
 {
-    static const uint32_t separator = TOKENIZER_EOT;
-    uint32_t n_longest;
+    uint32_t cut = 0;
     infer_rewind(x, 0);
-    buf_put(&t->context, &separator, sizeof separator);
-    int rc = tokenizer_encode(tk, c->question.p, trimmed(&c->question), &t->context, e);
-    if (!rc) rc = longest(tk, c, t, &n_longest, e);
+    int rc = encode_all(tk, start, c, t, e);
+    if (!rc) rc = find_cut(x, c, t, &cut, e);
     if (rc) return rc;
-    if (n_longest > infer_room(x))
-        return err_set(e, ERR_LIMIT, 0, "a choice of %u tokens, the model's context holds %u",
-                       n_longest, infer_room(x));
-    const uint32_t *ids = (const uint32_t *)(const void *)t->context.p;
-    uint32_t n = (uint32_t)(t->context.len / sizeof *ids);
-    uint32_t fits = infer_room(x) - n_longest + 1; /* the last token is never fed */
-    if (n > fits) {
-        s->is_cut = true;
-        ids += n - fits;
-        n = fits;
-    }
     float *unused;
-    if (n > 1) rc = infer_feed(x, params, ids, n - 1, &unused, e);
-    for (uint32_t i = 0; i < c->n_choices && !rc; i++) {
-        infer_rewind(x, n - 1);
-        rc = encode_choice(tk, c, i, t, e);
-        if (!rc) rc = score_choice(x, params, t, ids[n - 1], &s->nats[i], e);
-    }
+    uint32_t n = count(&t->question) - cut; /* the last of them is fed with each choice */
+    s->is_cut = cut > 0;
+    if (n > 1) rc = infer_feed(x, params, ids_of(&t->question) + cut, n - 1, &unused, e);
+    for (uint32_t i = 0; i < c->n_choices && !rc; i++)
+        rc = score_choice(x, params, t, i, cut, &s->nats[i], e);
     return rc;
 }
 
-int choices_run(struct infer *x, const float *params, const struct tokenizer *tk,
+int choices_run(struct infer *x, const float *params, const struct tokenizer *tk, uint32_t start,
                 const struct choices_item *c, struct choices_score *ret, struct err *e)
 {
     struct texts t = {0};
     struct choices_score s = {0};
-    int rc = run_item(x, params, tk, c, &t, &s, e);
-    buf_deinit(&t.context);
-    buf_deinit(&t.choice);
-    buf_deinit(&t.joint);
-    buf_deinit(&t.scratch);
+    int rc = run_item(x, params, tk, start, c, &t, &s, e);
+    buf_deinit(&t.question);
+    buf_deinit(&t.bytes);
+    buf_deinit(&t.nats);
+    for (uint32_t i = 0; i < CHOICES_MAX; i++)
+        buf_deinit(&t.whole[i]);
     if (rc) return rc;
     find_best(c, &s);
     *ret = s;

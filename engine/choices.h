@@ -7,8 +7,9 @@
  * scores: raw, the log-likelihood of the choice's tokens; and normalised, the same per byte of the
  * choice, so that a long choice is not held against it. The likeliest wins, the first of equals.
  *
- * A space belongs between question and choice: it is read with the choice (as tokenizers split
- * words), is added when neither side has one, and is not counted as a byte of the choice.
+ * A space belongs between question and choice; it is added when neither side has white space, and
+ * never counted as a byte of the choice. A choice's tokens are those of the whole text that are
+ * not the question's own.
  */
 
 #include <stdbool.h>
@@ -44,10 +45,10 @@ struct choices_score {
     bool is_cut; /* the question was too long for the context: its end was used */
 };
 
-/* x is rewound. Every text starts with the separator. ERR_LIMIT when a choice alone does not fit the
- * context; ERR_CANCELLED; ERR_NOMEM.
+/* x is rewound. start: the id that a text begins with, or TOKENIZER_NONE. ERR_LIMIT when a choice
+ * does not fit the context; ERR_PROTO when nothing stands before it; ERR_CANCELLED; ERR_NOMEM.
  */
-int choices_run(struct infer *x, const float *params, const struct tokenizer *tk,
+int choices_run(struct infer *x, const float *params, const struct tokenizer *tk, uint32_t start,
                 const struct choices_item *c, struct choices_score *ret, struct err *e) MUST_CHECK;
 
 /* Counted over items. */

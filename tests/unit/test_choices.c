@@ -102,7 +102,7 @@ static void check_item(struct tiny *m, const char *line, const char *joint[], co
     struct choices_score s;
     uint32_t ids[64];
     assert_int_equal(parse(line, &c, NULL), OK);
-    assert_int_equal(choices_run(m->x, m->params, m->tk, &c, &s, NULL), OK);
+    assert_int_equal(choices_run(m->x, m->params, m->tk, TOKENIZER_EOT, &c, &s, NULL), OK);
     double best = INFINITY;
     double best_per_byte = INFINITY;
     uint32_t raw = 99;
@@ -160,7 +160,7 @@ static void choices_uses_the_end_of_a_long_question(void **state)
     snprintf(line, sizeof line, "{\"question\":\"%s\",\"choices\":[\"abc\",\"d\"],\"answer\":0}",
              q);
     assert_int_equal(parse(line, &c, NULL), OK);
-    assert_int_equal(choices_run(m.x, m.params, m.tk, &c, &s, NULL), OK);
+    assert_int_equal(choices_run(m.x, m.params, m.tk, TOKENIZER_EOT, &c, &s, NULL), OK);
     assert_true(s.is_cut);
     snprintf(line, sizeof line, "%s abc", q);
     uint32_t n = bytes_to_ids(line, ids);
@@ -173,8 +173,13 @@ static void choices_uses_the_end_of_a_long_question(void **state)
     snprintf(line, sizeof line, "{\"question\":\"\",\"choices\":[\"a\",\"%s\"],\"answer\":0}", q);
     assert_int_equal(parse(line, &c, NULL), OK);
     struct err e = {0};
-    assert_int_equal(choices_run(m.x, m.params, m.tk, &c, &s, &e), ERR_LIMIT);
+    assert_int_equal(choices_run(m.x, m.params, m.tk, TOKENIZER_EOT, &c, &s, &e), ERR_LIMIT);
     assert_non_null(strstr(e.what, "45 tokens"));
+    choices_deinit(&c);
+    /* Without a first token, nothing can be said of a choice after an empty question. */
+    assert_int_equal(parse("{\"question\":\"\",\"choices\":[\"a\",\"b\"],\"answer\":0}", &c, NULL),
+                     OK);
+    assert_int_equal(choices_run(m.x, m.params, m.tk, TOKENIZER_NONE, &c, &s, &e), ERR_PROTO);
     choices_deinit(&c);
     tiny_unmake(&m);
 }
