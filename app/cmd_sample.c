@@ -47,7 +47,7 @@ struct job {
     struct buf ids;    /* of the prompt, after the one that begins a text */
     struct buf bytes;  /* of one token */
     struct buf text;   /* complete characters: of this step, or all with --json */
-    struct utf8_stream stream;
+    struct utf8stream stream;
     struct sample_entry *scratch;
     uint32_t n_written;
     enum ended ended;
@@ -264,7 +264,7 @@ static int show(struct job *j, uint32_t id, struct err *e)
     buf_clear(&j->bytes);
     int rc = tokenizer_decode(j->model.tokenizer, id, &j->bytes, e);
     if (rc) return rc;
-    utf8_stream_put(&j->stream, j->bytes.p, j->bytes.len, &j->text);
+    utf8stream_put(&j->stream, j->bytes.p, j->bytes.len, &j->text);
     return flush(j, e);
 }
 
@@ -336,9 +336,9 @@ static int tell_json(struct job *j, struct err *e)
     const struct options *o = j->o;
     struct buf out = {0};
     struct buf prompt = {0};
-    struct utf8_stream s = {0};
-    utf8_stream_put(&s, j->prompt.p, j->prompt.len, &prompt);
-    utf8_stream_end(&s, &prompt);
+    struct utf8stream s = {0};
+    utf8stream_put(&s, j->prompt.p, j->prompt.len, &prompt);
+    utf8stream_end(&s, &prompt);
     json_t *v = json_object();
     json_object_set_new(v, "prompt", json_stringn(buf_str(&prompt), prompt.len));
     json_object_set_new(v, "text", json_stringn(buf_str(&j->text), j->text.len));
@@ -368,7 +368,7 @@ static int tell(struct job *j, struct err *e)
 {
     static const char *const why[] = {"", "; the text ended there",
                                       "; there the model's context is full", "; interrupted"};
-    utf8_stream_end(&j->stream, &j->text);
+    utf8stream_end(&j->stream, &j->text);
     if (j->o->is_json) return tell_json(j, e);
     buf_put_u8(&j->text, '\n');
     int rc = flush(j, e);
@@ -394,7 +394,7 @@ static int run(struct job *j, struct interrupt *i, struct err *e)
     j->scratch = alloc_zero(loaded_vocab(&j->model), sizeof *j->scratch);
     if (!j->scratch) return err_set(e, ERR_NOMEM, 0, "out of memory for the candidates");
     if (!o->is_json && !o->no_prompt) {
-        utf8_stream_put(&j->stream, j->prompt.p, j->prompt.len, &j->text);
+        utf8stream_put(&j->stream, j->prompt.p, j->prompt.len, &j->text);
         rc = flush(j, e);
     }
     if (!rc) rc = generate(j, e);

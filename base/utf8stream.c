@@ -20,7 +20,7 @@ static bool can_grow(const uint8_t *p, uint32_t n)
     return false;
 }
 
-static void emit(const struct utf8_stream *s, const uint8_t *p, size_t n, struct buf *out)
+static void emit(const struct utf8stream *s, const uint8_t *p, size_t n, struct buf *out)
 {
     char plain[8] = {0};
     char safe[8];
@@ -36,7 +36,7 @@ static void replace(struct buf *out)
     buf_put_str(out, "\xEF\xBF\xBD");
 }
 
-static void put_byte(struct utf8_stream *s, uint8_t b, struct buf *out)
+static void put_byte(struct utf8stream *s, uint8_t b, struct buf *out)
 {
     uint32_t cp;
     s->waiting[s->n++] = b;
@@ -51,14 +51,14 @@ static void put_byte(struct utf8_stream *s, uint8_t b, struct buf *out)
     }
 }
 
-void utf8_stream_put(struct utf8_stream *s, const void *bytes, size_t n, struct buf *out)
+void utf8stream_put(struct utf8stream *s, const void *bytes, size_t n, struct buf *out)
 {
     const uint8_t *p = bytes;
     for (size_t i = 0; i < n; i++)
         put_byte(s, p[i], out);
 }
 
-void utf8_stream_end(struct utf8_stream *s, struct buf *out)
+void utf8stream_end(struct utf8stream *s, struct buf *out)
 {
     if (s->n) replace(out);
     s->n = 0;

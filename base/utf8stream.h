@@ -11,14 +11,14 @@
 #include "base/buf.h"
 
 /* Zero is a valid beginning. */
-struct utf8_stream {
+struct utf8stream {
     uint8_t waiting[4];
     uint32_t n;
     bool is_harmless; /* for a terminal: what utf8_printable refuses becomes '?', but \n and \t */
 };
 
 /* Append what is complete of the bytes so far to out. */
-void utf8_stream_put(struct utf8_stream *s, const void *bytes, size_t n, struct buf *out);
+void utf8stream_put(struct utf8stream *s, const void *bytes, size_t n, struct buf *out);
 
 /* No more bytes: what still waits was cut off. The stream may be used again. */
-void utf8_stream_end(struct utf8_stream *s, struct buf *out);
+void utf8stream_end(struct utf8stream *s, struct buf *out);
