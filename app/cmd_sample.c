@@ -337,16 +337,16 @@ static int tell_json(struct job *j, struct err *e)
     struct buf out = {0};
     struct buf prompt = {0};
     struct utf8stream s = {0};
+    uint64_t n_prompt = j->ids.len / sizeof(uint32_t);
     utf8stream_put(&s, j->prompt.p, j->prompt.len, &prompt);
     utf8stream_end(&s, &prompt);
     json_t *v = json_object();
     json_object_set_new(v, "prompt", json_stringn(buf_str(&prompt), prompt.len));
     json_object_set_new(v, "text", json_stringn(buf_str(&j->text), j->text.len));
     json_set_u64(v, "tokens", j->n_written);
-    json_set_u64(v, "prompt_tokens", j->ids.len / sizeof(uint32_t));
+    json_set_u64(v, "prompt_tokens", n_prompt);
     json_set_real(v, "tokens_per_s", speed(j));
-    json_set_real(v, "prompt_tokens_per_s",
-                  (double)(j->ids.len / sizeof(uint32_t)) * 1e9 / (double)(j->read_ns + 1));
+    json_set_real(v, "prompt_tokens_per_s", (double)n_prompt * 1e9 / (double)(j->read_ns + 1));
     json_set_u64(v, "seed", o->seed);
     json_set_real(v, "temperature", o->choice.temperature);
     json_set_u64(v, "top_k", o->choice.top_k);
