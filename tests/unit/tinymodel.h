@@ -37,7 +37,7 @@ static inline struct tiny tiny_make(void)
     assert_int_equal(model_table_init(&t.table, &t.c, NULL), OK);
     t.params = case_block(t.table.n_params, 2, 0, 0);
     model_init_weights(&t.table, &t.c, 1, t.params);
-    assert_int_equal(tokenizer_create(TOKENIZER_FIRST, &t.tk, NULL), OK);
+    assert_int_equal(tokenizer_train("a", 1, TOKENIZER_FIRST, NULL, NULL, &t.tk, NULL), OK);
     struct infer_shape s = infer_shape_for(&t.c, 0, 2);
     assert_int_equal(infer_create(&t.c, &t.table, t.pool, &s, &t.x, NULL), OK);
     return t;
