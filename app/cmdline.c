@@ -41,6 +41,10 @@ static const struct word words[] = {
      "Measure what this computer can do; see `potluck bench --help`."},
     {"export", CMDLINE_ENGINE, 0, "DIR", false,
      "Take the model home: files for transformers or llama.cpp; see `potluck export --help`."},
+    {"sample", CMDLINE_ENGINE, 0, "[TEXT] [options]", false,
+     "Let the model write; see `potluck sample --help`."},
+    {"eval", CMDLINE_ENGINE, 0, "PATH [options]", false,
+     "How good is the model, on text or questions of yours? See `potluck eval --help`."},
     {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
 };
 

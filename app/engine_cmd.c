@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "app/cmd_bench.h"
+#include "app/cmd_eval.h"
 #include "app/cmd_export.h"
+#include "app/cmd_sample.h"
 #include "app/cmd_train.h"
 
 static const struct {
@@ -12,7 +14,9 @@ static const struct {
     engine_cmd_fn fn;
 } cmds[] = {
     {"bench",  cmd_bench },
+    {"eval",   cmd_eval  },
     {"export", cmd_export},
+    {"sample", cmd_sample},
     {"train",  cmd_train },
 };
 
