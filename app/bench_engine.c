@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "app/bench_data.h"
 #include "base/alloc.h"
@@ -42,6 +43,7 @@ struct run {
     struct trainer *trainer;
     uint32_t *tokens; /* [B][T + 1] */
     FILE *dump;
+    double cpu_ns, wall_ns; /* of all steps */
     double sorted[BENCH_ENGINE_STEPS];
 };
 
@@ -113,6 +115,14 @@ static int create(struct run *x, struct err *e)
                         (size_t)x->r->n_params * sizeof(float), 0644, e);
 }
 
+/* Processor time of all threads of this process. */
+static double cpu_ns(void)
+{
+    struct timespec t = {0};
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
 static int one_step(struct run *x, struct err *e)
 {
     const struct train_params *p = &x->o->preset.train;
@@ -123,8 +133,12 @@ static int one_step(struct run *x, struct err *e)
                               x->tokens, e);
     if (rc == OK && x->dump && fwrite(x->tokens, sizeof *x->tokens, n, x->dump) != n)
         rc = err_set(e, ERR_IO, 0, "cannot write '%s'", x->o->tokens);
+    double before = cpu_ns();
+    int64_t began = clock_mono_ns();
     if (rc == OK) rc = trainer_step(x->trainer, x->tokens, i, &s, e);
     if (rc != OK) return rc;
+    x->cpu_ns += cpu_ns() - before;
+    x->wall_ns += (double)(clock_mono_ns() - began);
     x->r->speeds[i] = (double)s.n_tokens * 1e9 / (double)(s.busy_ns > 0 ? s.busy_ns : 1);
     x->r->losses[i] = s.loss;
     x->r->n_steps++;
@@ -160,6 +174,7 @@ static void conclude(struct run *x)
     memcpy(x->sorted, r->speeds + first, n * sizeof *x->sorted);
     r->tok_per_s = bench_preset_median(x->sorted, n);
     r->best_tok_per_s = x->sorted[n - 1];
+    r->cpu_share = x->cpu_ns / (x->wall_ns * r->n_threads);
     r->gflops = r->tok_per_s * flops;
     r->best_gflops = r->best_tok_per_s * flops;
 }
@@ -302,6 +317,7 @@ int bench_engine_json(const struct bench_engine *r, bool with_losses, struct buf
     json_set_real(o, "fraction_of_peak", share(r->gflops, r->peak_gflops));
     json_set_real(o, "fraction_of_peak_best", share(r->best_gflops, r->peak_gflops));
     put_blas(o, r);
+    json_set_real(o, "cpu_share", r->cpu_share);
     json_set_real(o, "rss_mb", (double)r->rss_bytes / MB);
     json_set_real(o, "budget_mb", (double)r->budget_bytes / MB);
     json_set_real(o, "loss", r->losses[r->n_steps - 1]);
@@ -341,4 +357,8 @@ void bench_engine_text(const struct bench_engine *r, struct buf *out)
     buf_printf(out, "memory     %.1f MB at most; %.1f MB of it were planned\n",
                (double)r->rss_bytes / MB, (double)r->budget_bytes / MB);
     buf_printf(out, "class      %s\n", r->class);
+    if (r->cpu_share < BENCH_ENGINE_QUIET)
+        buf_printf(out,
+                   "note       other programs had a part of the processor: we got %.0f %% of it\n",
+                   100 * r->cpu_share);
 }

@@ -43,6 +43,7 @@ struct bench_engine {
     uint64_t n_params;
     double tok_per_s, best_tok_per_s;
     double gflops, best_gflops;
+    double cpu_share; /* processor time of the steps over threads x time: low on a busy machine */
     double peak_gflops;
     const char *peak_isa;
     bool has_blas;
@@ -69,6 +70,9 @@ int bench_engine_json(const struct bench_engine *r, bool with_losses, struct buf
 
 /* The same for people. */
 void bench_engine_text(const struct bench_engine *r, struct buf *out);
+
+/* Below this cpu_share somebody else had a good part of the processor. */
+#define BENCH_ENGINE_QUIET 0.85
 
 /* "fp32", "bf16" */
 const char *bench_engine_precision_name(enum bench_precision p);

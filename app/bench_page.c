@@ -106,6 +106,7 @@ static void add_run(struct bench_page *p, const char *name, uint32_t most_ms, co
                                  .tok_per_s = r->tok_per_s,
                                  .gflops = r->gflops,
                                  .of_peak = r->peak_gflops > 0 ? r->gflops / r->peak_gflops : 0,
+                                 .cpu_share = r->cpu_share,
                                  .loss = r->losses[r->n_steps - 1]};
 }
 
@@ -215,6 +216,10 @@ void bench_page_text(const struct bench_page *p, struct buf *out)
         buf_printf(out, "  model %-6s  %.0f tokens/s in %s: %.0f Gflop/s, %.0f %% of that peak\n",
                    r->name, r->tok_per_s, bench_engine_precision_name(r->precision), r->gflops,
                    100 * r->of_peak);
+        if (r->cpu_share < BENCH_ENGINE_QUIET)
+            buf_printf(out,
+                       "    (other programs had a part of the processor; we got %.0f %% of it)\n",
+                       100 * r->cpu_share);
     }
     if (*p->run_fault) buf_printf(out, "  not measured: %.300s\n", p->run_fault);
     if (!p->n_runs && !*p->run_fault)
@@ -238,6 +243,7 @@ static json_t *run_json(const struct bench_page_run *r)
     json_set_real(o, "gflops", r->gflops);
     json_set_real(o, "fraction_of_peak", r->of_peak);
     json_set_real(o, "loss", r->loss);
+    json_set_real(o, "cpu_share", r->cpu_share);
     return o;
 }
 

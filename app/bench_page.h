@@ -30,7 +30,7 @@ struct bench_page_run {
     const char *name;
     struct bench_preset preset;
     enum bench_precision precision;
-    double tok_per_s, gflops, of_peak, loss;
+    double tok_per_s, gflops, of_peak, loss, cpu_share;
 };
 
 struct bench_page {

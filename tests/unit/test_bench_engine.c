@@ -40,6 +40,7 @@ static void bench_engine_fills_every_field(void **state)
     assert_true(r->gflops > 0 && r->peak_gflops > r->gflops);
     assert_true(r->rss_bytes > 1000000 && r->budget_bytes > 0);
     assert_true(r->losses[0] > 5 && r->losses[0] < 6.5); /* log 320 is 5.8 */
+    assert_true(r->cpu_share > 0 && r->cpu_share < 1.5);
     assert_false(r->has_blas);
     struct buf out = {0};
     json_t *j = NULL;

@@ -19,8 +19,9 @@ static struct bench_page page(void)
         .bf16_isa = "512-bit VDPBF16PS",
         .triad_gb_per_s = 59.1,
         .n_runs = 2,
-        .runs = {{.name = "S", .tok_per_s = 5000, .gflops = 170, .of_peak = 0.31},
-                 {.name = "M", .tok_per_s = 800, .gflops = 200, .of_peak = 0.37}}
+        .runs = {
+                 {.name = "S", .tok_per_s = 5000, .gflops = 170, .of_peak = 0.31, .cpu_share = 0.99},
+                 {.name = "M", .tok_per_s = 800, .gflops = 200, .of_peak = 0.37, .cpu_share = 0.5}}
     };
     bench_page_plan(&p);
     return p;
@@ -75,6 +76,8 @@ static void bench_page_text_stays_within_80_columns(void **state)
     const char *s = buf_str(&out);
     assert_non_null(strstr(s, "5000 tokens/s"));
     assert_non_null(strstr(s, "estimated"));
+    assert_non_null(strstr(s, "we got 50 % of it"));
+    assert_null(strstr(s, "we got 99 % of it"));
     while (*s) {
         size_t n = strcspn(s, "\n");
         assert_true(n <= 80);
