@@ -369,14 +369,14 @@ static void open_voice(struct work *w)
 static bool open_all(struct work *w)
 {
     const struct work_config *c = &w->config;
+    const struct trainer_options how = {.n_threads = c->n_threads, .precision = c->precision};
     struct work_news n = {.kind = WORK_DONE, .order = WORK_OPEN};
     size_t n_tokens = size_mul(c->run->train.batch_seqs, (size_t)c->run->train.seq_len + 1);
     w->tokens = alloc_zero(n_tokens, sizeof *w->tokens);
     int rc = w->tokens ? OK : err_set(&n.err, ERR_NOMEM, 0, "no memory for a batch of text");
     if (rc == OK) rc = chunks_create(w->cache_dir, c->run, c->quota_bytes, &w->chunks, &n.err);
     if (rc == OK)
-        rc = work_state_open(&w->state, c->run, w->run_dir, c->n_threads, n.said, sizeof n.said,
-                             &n.err);
+        rc = work_state_open(&w->state, c->run, w->run_dir, &how, n.said, sizeof n.said, &n.err);
     if (rc == OK) {
         open_voice(w);
         n.journal = w->state.journal;

@@ -43,6 +43,7 @@ struct work_config {
     const char *cache_dir; /* text */
     uint64_t quota_bytes;
     uint32_t n_threads;
+    enum trainer_precision precision;
     int64_t save_every_ms;
     void (*wake)(void *ctx); /* there is news: uv_async_send */
     void *ctx;
