@@ -222,6 +222,11 @@ static int adopt(struct job *j, struct buf *json, struct err *e)
     if (rc == OK) rc = tokenizer_from_json(json->p, json->len, &j->tk, e);
     if (rc == ERR_PROTO) return err_wrap(e, "the tokenizer");
     if (rc != OK) return rc;
+    if (j->o->eos) rc = tokenizer_set_ends(j->tk, tokenizer_bos(j->tk), *j->o->eos, e);
+    if (rc != OK) {
+        err_hint(e, "eos_token_id of that model's config.json has to name one");
+        return err_wrap(e, "what ends a document");
+    }
     if (tokenizer_eos(j->tk) == TOKENIZER_NONE) {
         err_set(e, ERR_ARG, 0, "the tokenizer has no token that ends a document");
         err_hint(e, "it needs a special token such as </s> or " TOKENIZER_EOT_TEXT);

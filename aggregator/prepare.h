@@ -22,7 +22,8 @@ struct prepare_options {
     double val_frac;
     const char *tokenizer_path;  /* tokenizer.json of a model to go on from, as a file */
     const struct buf *tokenizer; /* or its bytes; both NULL: learn one */
-    uint64_t shard_tokens;       /* at most so many in one shard; 0: a good default */
+    const uint32_t *eos;   /* what ends a document, where that model says; NULL: its tokenizer */
+    uint64_t shard_tokens; /* at most so many in one shard; 0: a good default */
     void (*progress)(const char *line, void *ctx); /* one line for a person; may be NULL */
     void *ctx;
 };

@@ -194,9 +194,9 @@ static int write_all(const struct options *o, const struct files *f, struct mode
                           .table = model_source_table(s),
                           .params = params,
                           .type = o->type,
-                          .ids = *model_source_ids(s),
                           .tokenizer_config = model_source_tokenizer_config(s)};
     int rc = model_source_tokenizer(s, &x.tokenizer, e);
+    x.ids = *model_source_ids(s);
     if (rc == OK) rc = model_source_load(s, params, e);
     if (rc == OK) rc = file_mkdirs(o->dir, e);
     if (rc == OK) model_source_ask_host(s);

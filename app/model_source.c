@@ -21,6 +21,7 @@
 #include "client/home.h"
 #include "client/journal.h"
 #include "engine/hf_folder.h"
+#include "engine/tokenizer.h"
 #include "engine/trainer_state.h"
 #include "record/checkpoint.h"
 #include "record/rundesc.h"
@@ -61,7 +62,7 @@ static int take_run(struct model_source *s, struct rundesc *run)
 {
     s->run = run;
     s->config = run->model;
-    s->ids = (struct hf_config_ids){0, 0};
+    s->ids = (struct hf_config_ids){-1, -1}; /* the tokenizer says */
     s->card.has_run = true;
     s->card.run = run->id;
     snprintf(s->card.name, sizeof s->card.name, "%s", run->name);
@@ -433,6 +434,17 @@ static int read_tokenizer(struct model_source *s, struct err *e)
     return ERR_NOTFOUND;
 }
 
+/* A tokenizer that only others can read says nothing. */
+static void settle_ends(struct model_source *s)
+{
+    struct tokenizer *t = NULL;
+    if (tokenizer_from_json(s->tokenizer.p, s->tokenizer.len, &t, NULL) != OK) t = NULL;
+    s->ids = hf_config_ends(s->run ? NULL : &s->ids, t);
+    if (s->ids.bos >= s->config.vocab_size) s->ids.bos = -1;
+    if (s->ids.eos >= s->config.vocab_size) s->ids.eos = -1;
+    tokenizer_destroy(t);
+}
+
 int model_source_tokenizer(struct model_source *s, const struct buf **ret, struct err *e)
 {
     if (!s->tokenizer.len) {
@@ -441,6 +453,7 @@ int model_source_tokenizer(struct model_source *s, const struct buf **ret, struc
             buf_clear(&s->tokenizer);
             return rc;
         }
+        settle_ends(s);
     }
     *ret = &s->tokenizer;
     return OK;

@@ -48,7 +48,9 @@ const char *model_source_path(const struct model_source *s); /* the file or fold
 const struct model_config *model_source_config(const struct model_source *s);
 const struct model_table *model_source_table(const struct model_source *s); /* its n_params */
 
-/* Where text begins and ends; and the tokenizer_config.json of a Hugging Face folder, or NULL. */
+/* Where text begins and ends (hf_config_ends; complete after model_source_tokenizer, before that what
+ * config.json says); and the tokenizer_config.json of a Hugging Face folder, or NULL.
+ */
 const struct hf_config_ids *model_source_ids(const struct model_source *s);
 const struct buf *model_source_tokenizer_config(const struct model_source *s);
 

@@ -78,6 +78,9 @@ static int new_data(struct train *t, struct err *e)
     int rc = t->source ? model_source_tokenizer(t->source, &tokenizer, e) : OK;
     if (rc != OK) return err_wrap(e, "the model to start from");
     struct prepare_options p = prepare_of(t, tokenizer);
+    int64_t said = t->source ? model_source_ids(t->source)->eos : -1;
+    uint32_t eos = said < 0 ? TOKENIZER_NONE : (uint32_t)said;
+    if (said >= 0) p.eos = &eos;
     return prepare_run(&p, &report, e);
 }
 
@@ -281,8 +284,8 @@ static int write_choices(struct train *t, const json_t *saved, const char *folde
 static int write_first(struct train *t, const char *folder, struct err *e)
 {
     const struct buf *tokenizer = &t->data.tokenizer_json;
-    struct hf_config_ids ids = {TOKENIZER_EOT, TOKENIZER_EOT};
-    if (t->source) ids = *model_source_ids(t->source);
+    const struct hf_config_ids *said = t->source ? model_source_ids(t->source) : NULL;
+    struct hf_config_ids ids = hf_config_ends(said, t->data.tokenizer);
     int rc = write_choices(t, NULL, folder, e);
     if (rc == OK) rc = train_out_write_config(&t->out, &t->plan.model, &ids, e);
     if (rc == OK)

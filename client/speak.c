@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "base/utf8stream.h"
+#include "engine/hf_config.h"
 #include "engine/infer.h"
 #include "engine/sample.h"
 #include "engine/tokenizer.h"
@@ -24,6 +25,7 @@ struct speak {
     struct pool *pool;
     struct model_table table;
     struct tokenizer *tokenizer; /* NULL: not here */
+    uint32_t start, end;         /* ids before and after a text */
     bool is_refused;
     struct infer *infer;          /* NULL until the first line */
     struct sample_entry *scratch; /* the same */
@@ -39,7 +41,18 @@ static int take_tokenizer(struct speak *s, const void *json, size_t n, struct er
     struct hash got = hash_of(json, n);
     if (!hash_equal(&got, &s->run->tokenizer))
         return err_set(e, ERR_AUTH, 0, "this is not the tokenizer that the run is bound to");
-    return tokenizer_from_json(json, n, &s->tokenizer, e);
+    int rc = tokenizer_from_json(json, n, &s->tokenizer, e);
+    if (rc) return rc;
+    struct hf_config_ids ids = hf_config_ends(NULL, s->tokenizer);
+    int64_t V = s->run->model.vocab_size;
+    if (ids.eos < 0 || ids.eos >= V || ids.bos >= V) {
+        tokenizer_destroy(s->tokenizer);
+        s->tokenizer = NULL;
+        return err_set(e, ERR_PROTO, 0, "the model does not know where a text ends");
+    }
+    s->start = (uint32_t)ids.bos;
+    s->end = (uint32_t)ids.eos;
+    return OK;
 }
 
 int speak_create(const struct rundesc *run, const char *dir, struct speak **ret, struct err *e)
@@ -131,7 +144,7 @@ static int write_line(struct speak *s, const float *params, uint64_t round, stru
     struct rng r;
     uint32_t n_ids = tokenizer_vocab_size(s->tokenizer);
     uint32_t V = s->run->model.vocab_size;
-    uint32_t id = TOKENIZER_EOT;
+    uint32_t id = s->start;
     int rc = OK;
     rng_init(&r, s->run->init_seed, round);
     infer_rewind(s->infer, 0);
@@ -139,10 +152,10 @@ static int write_line(struct speak *s, const float *params, uint64_t round, stru
         float *logits = NULL;
         rc = infer_feed(s->infer, params, &id, 1, &logits, e);
         if (rc) break;
-        if (i == 0) logits[TOKENIZER_EOT] = -INFINITY; /* something, please */
+        if (i == 0) logits[s->end] = -INFINITY; /* something, please */
         id = sample_pick(&choice, logits, V < n_ids ? V : n_ids, s->scratch, &r);
         if (id == SAMPLE_NONE) rc = err_set(e, ERR_PROTO, 0, "the weights are not numbers");
-        if (rc || id == TOKENIZER_EOT) break;
+        if (rc || id == s->end) break;
         buf_clear(&bytes);
         rc = tokenizer_decode(s->tokenizer, id, &bytes, e);
         if (rc) break;

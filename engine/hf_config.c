@@ -244,11 +244,39 @@ int hf_config_write_generation(const struct hf_config_ids *ids, struct buf *out,
     return hf_config_put(o, out, e);
 }
 
-int hf_config_write_tokenizer(const struct model_config *c, struct buf *out, struct err *e)
+static void name_mark(json_t *o, const char *key, int64_t id, const struct tokenizer *t)
 {
-    json_t *o = json_pack("{s:s, s:s, s:s, s:b, s:b}", "tokenizer_class", "PreTrainedTokenizerFast",
-                          "bos_token", TOKENIZER_EOT_TEXT, "eos_token", TOKENIZER_EOT_TEXT,
-                          "add_prefix_space", 0, "clean_up_tokenization_spaces", 0);
+    struct buf name = {0};
+    if (id < 0 || !t || id >= tokenizer_vocab_size(t)) return;
+    tokenizer_spell(t, (uint32_t)id, &name);
+    json_set_text(o, key, buf_str(&name));
+    buf_deinit(&name);
+}
+
+int hf_config_write_tokenizer(const struct model_config *c, const struct hf_config_ids *ids,
+                              const struct tokenizer *t, struct buf *out, struct err *e)
+{
+    json_t *o = json_pack("{s:s, s:b}", "tokenizer_class", "PreTrainedTokenizerFast",
+                          "clean_up_tokenization_spaces", 0);
+    if (t && tokenizer_is_byte_level(t)) json_set_bool(o, "add_prefix_space", false);
+    name_mark(o, "bos_token", ids->bos, t);
+    name_mark(o, "eos_token", ids->eos, t);
     json_set_u64(o, "model_max_length", c->max_position_embeddings);
     return hf_config_put(o, out, e);
+}
+
+/* ---- ends ---- */
+
+static int64_t mark(uint32_t id)
+{
+    return id == TOKENIZER_NONE ? -1 : (int64_t)id;
+}
+
+struct hf_config_ids hf_config_ends(const struct hf_config_ids *said, const struct tokenizer *t)
+{
+    struct hf_config_ids r = said ? *said : (struct hf_config_ids){-1, -1};
+    if (t && r.eos < 0) r.eos = mark(tokenizer_eos(t));
+    if (t && r.bos < 0) r.bos = mark(tokenizer_bos(t));
+    if (!said && r.bos < 0) r.bos = r.eos;
+    return r;
 }

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "engine/safetensors.h"
+#include "engine/tokenizer.h"
 
 #define WEIGHTS "model.safetensors"
 
@@ -51,13 +52,23 @@ int hf_export_card(const struct hf_export *x, const char *dir, const char *file,
     return rc;
 }
 
+static int write_tokenizer_config(const struct hf_export *x, struct buf *out, struct err *e)
+{
+    struct tokenizer *t = NULL;
+    /* One that only others can read stays without names. */
+    if (tokenizer_from_json(x->tokenizer->p, x->tokenizer->len, &t, NULL) != OK) t = NULL;
+    int rc = hf_config_write_tokenizer(x->config, &x->ids, t, out, e);
+    tokenizer_destroy(t);
+    return rc;
+}
+
 static int put_settings(const struct hf_export *x, const char *dir, struct err *e)
 {
     struct buf b = {0};
     int rc = hf_config_write_generation(&x->ids, &b, e);
     if (!rc) rc = put_file(dir, "generation_config.json", &b, e);
     buf_clear(&b);
-    if (!rc && !x->tokenizer_config) rc = hf_config_write_tokenizer(x->config, &b, e);
+    if (!rc && !x->tokenizer_config) rc = write_tokenizer_config(x, &b, e);
     if (!rc)
         rc = put_file(dir, "tokenizer_config.json", x->tokenizer_config ? x->tokenizer_config : &b,
                       e);

@@ -18,7 +18,7 @@ struct hf_export {
     enum dtype type;     /* f32, f16 or bf16 */
     struct hf_config_ids ids;
     const struct buf *tokenizer;        /* tokenizer.json */
-    const struct buf *tokenizer_config; /* NULL: that of a tokenizer that potluck made */
+    const struct buf *tokenizer_config; /* NULL: one is written */
     const struct model_card *card;
 };
 

@@ -1,8 +1,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "engine/hf_config.h"
+#include "engine/tokenizer.h"
 #include "tests/check.h"
 
 /* A small config.json with one member replaced or added ("" = as it is). */
@@ -195,18 +197,52 @@ static void hf_config_written_is_read_back(void **state)
     buf_deinit(&b);
 }
 
+static void assert_ends(struct hf_config_ids got, int64_t bos, int64_t eos)
+{
+    assert_int_equal(got.bos, bos);
+    assert_int_equal(got.eos, eos);
+}
+
+static void hf_config_ends_are_what_config_says_else_the_tokenizers_marks(void **state)
+{
+    (void)state;
+    static const char path[] = "tests/fuzz/corpus/tokenizer_json/sentence.json";
+    struct hf_config_ids none = {-1, -1};
+    struct buf json = {0};
+    struct tokenizer *own = NULL, *llama = NULL;
+    assert_int_equal(tokenizer_train("ab", 2, 257, NULL, NULL, &own, NULL), OK);
+    assert_int_equal(file_read(path, 1 << 20, &json, NULL), OK);
+    assert_int_equal(tokenizer_from_json(json.p, json.len, &llama, NULL), OK);
+    assert_ends(hf_config_ends(&(struct hf_config_ids){7, 8}, llama), 7, 8);
+    assert_ends(hf_config_ends(&(struct hf_config_ids){-1, 8}, llama), 1, 8);
+    assert_ends(hf_config_ends(&none, llama), 1, 2);
+    assert_ends(hf_config_ends(NULL, llama), 1, 2);
+    assert_ends(hf_config_ends(NULL, own), 0, 0);
+    assert_ends(hf_config_ends(&none, own), -1, 0); /* its config.json says that none begins */
+    assert_ends(hf_config_ends(&none, NULL), -1, -1);
+    assert_ends(hf_config_ends(NULL, NULL), -1, -1);
+    tokenizer_destroy(own);
+    tokenizer_destroy(llama);
+    buf_deinit(&json);
+}
+
 static void hf_config_settings_are_json_with_the_separator(void **state)
 {
     (void)state;
     struct buf b = {0};
     struct model_config c = {.max_position_embeddings = 128};
     json_t *o = NULL;
-    assert_int_equal(hf_config_write_tokenizer(&c, &b, NULL), OK);
+    struct tokenizer *t = NULL;
+    assert_int_equal(tokenizer_train("ab", 2, 257, NULL, NULL, &t, NULL), OK);
+    assert_int_equal(hf_config_write_tokenizer(&c, &(struct hf_config_ids){-1, 0}, t, &b, NULL),
+                     OK);
     assert_int_equal(json_parse(b.p, b.len, &o, NULL), OK);
     assert_string_equal(json_string_value(json_object_get(o, "eos_token")), "<|endoftext|>");
+    assert_null(json_object_get(o, "bos_token"));
     assert_int_equal(json_integer_value(json_object_get(o, "model_max_length")), 128);
     json_decref(o);
     buf_clear(&b);
+    tokenizer_destroy(t);
     assert_int_equal(hf_config_write_generation(&(struct hf_config_ids){-1, 0}, &b, NULL), OK);
     assert_int_equal(json_parse(b.p, b.len, &o, NULL), OK);
     assert_null(json_object_get(o, "bos_token_id"));
@@ -225,6 +261,7 @@ int main(void)
         cmocka_unit_test(hf_config_parse_refuses_what_is_not_computed),
         cmocka_unit_test(hf_config_parse_refuses_what_is_no_config),
         cmocka_unit_test(hf_config_written_is_read_back),
+        cmocka_unit_test(hf_config_ends_are_what_config_says_else_the_tokenizers_marks),
         cmocka_unit_test(hf_config_settings_are_json_with_the_separator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,23 +19,29 @@ static struct buf jws;
 static float *weights;
 static struct err e;
 
-static int set_up(void **state)
+static void sign_run(const void *tokenizer, size_t n)
 {
     uint8_t seed[KEY_BYTES] = {5};
     struct key host;
+    run.tokenizer = hash_of(tokenizer, n);
+    run.tokenizer_bytes = n;
+    assert_int_equal(key_from_seed(seed, &host, &e), OK);
+    run.aggregators[0] =
+        (struct rundesc_aggregator){.host = "127.0.0.1", .port = 1, .key = host.pub};
+    buf_clear(&jws);
+    if (rundesc_sign(&run, &host, &jws, &e)) fail_msg("%s", e.what);
+}
+
+static int set_up(void **state)
+{
     (void)state;
     scratch_make(dir);
     tinyrun_make(&run, &table);
     snprintf(run.note, sizeof run.note, "a note");
-    run.tokenizer = hash_of(TOKENIZER, strlen(TOKENIZER));
-    run.tokenizer_bytes = strlen(TOKENIZER);
     run.n_train_shards = 1;
     run.train_index_bytes[0] = run.val_index_bytes = 64;
     run.n_aggregators = 1;
-    assert_int_equal(key_from_seed(seed, &host, &e), OK);
-    run.aggregators[0] =
-        (struct rundesc_aggregator){.host = "127.0.0.1", .port = 1, .key = host.pub};
-    if (rundesc_sign(&run, &host, &jws, &e)) fail_msg("%s", e.what);
+    sign_run(TOKENIZER, strlen(TOKENIZER));
     weights = calloc(table.n_params, sizeof *weights);
     model_init_weights(&table, &run.model, 99, weights);
     return 0;
@@ -163,6 +169,28 @@ static void model_source_takes_the_newest_checkpoint_of_an_aggregator(void **sta
     assert_int_equal(model_source_card(s)->n_rounds, 8);
     assert_tokenizer(s);
     model_source_close(s);
+}
+
+/* A run has no config.json: its tokenizer says where text ends. */
+static void model_source_takes_the_ends_of_a_run_from_its_tokenizer(void **state)
+{
+    (void)state;
+    struct buf json = {0};
+    const struct buf *t = NULL;
+    const char *path = "tests/fuzz/corpus/tokenizer_json/sentence.json";
+    assert_int_equal(file_read(path, 1 << 20, &json, NULL), OK);
+    sign_run(json.p, json.len);
+    make_dir("checkpoints");
+    write_file("run.potluck", jws.p, jws.len);
+    write_file("tokenizer.json", json.p, json.len);
+    write_checkpoint("checkpoints/aa", 1);
+    struct model_source *s = open_source(dir, NULL);
+    assert_int_equal(model_source_ids(s)->eos, -1);
+    assert_int_equal(model_source_tokenizer(s, &t, &e), OK);
+    assert_int_equal(model_source_ids(s)->bos, 1);
+    assert_int_equal(model_source_ids(s)->eos, 2);
+    model_source_close(s);
+    buf_deinit(&json);
 }
 
 static void model_source_refuses_damaged_and_lonely_checkpoints(void **state)
@@ -322,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         CASE(model_source_takes_the_newest_checkpoint_of_an_aggregator),
+        CASE(model_source_takes_the_ends_of_a_run_from_its_tokenizer),
         CASE(model_source_refuses_damaged_and_lonely_checkpoints),
         CASE(model_source_takes_the_base_of_the_joined_run),
         CASE(model_source_says_what_a_home_lacks),

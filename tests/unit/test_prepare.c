@@ -98,6 +98,31 @@ static void a_tokenizer_that_is_given_is_kept(void **state)
     dataset_close(&d);
 }
 
+static void what_the_model_says_ends_a_document(void **state)
+{
+    static const char path[] = "tests/fuzz/corpus/tokenizer_json/sentence.json";
+    uint32_t eos = 1;
+    struct prepare_report r;
+    struct dataset d;
+    struct prepare_options o = options();
+    uint32_t *tokens = NULL;
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    o.tokenizer_path = path;
+    o.eos = &eos;
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(dataset_open(home, &d, &e), OK);
+    assert_int_equal(dataset_tokens(&d.val, &tokens, &e), OK);
+    assert_int_equal(tokens[d.val.x.n_tokens - 1], 1);
+    free(tokens);
+    dataset_close(&d);
+    eos = 40; /* a byte: any text could spell it */
+    n_found = 0;
+    assert_int_equal(prepare_run(&o, &r, &e), ERR_ARG);
+    assert_non_null(strstr(e.what, "special"));
+    assert_int_equal(n_found, 0);
+}
+
 static void a_tokenizer_that_is_no_use_is_refused_before_the_text_is_read(void **state)
 {
     struct prepare_report r;
@@ -255,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(text_becomes_tokenizer_shards_and_a_list),
         CASE(a_tokenizer_that_is_given_is_kept),
+        CASE(what_the_model_says_ends_a_document),
         CASE(a_tokenizer_that_is_no_use_is_refused_before_the_text_is_read),
         CASE(the_same_text_gives_the_same_bytes),
         CASE(a_small_text_holds_out_enough_to_measure),

@@ -24,22 +24,22 @@ struct case_ {
     char dir[PATH_CAP];
 };
 
-static struct case_ make(void)
+/* In place: speak keeps a pointer to the run. */
+static void make(struct case_ *k)
 {
-    struct case_ k = {0};
+    *k = (struct case_){0};
     struct tokenizer *tk = NULL;
-    tinyrun_make(&k.run, &k.table);
+    tinyrun_make(&k->run, &k->table);
     assert_int_equal(
         tokenizer_train("a pot of tea and a pot of soup", 30, 270, NULL, NULL, &tk, NULL), OK);
-    assert_int_equal(tokenizer_to_json(tk, &k.json, NULL), OK);
+    assert_int_equal(tokenizer_to_json(tk, &k->json, NULL), OK);
     tokenizer_destroy(tk);
-    k.run.tokenizer = hash_of(k.json.p, k.json.len);
-    k.run.tokenizer_bytes = k.json.len;
-    k.params = calloc(k.table.n_params, sizeof(float));
-    model_init_weights(&k.table, &k.run.model, 7, k.params);
-    scratch_make(k.dir);
-    assert_int_equal(speak_create(&k.run, k.dir, &k.s, NULL), OK);
-    return k;
+    k->run.tokenizer = hash_of(k->json.p, k->json.len);
+    k->run.tokenizer_bytes = k->json.len;
+    k->params = calloc(k->table.n_params, sizeof(float));
+    model_init_weights(&k->table, &k->run.model, 7, k->params);
+    scratch_make(k->dir);
+    assert_int_equal(speak_create(&k->run, k->dir, &k->s, NULL), OK);
 }
 
 static void unmake(struct case_ *k)
@@ -54,7 +54,8 @@ static void unmake(struct case_ *k)
 static void speak_wants_the_runs_tokenizer_and_keeps_it(void **state)
 {
     (void)state;
-    struct case_ k = make();
+    struct case_ k;
+    make(&k);
     assert_true(speak_wants_tokenizer(k.s));
     assert_int_equal(speak_tokenizer(k.s, k.json.p, k.json.len, NULL), OK);
     assert_false(speak_wants_tokenizer(k.s));
@@ -68,7 +69,8 @@ static void speak_wants_the_runs_tokenizer_and_keeps_it(void **state)
 static void speak_refuses_another_tokenizer_and_asks_no_more(void **state)
 {
     (void)state;
-    struct case_ k = make();
+    struct case_ k;
+    make(&k);
     struct err e = {0};
     assert_int_equal(speak_tokenizer(k.s, "{}", 2, &e), ERR_AUTH);
     assert_false(speak_wants_tokenizer(k.s));
@@ -80,10 +82,39 @@ static void speak_refuses_another_tokenizer_and_asks_no_more(void **state)
     unmake(&k);
 }
 
+/* A run that goes on from a model of others: its marks are others, and may lie outside. */
+static void speak_begins_and_ends_as_the_runs_tokenizer_does(void **state)
+{
+    (void)state;
+    struct case_ k;
+    make(&k);
+    static const char path[] = "tests/fuzz/corpus/tokenizer_json/sentence.json";
+    static const char outside[] = "tests/fuzz/corpus/tokenizer_json/llama3.json";
+    char line[SPEAK_CAP];
+    struct err e = {0};
+    buf_clear(&k.json);
+    assert_int_equal(file_read(path, 1 << 20, &k.json, NULL), OK);
+    k.run.tokenizer = hash_of(k.json.p, k.json.len);
+    assert_int_equal(speak_tokenizer(k.s, k.json.p, k.json.len, NULL), OK);
+    assert_int_equal(speak_say(k.s, k.params, 5, 1000, line, NULL), OK);
+    struct speak *s = NULL;
+    struct rundesc small = k.run;
+    small.model.vocab_size = 260; /* <|end_of_text|> is 262 */
+    buf_clear(&k.json);
+    assert_int_equal(file_read(outside, 1 << 20, &k.json, NULL), OK);
+    small.tokenizer = hash_of(k.json.p, k.json.len);
+    assert_int_equal(speak_create(&small, "/nonexistent", &s, NULL), OK);
+    assert_int_equal(speak_tokenizer(s, k.json.p, k.json.len, &e), ERR_PROTO);
+    assert_false(speak_wants_tokenizer(s));
+    speak_destroy(s);
+    unmake(&k);
+}
+
 static void speak_fetches_a_damaged_copy_anew(void **state)
 {
     (void)state;
-    struct case_ k = make();
+    struct case_ k;
+    make(&k);
     char path[PATH_CAP];
     struct speak *again = NULL;
     assert_int_equal(path_format(path, "%s/tokenizer.json", k.dir), 0);
@@ -101,7 +132,8 @@ static void speak_fetches_a_damaged_copy_anew(void **state)
 static void speak_says_a_printable_line_that_the_round_decides(void **state)
 {
     (void)state;
-    struct case_ k = make();
+    struct case_ k;
+    make(&k);
     char a[SPEAK_CAP];
     char b[SPEAK_CAP];
     assert_int_equal(speak_tokenizer(k.s, k.json.p, k.json.len, NULL), OK);
@@ -124,7 +156,8 @@ static void speak_says_a_printable_line_that_the_round_decides(void **state)
 static void speak_is_seldom_and_costs_a_hundredth_at_most(void **state)
 {
     (void)state;
-    struct case_ k = make();
+    struct case_ k;
+    make(&k);
     char line[SPEAK_CAP];
     speak_trained(k.s, LONG_NS);
     assert_false(speak_is_due(k.s, 1000)); /* no tokenizer */
@@ -143,7 +176,8 @@ static void speak_is_seldom_and_costs_a_hundredth_at_most(void **state)
 static void speak_waits_before_the_first_line_as_well(void **state)
 {
     (void)state;
-    struct case_ k = make();
+    struct case_ k;
+    make(&k);
     assert_int_equal(speak_tokenizer(k.s, k.json.p, k.json.len, NULL), OK);
     assert_false(speak_is_due(k.s, 1000));
     speak_trained(k.s, (int64_t)k.table.n_params * SPEAK_TOKENS * SPEAK_SHARE - 1);
@@ -156,7 +190,8 @@ static void speak_waits_before_the_first_line_as_well(void **state)
 static void speak_cancelled_or_broken_says_so(void **state)
 {
     (void)state;
-    struct case_ k = make();
+    struct case_ k;
+    make(&k);
     char line[SPEAK_CAP] = "before";
     struct err e = {0};
     assert_int_equal(speak_tokenizer(k.s, k.json.p, k.json.len, NULL), OK);
@@ -174,7 +209,8 @@ static void speak_cancelled_or_broken_says_so(void **state)
 static void speak_survives_failing_allocations(void **state)
 {
     (void)state;
-    struct case_ k = make();
+    struct case_ k;
+    make(&k);
     char line[SPEAK_CAP];
     struct speak *s = NULL;
     int rc = ERR_NOMEM;
@@ -202,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(speak_wants_the_runs_tokenizer_and_keeps_it),
         cmocka_unit_test(speak_refuses_another_tokenizer_and_asks_no_more),
+        cmocka_unit_test(speak_begins_and_ends_as_the_runs_tokenizer_does),
         cmocka_unit_test(speak_fetches_a_damaged_copy_anew),
         cmocka_unit_test(speak_says_a_printable_line_that_the_round_decides),
         cmocka_unit_test(speak_is_seldom_and_costs_a_hundredth_at_most),
