@@ -123,9 +123,9 @@ static uint32_t units_of(const struct block *b, uint32_t n)
 /* ---- products of a block ---- */
 
 /* Pack n rows of W values, `ld` apart, as panels: their transpose (rows become columns), or as
- * they are. Panels side by side: Q / 48 columns do not divide well, so 32; W in 48s.
+ * they are. Panels of 32 divide Q and the usual W; a rest of 16 would not keep the processor busy.
  */
-enum { Q_PANEL = 32, W_PANEL = MICRO_NR };
+enum { Q_PANEL = 32, W_PANEL = 32 };
 
 static void pack_cols(const struct block *b, const void *rows, size_t ld, uint32_t n, uint32_t *dst)
 {

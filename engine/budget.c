@@ -43,10 +43,13 @@ void budget_plan(const struct model_config *c, const struct train_params *p,
     bool eval_only = o->eval_only;
     uint64_t block = n * sizeof(float);
     *ret = (struct budget){0};
-    ret->bytes[BUDGET_WEIGHTS] = eval_only ? block : 2 * block;
-    ret->bytes[BUDGET_GRADIENTS] = eval_only ? 0 : block;
-    ret->bytes[BUDGET_MOMENTS] = eval_only ? 0 : 2 * block;
-    ret->bytes[BUDGET_FEEDBACK] = eval_only ? 0 : block;
+    ret->bytes[BUDGET_WEIGHTS] = eval_only || o->is_solo ? block : 2 * block;
+    if (!eval_only) {
+        enum packed_kind v_kind = o->moments == PACKED_Q8 ? PACKED_U8 : o->moments;
+        ret->bytes[BUDGET_GRADIENTS] = block;
+        ret->bytes[BUDGET_MOMENTS] = size_add(packed_bytes(o->moments, n), packed_bytes(v_kind, n));
+        ret->bytes[BUDGET_FEEDBACK] = o->is_solo ? 0 : packed_bytes(o->feedback, n);
+    }
     ret->bytes[BUDGET_ACTIVATIONS] =
         size_mul(model_pass_floats(c, &shape, o->n_threads), sizeof(float));
     ret->bytes[BUDGET_SCRATCH] = size_mul(o->n_threads, POOL_SCRATCH_BYTES);

@@ -252,10 +252,11 @@ static struct cut cut_of(const struct gemm_job *j, uint32_t n_threads)
     c.is_a_direct = j->kind != GEMM_TN && is_whole;
     uint32_t want = n_threads > 1 ? 4 * n_threads : 1;
     c.rows = at_most(j->m, c.is_a_direct ? ROWS : ROWS_TN);
-    c.cols = c.panel;
+    uint32_t panels = div_up(j->n, c.panel);
+    c.cols =
+        c.panel * at_most(1 + panels / (8 * want), GROUP); /* neighbours fetch for each other */
     if (j->kind == GEMM_TN) { /* both sides are packed: square pieces share the cost */
         uint32_t most = div_up(want, div_up(j->m, c.rows));
-        uint32_t panels = div_up(j->n, c.panel);
         uint32_t group = div_up(panels, most);
         c.cols = c.panel * (group > 4 ? group : at_most(panels, 4));
     }

@@ -109,8 +109,7 @@ static double loss_along(struct self *s, double t)
 static double self_deviation(struct self *s)
 {
     float scale = 1.0F / (SEQS * LENGTH);
-    memset(s->grads, 0, s->table.n_params * sizeof(float));
-    model_pass_grads(s->pass, s->params, s->tokens, SEQS, scale, s->grads);
+    model_pass_grads(s->pass, s->params, s->tokens, SEQS, scale, true, s->grads);
     double square = 0;
     for (uint64_t i = 0; i < s->table.n_params; i++)
         square += (double)s->grads[i] * (double)s->grads[i];

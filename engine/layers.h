@@ -85,13 +85,15 @@ void mlp_backward(struct pool *p, const struct layers_dims *s, const void *gu, c
 
 /* loss - cross-entropy over the output head, loss_rows rows at a time.
  *   h [R, D] read, after the last norm; head [V, D] floats; targets [R], each < V
- *   d_h [R, D] written and d_head [V, D] add, both times `scale`; both NULL: loss only
+ *   d_h [R, D] written and d_head [V, D] add (is_first: written), both times `scale`; both NULL:
+ *   loss only
  *   scratch: loss_scratch bytes (is_eval: for calls without gradients), 64-byte aligned
  * A logit is seen once, in the strip of the product that made it: the strip leaves its exponential
  * relative to the largest of its panel, and the panel's sum; the rows are put together afterwards.
  * Returns the sum of -log p(target) over rows, in nats, added in order of rows.
  */
 double loss_run(struct pool *p, const struct layers_dims *s, const void *h, const float *head,
-                const uint32_t *targets, float scale, void *d_h, float *d_head, void *scratch);
+                const uint32_t *targets, float scale, bool is_first, void *d_h, float *d_head,
+                void *scratch);
 uint32_t loss_rows(const struct layers_dims *s);
 size_t loss_scratch(const struct layers_dims *s, bool is_eval);

@@ -133,8 +133,8 @@ static void score(struct pool *p, struct job *j, const void *h, const float *hea
     pool_run(p, (j->n_rows + SOFT_ROWS - 1) / SOFT_ROWS, soft_rows, j);
 }
 
-static void back(struct pool *p, const struct job *j, const void *h, const float *head, void *d_h,
-                 float *d_head)
+static void back(struct pool *p, const struct job *j, const void *h, const float *head, bool add,
+                 void *d_h, float *d_head)
 {
     const struct layers_dims *s = j->s;
     bool is_bf16 = s->type == MICRO_BF16;
@@ -153,7 +153,7 @@ static void back(struct pool *p, const struct job *j, const void *h, const float
          .ldc = s->D},
         { .kind = GEMM_TN,
          .type = s->type,
-         .add = true,
+         .add = add,
          .is_b_bf16 = is_bf16,
          .m = s->V,
          .n = s->D,
@@ -169,7 +169,8 @@ static void back(struct pool *p, const struct job *j, const void *h, const float
 }
 
 double loss_run(struct pool *p, const struct layers_dims *s, const void *h, const float *head,
-                const uint32_t *targets, float scale, void *d_h, float *d_head, void *scratch)
+                const uint32_t *targets, float scale, bool is_first, void *d_h, float *d_head,
+                void *scratch)
 {
     double nats = 0;
     struct job j = {.s = s, .panel = gemm_panel(s->V), .n_panels = panels_of(s), .scale = scale};
@@ -182,7 +183,9 @@ double loss_run(struct pool *p, const struct layers_dims *s, const void *h, cons
         if (pool_cancelled(p)) return 0;
         for (uint32_t i = 0; i < j.n_rows; i++)
             nats += j.row_nats[i];
-        if (d_h) back(p, &j, h_r, head, kernels_act_at(d_h, s->type, (size_t)r * s->D), d_head);
+        if (d_h)
+            back(p, &j, h_r, head, r || !is_first, kernels_act_at(d_h, s->type, (size_t)r * s->D),
+                 d_head);
     }
     return nats;
 }

@@ -202,8 +202,12 @@ static const shape_fn shapes_bf16[4][3] = {
 /* All rows, `step` at a time. */
 INLINE void all_rows(const struct micro_strip *s, const shape_fn shapes[][3], const uint32_t step)
 {
-    struct micro_strip x = *s;
     uint32_t vectors = (s->n - 1) / 16;
+    if (s->m <= step) {
+        shapes[s->m - 1][vectors](s);
+        return;
+    }
+    struct micro_strip x = *s;
     for (uint32_t i = 0; i < s->m; i += step) {
         x.m = s->m - i < step ? s->m - i : step;
         shapes[x.m - 1][vectors](&x);
@@ -342,6 +346,15 @@ PACK_COLUMNS(columns_f32, TARGET, column_f32, 1)
 PACK_COLUMNS(columns_bf16, TARGET, column_pairs, 2)
 PACK_COLUMNS(columns_hw, TARGET_HW, column_hw, 2)
 
+enum {
+    AHEAD = 16
+}; /* rows fetched ahead of a packing loop: they lie too far apart to be foreseen */
+
+INLINE void fetch_row(const void *p)
+{
+    __builtin_prefetch(p);
+}
+
 static TARGET void rows_f32(const struct micro_source *s, uint32_t k0, uint32_t k, uint32_t j0,
                             uint32_t n, const struct micro_panels *to)
 {
@@ -351,18 +364,10 @@ static TARGET void rows_f32(const struct micro_source *s, uint32_t k0, uint32_t 
             for (uint32_t j = q; j < q + to->w; j += 16) {
                 const float *x = (const float *)s->data + (size_t)(k0 + p) * s->ld + j0 + j;
                 __mmask16 m = mask_of(j < n ? n - j : 0);
+                fetch_row(x + AHEAD * s->ld);
                 _mm512_store_si512(dst + (j - q), _mm512_maskz_loadu_epi32(m, x));
             }
         }
-}
-
-enum {
-    AHEAD = 16
-}; /* rows fetched ahead of a packing loop: they lie too far apart to be foreseen */
-
-INLINE void fetch_row(const void *p)
-{
-    __builtin_prefetch(p);
 }
 
 /* 32 elements of a row of k in bfloat16, the first n of them. */

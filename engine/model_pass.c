@@ -33,7 +33,10 @@ struct model_pass {
     float eps;
     uint64_t embed, norm, head;
     struct weights *w;
-    struct kept *kept; /* [n_layers]; eval_only: all the same memory */
+    bool recompute;
+    bool is_first;     /* of the micro-batches: weight gradients are written, not added */
+    struct kept *kept; /* [n_layers]; eval_only and recompute: all the same memory */
+    float **entry;     /* [n_layers] recompute: the residual stream on entry, [R, D] each */
     float *x;          /* [R, D] the residual stream */
     float *rstd;       /* [R] of the last norm */
     void *unit;        /* [R, D] of the last norm */
@@ -110,13 +113,18 @@ static void carve_all(struct carve *c, struct model_pass *m, uint32_t n_threads,
 {
     const struct layers_dims *s = &m->dims;
     struct kept first = {0};
-    for (uint32_t i = 0; i < (eval_only ? 1 : m->n_layers); i++) {
+    bool is_shared = eval_only || m->recompute;
+    for (uint32_t i = 0; m->recompute && i < m->n_layers; i++) {
+        float *x = take(c, s->R, s->D);
+        if (m->entry) m->entry[i] = x;
+    }
+    for (uint32_t i = 0; i < (is_shared ? 1 : m->n_layers); i++) {
         struct kept k;
         carve_kept(c, s, &k);
         if (i == 0) first = k;
         if (m->kept) m->kept[i] = k;
     }
-    for (uint32_t i = 1; eval_only && m->kept && i < m->n_layers; i++)
+    for (uint32_t i = 1; is_shared && m->kept && i < m->n_layers; i++)
         m->kept[i] = first;
     m->x = take(c, s->R, s->D);
     m->rstd = take(c, s->R, 1);
@@ -141,7 +149,9 @@ static void carve_all(struct carve *c, struct model_pass *m, uint32_t n_threads,
 size_t model_pass_floats(const struct model_config *c, const struct model_pass_shape *shape,
                          uint32_t n_threads)
 {
-    struct model_pass m = {.dims = dims_of(c, shape), .n_layers = c->num_hidden_layers};
+    struct model_pass m = {.dims = dims_of(c, shape),
+                           .n_layers = c->num_hidden_layers,
+                           .recompute = shape->recompute && !shape->eval_only};
     struct carve count = {0};
     carve_all(&count, &m, n_threads, shape->eval_only);
     return count.at;
@@ -173,8 +183,9 @@ int model_pass_create(const struct model_config *c, const struct model_table *t,
     if (m) {
         m->w = alloc_zero(c->num_hidden_layers, sizeof *m->w);
         m->kept = alloc_zero(c->num_hidden_layers, sizeof *m->kept);
+        m->entry = alloc_zero(c->num_hidden_layers, sizeof *m->entry);
     }
-    if (!m || !m->w || !m->kept) {
+    if (!m || !m->w || !m->kept || !m->entry) {
         model_pass_destroy(m);
         return err_set(e, ERR_NOMEM, 0, "out of memory for the model's layers");
     }
@@ -182,6 +193,7 @@ int model_pass_create(const struct model_config *c, const struct model_table *t,
     m->pool = pool;
     m->n_layers = c->num_hidden_layers;
     m->eps = (float)c->rms_norm_eps;
+    m->recompute = shape->recompute && !shape->eval_only;
     struct carve carve = {.block = block};
     carve_all(&carve, m, pool_threads(pool), shape->eval_only);
     find_weights(m, c, t);
@@ -195,6 +207,7 @@ void model_pass_destroy(struct model_pass *m)
     if (!m) return;
     free(m->w);
     free(m->kept);
+    free(m->entry);
     free(m);
 }
 
@@ -236,13 +249,13 @@ static struct gemm_job data_job(const struct model_pass *m, const void *d_y, uin
                              .ldc = in};
 }
 
-/* d_w [out, in] += d_y^T x. */
+/* d_w [out, in] += d_y^T x; or = for the first micro-batch. */
 static struct gemm_job weight_job(const struct model_pass *m, const void *d_y, uint32_t out,
                                   const void *x, uint32_t in, float *d_w)
 {
     return (struct gemm_job){.kind = GEMM_TN,
                              .type = m->s.type,
-                             .add = true,
+                             .add = !m->is_first,
                              .is_b_bf16 = m->s.type == MICRO_BF16,
                              .m = out,
                              .n = in,
@@ -275,7 +288,8 @@ static void split_tokens(struct model_pass *m, const uint32_t *tokens, uint32_t 
     m->s.R = n_seqs * T;
 }
 
-static void layer_forward(struct model_pass *m, const float *params, uint32_t i)
+/* A layer up to gate and up: all that its backward needs. */
+static void layer_inside(struct model_pass *m, const float *params, uint32_t i)
 {
     const struct layers_dims *s = &m->s;
     const struct weights *w = &m->w[i];
@@ -287,8 +301,16 @@ static void layer_forward(struct model_pass *m, const float *params, uint32_t i)
     linear(m, k->att, s->D, params + w->o, s->D, m->x, true);
     norm_forward(m->pool, s, m->eps, m->x, params + w->norm2, k->unit2, m->h, k->rstd2);
     linear(m, m->h, s->D, params + w->gu, 2 * s->F, k->gu, false);
-    mlp_forward(m->pool, s, k->gu, m->act);
-    linear(m, m->act, s->F, params + w->down, s->D, m->x, true);
+}
+
+static void layer_forward(struct model_pass *m, const float *params, uint32_t i)
+{
+    const struct layers_dims *s = &m->s;
+    size_t bytes = (size_t)s->R * s->D * sizeof(float);
+    if (m->recompute) memcpy(m->entry[i], m->x, bytes);
+    layer_inside(m, params, i);
+    mlp_forward(m->pool, s, m->kept[i].gu, m->act);
+    linear(m, m->act, s->F, params + m->w[i].down, s->D, m->x, true);
 }
 
 static void norm_back(struct model_pass *m, const void *unit, const float *w, const float *rstd,
@@ -304,6 +326,10 @@ static void layer_backward(struct model_pass *m, const float *params, uint32_t i
     const struct layers_dims *s = &m->s;
     const struct weights *w = &m->w[i];
     const struct kept *k = &m->kept[i];
+    if (m->recompute) {
+        memcpy(m->x, m->entry[i], (size_t)s->R * s->D * sizeof(float));
+        layer_inside(m, params, i);
+    }
     struct gemm_job g = data_job(m, m->d_x_act, s->D, params + w->down, s->F, m->d_act);
     gemm_run(m->pool, &g, 1);
     mlp_backward(m->pool, s, k->gu, m->d_act, m->act, m->d_gu);
@@ -339,16 +365,31 @@ double model_pass_loss(struct model_pass *m, const float *params, const uint32_t
 {
     trunk(m, params, tokens, n_seqs);
     if (pool_cancelled(m->pool)) return 0;
-    return loss_run(m->pool, &m->s, m->h, params + m->head, m->targets, 0, NULL, NULL, m->loss);
+    return loss_run(m->pool, &m->s, m->h, params + m->head, m->targets, 0, false, NULL, NULL,
+                    m->loss);
+}
+
+/* What products do not write: norms, and rows of an untied embedding. */
+static void clear_rest(const struct model_pass *m, float *grads)
+{
+    size_t norm = m->s.D * sizeof(float);
+    for (uint32_t i = 0; i < m->n_layers; i++) {
+        memset(grads + m->w[i].norm1, 0, norm);
+        memset(grads + m->w[i].norm2, 0, norm);
+    }
+    memset(grads + m->norm, 0, norm);
+    if (m->head != m->embed) memset(grads + m->embed, 0, m->s.V * norm);
 }
 
 double model_pass_grads(struct model_pass *m, const float *params, const uint32_t *tokens,
-                        uint32_t n_seqs, float scale, float *grads)
+                        uint32_t n_seqs, float scale, bool is_first, float *grads)
 {
+    m->is_first = is_first;
     trunk(m, params, tokens, n_seqs);
     if (pool_cancelled(m->pool)) return 0;
-    double nats = loss_run(m->pool, &m->s, m->h, params + m->head, m->targets, scale, m->d_h,
-                           grads + m->head, m->loss);
+    if (is_first) clear_rest(m, grads);
+    double nats = loss_run(m->pool, &m->s, m->h, params + m->head, m->targets, scale, is_first,
+                           m->d_h, grads + m->head, m->loss);
     if (pool_cancelled(m->pool)) return 0;
     memset(m->d_x, 0, (size_t)m->s.R * m->s.D * sizeof(float));
     norm_back(m, m->unit, params + m->norm, m->rstd, grads + m->norm);

@@ -8,6 +8,7 @@
  * MLP) + S (q, k, v) + D (attention's output) + 2 F (gate, up); and H + 2 floats.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct model_pass_shape {
     uint32_t n_seqs, seq_len; /* the largest micro-batch */
     enum micro_type type;     /* of activations and products; weights and gradients are floats */
     bool eval_only;           /* leaves out what only the backward needs */
+    bool recompute;           /* keeps only each layer's input, and does its forward again */
 };
 
 /* Floats of the block. SIZE_MAX when it does not fit in an address. */
@@ -49,6 +51,8 @@ void model_pass_destroy(struct model_pass *m); /* accepts NULL */
 double model_pass_loss(struct model_pass *m, const float *params, const uint32_t *tokens,
                        uint32_t n_seqs);
 
-/* The same, and grads [n_params] += scale * d loss / d params. */
+/* The same, and grads [n_params] += scale * d loss / d params; is_first: = instead of +=, whatever
+ * was there.
+ */
 double model_pass_grads(struct model_pass *m, const float *params, const uint32_t *tokens,
-                        uint32_t n_seqs, float scale, float *grads);
+                        uint32_t n_seqs, float scale, bool is_first, float *grads);

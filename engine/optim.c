@@ -5,26 +5,6 @@
 
 #include "engine/kernels.h"
 
-struct zero_job {
-    float *g;
-    uint64_t n;
-};
-
-static void zero_block(void *ctx, uint32_t piece, uint32_t i_worker)
-{
-    (void)i_worker;
-    const struct zero_job *j = ctx;
-    uint64_t at = (uint64_t)piece * OPTIM_BLOCK;
-    uint64_t n = j->n - at < OPTIM_BLOCK ? j->n - at : OPTIM_BLOCK;
-    memset(j->g + at, 0, n * sizeof(float));
-}
-
-void optim_zero(struct pool *p, float *g, uint64_t n)
-{
-    struct zero_job j = {.g = g, .n = n};
-    pool_run(p, (uint32_t)optim_blocks(n), zero_block, &j);
-}
-
 struct norm_job {
     const float *g;
     uint64_t n;
@@ -58,12 +38,9 @@ double optim_norm(struct pool *p, const float *g, uint64_t n, double *part)
 }
 
 struct step_job {
-    const struct model_table *table;
+    const struct optim_state *s;
     struct kernels_adamw decay; /* for matrices */
     struct kernels_adamw plain; /* for one-dimensional tensors */
-    uint64_t n;
-    float *w, *m, *v;
-    const float *g;
 };
 
 static uint32_t tensor_at(const struct model_table *t, uint64_t at)
@@ -80,26 +57,49 @@ static uint32_t tensor_at(const struct model_table *t, uint64_t at)
     return lo;
 }
 
+/* Values [at, end), tensor by tensor; m and v belong to value `at`. */
+static void step_range(const struct step_job *j, uint64_t at, uint64_t end, float *m, float *v)
+{
+    const struct optim_state *s = j->s;
+    for (uint32_t i = tensor_at(s->table, at); at < end; i++) {
+        const struct model_tensor *x = &s->table->tensors[i];
+        uint64_t stop = x->offset + x->n < end ? x->offset + x->n : end;
+        uint32_t n = (uint32_t)(stop - at);
+        kernels_adamw(x->cols == 1 ? &j->plain : &j->decay, s->w + at, m, v, s->g + at, n);
+        at = stop;
+        m += n;
+        v += n;
+    }
+}
+
 static void step_block(void *ctx, uint32_t piece, uint32_t i_worker)
 {
     (void)i_worker;
     const struct step_job *j = ctx;
+    const struct optim_state *s = j->s;
+    uint64_t n = s->table->n_params;
     uint64_t at = (uint64_t)piece * OPTIM_BLOCK;
-    uint64_t end = j->n - at < OPTIM_BLOCK ? j->n : at + OPTIM_BLOCK;
-    for (uint32_t i = tensor_at(j->table, at); at < end; i++) {
-        const struct model_tensor *x = &j->table->tensors[i];
-        uint64_t stop = x->offset + x->n < end ? x->offset + x->n : end;
-        kernels_adamw(x->cols == 1 ? &j->plain : &j->decay, j->w + at, j->m + at, j->v + at,
-                      j->g + at, (uint32_t)(stop - at));
-        at = stop;
+    uint64_t end = n - at < OPTIM_BLOCK ? n : at + OPTIM_BLOCK;
+    if (s->m_kind == PACKED_F32) {
+        step_range(j, at, end, (float *)s->m + at, (float *)s->v + at);
+        return;
+    }
+    for (; at < end; at += PACKED_GROUP) {
+        float m[PACKED_GROUP], v[PACKED_GROUP];
+        uint32_t part = end - at < PACKED_GROUP ? (uint32_t)(end - at) : PACKED_GROUP;
+        packed_get(s->m_kind, s->m, at, part, m);
+        packed_get(s->v_kind, s->v, at, part, v);
+        step_range(j, at, at + part, m, v);
+        packed_put(s->m_kind, s->m, at, part, m);
+        packed_put(s->v_kind, s->v, at, part, v);
     }
 }
 
-void optim_step(struct pool *p, const struct model_table *table, const struct optim_params *o,
-                uint64_t t, double grad_norm, float *w, float *m, float *v, const float *g)
+void optim_step(struct pool *p, const struct optim_state *s, const struct optim_params *o,
+                uint64_t t, double grad_norm)
 {
     double clip = grad_norm > o->clip_norm ? o->clip_norm / grad_norm : 1;
-    struct step_job j = {.table = table, .n = table->n_params, .w = w, .m = m, .v = v, .g = g};
+    struct step_job j = {.s = s};
     j.plain = (struct kernels_adamw){
         .grad_scale = (float)clip,
         .beta1 = (float)o->beta1,
@@ -112,6 +112,8 @@ void optim_step(struct pool *p, const struct model_table *table, const struct op
     j.decay = j.plain;
     j.decay.keep = (float)(1 - o->lr * o->weight_decay);
     pool_protect(p, true);
-    pool_run(p, (uint32_t)optim_blocks(j.n), step_block, &j);
+    pool_run(p, (uint32_t)optim_blocks(s->table->n_params), step_block, &j);
     pool_protect(p, false);
 }
+
+_Static_assert(OPTIM_BLOCK % PACKED_GROUP == 0, "a piece holds whole groups");

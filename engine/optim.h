@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "engine/model.h"
+#include "engine/packed.h"
 #include "engine/pool.h"
 
 /* Values per piece of work; also the block of the gradient norm's fixed tree. */
@@ -17,17 +18,23 @@ struct optim_params {
     double clip_norm;
 };
 
-/* g [n] = 0. */
-void optim_zero(struct pool *p, float *g, uint64_t n);
-
 /* L2 norm of g [n]: blocks of OPTIM_BLOCK summed in double, then the blocks in order.
  * part: scratch of optim_blocks(n) doubles.
  */
 uint64_t optim_blocks(uint64_t n);
 double optim_norm(struct pool *p, const float *g, uint64_t n, double *part);
 
-/* One step, t counting from 1. Tensor i's values [offset, offset + n) of w, m, v, g. grad_norm is
- * what optim_norm gave. Runs to its end once begun (pool_protect), pausing if asked.
+/* What a step works on. m and v are packed blocks of table->n_params values. */
+struct optim_state {
+    const struct model_table *table;
+    float *w;
+    void *m, *v;
+    enum packed_kind m_kind, v_kind; /* both PACKED_F32, or neither */
+    const float *g;
+};
+
+/* One step, t counting from 1. grad_norm is what optim_norm gave. Runs to its end once begun
+ * (pool_protect), pausing if asked.
  */
-void optim_step(struct pool *p, const struct model_table *table, const struct optim_params *o,
-                uint64_t t, double grad_norm, float *w, float *m, float *v, const float *g);
+void optim_step(struct pool *p, const struct optim_state *s, const struct optim_params *o,
+                uint64_t t, double grad_norm);

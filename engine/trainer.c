@@ -103,6 +103,25 @@ static int fits(const struct budget *b, struct err *e)
     return budget_check(b, memfree_bytes(), e);
 }
 
+/* Which block of the state lies where. */
+static void place_blocks(struct trainer *t)
+{
+    const struct trainer_options *o = &t->options;
+    struct trainer_state *s = &t->state;
+    float *weights = t->memory[BUDGET_WEIGHTS];
+    if (!o->is_solo) s->block[TRAINER_STATE_BASE] = weights;
+    if (o->eval_only) return;
+    s->block[TRAINER_STATE_LOCAL] = o->is_solo ? weights : weights + s->n_params;
+    s->kind[TRAINER_STATE_M] = o->moments;
+    s->kind[TRAINER_STATE_V] = o->moments == PACKED_Q8 ? PACKED_U8 : o->moments;
+    s->kind[TRAINER_STATE_E] = o->feedback;
+    s->block[TRAINER_STATE_M] = t->memory[BUDGET_MOMENTS];
+    s->block[TRAINER_STATE_V] =
+        (char *)(void *)t->memory[BUDGET_MOMENTS] + packed_bytes(o->moments, s->n_params);
+    s->block[TRAINER_STATE_E] = t->memory[BUDGET_FEEDBACK];
+    t->grads = t->memory[BUDGET_GRADIENTS];
+}
+
 static int allocate(struct trainer *t, struct err *e)
 {
     struct budget b;
@@ -119,15 +138,34 @@ static int allocate(struct trainer *t, struct err *e)
     t->state.wait_ctx = t->pool;
     t->state.n_params = n;
     t->state.shape = trainer_state_shape(&t->model);
-    t->state.block[TRAINER_STATE_BASE] = t->memory[BUDGET_WEIGHTS];
+    place_blocks(t);
     if (t->options.eval_only) return OK;
-    t->state.block[TRAINER_STATE_LOCAL] = t->memory[BUDGET_WEIGHTS] + n;
-    t->state.block[TRAINER_STATE_M] = t->memory[BUDGET_MOMENTS];
-    t->state.block[TRAINER_STATE_V] = t->memory[BUDGET_MOMENTS] + n;
-    t->state.block[TRAINER_STATE_E] = t->memory[BUDGET_FEEDBACK];
-    t->grads = t->memory[BUDGET_GRADIENTS];
     t->norm_parts = alloc_zero(optim_blocks(n), sizeof *t->norm_parts);
     return t->norm_parts ? OK : err_set(e, ERR_NOMEM, 0, "out of memory for the gradient norm");
+}
+
+/* Everything that a step's bits depend on. Threads, instruction sets and recomputation are not in
+ * it: they change nothing.
+ */
+static void name_class(struct trainer *t)
+{
+    static const char *const moments[PACKED_KINDS] = {"", " / moments bf16", " / moments 8 bit",
+                                                      ""};
+    const struct trainer_options *o = &t->options;
+    snprintf(t->class_text, sizeof t->class_text, "potluck %s / kernels %d / %s%s%s",
+             POTLUCK_VERSION, KERNELS_VERSION, o->precision == TRAINER_BF16 ? "bf16" : "fp32",
+             moments[o->moments], o->feedback == PACKED_BF16 ? " / feedback bf16" : "");
+}
+
+static int check_options(const struct trainer_options *o, struct err *e)
+{
+    if (o->moments != PACKED_F32 && o->moments != PACKED_BF16 && o->moments != PACKED_Q8)
+        return err_set(e, ERR_ARG, 0, "moments are kept as fp32, bf16 or 8 bits");
+    if (o->feedback != PACKED_F32 && o->feedback != PACKED_BF16)
+        return err_set(e, ERR_ARG, 0, "the error feedback is kept as fp32 or bf16");
+    if (o->is_solo && o->eval_only)
+        return err_set(e, ERR_ARG, 0, "a trainer for evaluation has nothing to leave out");
+    return OK;
 }
 
 static int create_parts(struct trainer *t, struct err *e)
@@ -136,9 +174,7 @@ static int create_parts(struct trainer *t, struct err *e)
     if (!rc) rc = model_table_init(&t->table, &t->model, e);
     if (!rc) rc = allocate(t, e);
     if (rc) return rc;
-    bool is_bf16 = t->options.precision == TRAINER_BF16;
-    snprintf(t->class_text, sizeof t->class_text, "potluck %s / kernels %d / %s", POTLUCK_VERSION,
-             KERNELS_VERSION, is_bf16 ? "bf16" : "fp32");
+    name_class(t);
     struct model_pass_shape shape = budget_shape(&t->params, &t->options);
     return model_pass_create(&t->model, &t->table, t->pool, &shape, t->memory[BUDGET_ACTIVATIONS],
                              &t->pass, e);
@@ -149,6 +185,7 @@ int trainer_create(const struct model_config *m, const struct train_params *p,
 {
     int rc = model_config_check(m, e);
     if (!rc) rc = check_params(m, p, e);
+    if (!rc) rc = check_options(o, e);
     if (rc) return rc;
     struct trainer *t = alloc_zero(1, sizeof *t);
     if (!t) return err_set(e, ERR_NOMEM, 0, "out of memory for the trainer");
@@ -198,9 +235,10 @@ const char *trainer_class(const struct trainer *t)
 
 /* ---- weights ---- */
 
+/* A trainer without exchange has its local weights alone. */
 static float *base_of(const struct trainer *t)
 {
-    return t->state.block[TRAINER_STATE_BASE];
+    return t->state.block[t->options.is_solo ? TRAINER_STATE_LOCAL : TRAINER_STATE_BASE];
 }
 
 static void copy_weights(const struct trainer *t, float *dst, const void *src)
@@ -220,7 +258,7 @@ static float *local_of(const struct trainer *t)
 
 void trainer_reset_local(struct trainer *t)
 {
-    if (!t->options.eval_only) copy_weights(t, local_of(t), base_of(t));
+    if (!t->options.eval_only && !t->options.is_solo) copy_weights(t, local_of(t), base_of(t));
 }
 
 void trainer_init_weights(struct trainer *t, uint64_t seed)
@@ -291,6 +329,12 @@ static int check_tokens(const struct trainer *t, const uint32_t *tokens, uint64_
     return OK;
 }
 
+static int needs_exchange(const struct trainer *t, struct err *e)
+{
+    if (!t->options.eval_only && !t->options.is_solo) return OK;
+    return err_set(e, ERR_WRONG_STATE, 0, "this trainer was not made for an exchange");
+}
+
 static int needs_training(const struct trainer *t, struct err *e)
 {
     if (!t->options.eval_only) return OK;
@@ -304,11 +348,10 @@ static double accumulate(struct trainer *t, const uint32_t *tokens)
     uint32_t seqs = budget_shape(p, &t->options).n_seqs;
     float scale = (float)(1.0 / ((double)p->batch_seqs * p->seq_len));
     double nats = 0;
-    optim_zero(t->pool, t->grads, t->table.n_params);
     for (uint32_t at = 0; at < p->batch_seqs && !pool_cancelled(t->pool); at += seqs) {
         uint32_t n = p->batch_seqs - at < seqs ? p->batch_seqs - at : seqs;
         nats += model_pass_grads(t->pass, local_of(t), tokens + (uint64_t)at * (p->seq_len + 1), n,
-                                 scale, t->grads);
+                                 scale, at == 0, t->grads);
     }
     return nats;
 }
@@ -323,8 +366,14 @@ static void update(struct trainer *t, double lr, double grad_norm)
                              .weight_decay = p->weight_decay,
                              .clip_norm = p->clip_norm};
     t->state.n_steps++;
-    optim_step(t->pool, &t->table, &o, t->state.n_steps, grad_norm, local_of(t),
-               t->state.block[TRAINER_STATE_M], t->state.block[TRAINER_STATE_V], t->grads);
+    struct optim_state s = {.table = &t->table,
+                            .w = local_of(t),
+                            .m = t->state.block[TRAINER_STATE_M],
+                            .v = t->state.block[TRAINER_STATE_V],
+                            .m_kind = t->state.kind[TRAINER_STATE_M],
+                            .v_kind = t->state.kind[TRAINER_STATE_V],
+                            .g = t->grads};
+    optim_step(t->pool, &s, &o, t->state.n_steps, grad_norm);
 }
 
 int trainer_step(struct trainer *t, const uint32_t *tokens, uint64_t i_step,
@@ -396,39 +445,55 @@ static int pack_grads(struct trainer *t, struct buf *out, struct delta_stats *st
     return rc ? rc : delta_writer_end(&w, stats, e);
 }
 
-/* The accumulation runs on a copy (the gradient block, free between steps), so that a pack that
- * fails leaves the error feedback as it was.
- */
+/* The error feedback into the gradient block, which is free between steps; and back. */
+static void move_feedback(struct trainer *t, bool is_back)
+{
+    enum packed_kind kind = t->state.kind[TRAINER_STATE_E];
+    void *block = t->state.block[TRAINER_STATE_E];
+    uint64_t n = t->table.n_params;
+    for (uint64_t at = 0; at < n; at += PACKED_GROUP) {
+        uint32_t part = n - at < PACKED_GROUP ? (uint32_t)(n - at) : PACKED_GROUP;
+        if (at % BLOCK == 0) pool_wait(t->pool);
+        if (is_back)
+            packed_put(kind, block, at, part, t->grads + at);
+        else
+            packed_get(kind, block, at, part, t->grads + at);
+    }
+}
+
+/* The accumulation runs on a copy, so that a pack that fails leaves the error feedback as it was. */
 int trainer_pack(struct trainer *t, struct buf *out, struct delta_stats *stats, struct err *e)
 {
-    int rc = needs_training(t, e);
+    int rc = needs_exchange(t, e);
     if (rc) return rc;
     uint64_t n = t->table.n_params;
-    float *feedback = t->state.block[TRAINER_STATE_E];
+    move_feedback(t, false);
     for (uint64_t at = 0; at < n; at += BLOCK) {
         uint64_t part = n - at < BLOCK ? n - at : BLOCK;
         pool_wait(t->pool);
-        memcpy(t->grads + at, feedback + at, part * sizeof(float));
         outer_accumulate((float)t->params.ef_beta, base_of(t) + at, local_of(t) + at, t->grads + at,
                          part);
     }
     rc = pack_grads(t, out, stats, e);
-    if (!rc) copy_weights(t, feedback, t->grads);
+    if (!rc) move_feedback(t, true);
     return rc;
 }
 
 int trainer_return_payload(struct trainer *t, const void *bytes, size_t n, struct err *e)
 {
-    int rc = needs_training(t, e);
+    int rc = needs_exchange(t, e);
     if (rc) return rc;
     struct outer_wait wait = {wait_at_gate, t->pool};
-    return outer_return_waiting(&t->table, &t->params.delta, bytes, n, &wait,
-                                t->state.block[TRAINER_STATE_E], e);
+    move_feedback(t, false);
+    rc = outer_return_waiting(&t->table, &t->params.delta, bytes, n, &wait, t->grads, e);
+    if (!rc) move_feedback(t, true);
+    return rc;
 }
 
 int trainer_apply_update(struct trainer *t, const void *bytes, size_t n, struct err *e)
 {
     struct outer_wait wait = {wait_at_gate, t->pool};
+    if (t->options.is_solo) return needs_exchange(t, e);
     int rc = outer_apply_waiting(&t->table, &t->params.delta, (float)t->params.outer_lr, bytes, n,
                                  &wait, base_of(t), e);
     if (!rc) trainer_reset_local(t);

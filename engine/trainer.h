@@ -25,6 +25,7 @@
 #include "base/hash.h"
 #include "engine/delta.h"
 #include "engine/model.h"
+#include "engine/packed.h"
 
 /* Everything about training that the run description fixes. */
 struct train_params {
@@ -72,6 +73,12 @@ struct trainer_options {
     uint32_t n_threads; /* 1..64, the calling thread included */
     bool eval_only;     /* no optimizer state, no gradients (the aggregator's evaluator) */
     enum trainer_precision precision;
+    /* Less memory for a little precision (docs/MODEL.md says how much of each): */
+    enum packed_kind moments;  /* AdamW: PACKED_F32, PACKED_BF16 or PACKED_Q8 */
+    enum packed_kind feedback; /* PACKED_F32 or PACKED_BF16 */
+    /* ... or for some time: each layer's forward is done again in the backward, same bits. */
+    bool recompute;
+    bool is_solo; /* no exchange: no base weights and no error feedback beside the local weights */
 };
 
 /* TRAINER_AUTO decided for this processor; the others as they are. */
@@ -126,7 +133,7 @@ int trainer_apply_update(struct trainer *t, const void *bytes, size_t n, struct 
 /* Forget local steps since the last update: local = base. */
 void trainer_reset_local(struct trainer *t);
 
-/* Loss on base weights of n_seqs sequences [n_seqs][seq_len + 1]. */
+/* Loss on base weights (solo: on local ones) of n_seqs sequences [n_seqs][seq_len + 1]. */
 int trainer_eval(struct trainer *t, const uint32_t *tokens, uint32_t n_seqs,
                  struct trainer_eval_result *ret, struct err *e) MUST_CHECK;
 

@@ -15,8 +15,9 @@
 #include "base/path.h"
 
 enum {
-    VERSION = 1,
-    FIXED_BYTES = 68, /* the header before the note */
+    VERSION = 2,
+    FIXED_BYTES = 76, /* the header before the note */
+    FIXED_BYTES_1 = 68,
     HEAD_MAX = FIXED_BYTES + TRAINER_STATE_NOTE_MAX + 64,
     IO_BYTES = 1 << 20,
     SYNC_BYTES = 4 << 20
@@ -71,6 +72,9 @@ static void put_head(const struct trainer_state *s, const char *note, struct buf
     buf_put_u64(b, s->n_steps);
     buf_put(b, s->shape.b, HASH_BYTES);
     buf_put_u32(b, n);
+    for (int i = 0; i < TRAINER_STATE_BLOCKS; i++)
+        buf_put_u8(b, s->block[i] ? (uint8_t)s->kind[i] : TRAINER_STATE_ABSENT);
+    buf_put(b, "\0\0\0", 3);
     buf_put(b, note, n);
     while (!b->failed && b->len < head)
         buf_put_u8(b, 0);
@@ -81,7 +85,9 @@ static int write_all(const struct trainer_state *s, const struct buf *head, stru
 {
     int rc = write_hashed(s, fd, h, head->p, head->len, name, e);
     for (int i = 0; i < TRAINER_STATE_BLOCKS && !rc; i++)
-        rc = write_hashed(s, fd, h, s->block[i], s->n_params * sizeof(float), name, e);
+        if (s->block[i])
+            rc =
+                write_hashed(s, fd, h, s->block[i], packed_bytes(s->kind[i], s->n_params), name, e);
     if (rc) return rc;
     struct hash sum = hasher_end(h);
     rc = file_write_all(fd, sum.b, HASH_BYTES, name, e);
@@ -136,6 +142,19 @@ static int damaged(struct err *e, const char *how)
     return ERR_PROTO;
 }
 
+/* Fill h->kind; do blocks and hash take just `rest` bytes? */
+static bool check_blocks(struct trainer_state_head *h, const uint8_t *kinds, uint64_t rest)
+{
+    uint64_t sum = HASH_BYTES;
+    for (int i = 0; i < TRAINER_STATE_BLOCKS; i++) {
+        h->kind[i] = kinds ? kinds[i] : PACKED_F32;
+        if (h->kind[i] == TRAINER_STATE_ABSENT) continue;
+        if (h->kind[i] >= PACKED_KINDS) return false;
+        sum = size_add((size_t)sum, packed_bytes((enum packed_kind)h->kind[i], h->n_params));
+    }
+    return sum == rest;
+}
+
 int trainer_state_parse(const void *bytes, size_t n, uint64_t total, struct trainer_state_head *ret,
                         struct err *e)
 {
@@ -143,27 +162,29 @@ int trainer_state_parse(const void *bytes, size_t n, uint64_t total, struct trai
     const uint8_t *magic = cursor_take(&c, sizeof MAGIC);
     if (!magic || memcmp(magic, MAGIC, sizeof MAGIC) != 0)
         return damaged(e, "it does not begin like one");
-    struct trainer_state_head h = {.note_at = FIXED_BYTES};
+    struct trainer_state_head h = {0};
     h.head_bytes = cursor_u32(&c);
     uint32_t version = cursor_u32(&c);
-    if (!c.bad && version != VERSION) {
+    if (!c.bad && version != VERSION && version != 1) {
         err_set(e, ERR_VERSION, 0, "the training state has version %u, this program reads %d",
                 version, VERSION);
         err_hint(e, "use the program that wrote it, or delete the file");
         return ERR_VERSION;
     }
+    h.note_at = version == 1 ? FIXED_BYTES_1 : FIXED_BYTES;
     h.n_params = cursor_u64(&c);
     h.n_steps = cursor_u64(&c);
     const uint8_t *shape = cursor_take(&c, HASH_BYTES);
     h.note_bytes = cursor_u32(&c);
+    const uint8_t *kinds = version == 1 ? NULL : cursor_take(&c, FIXED_BYTES - FIXED_BYTES_1);
     if (c.bad || h.note_bytes > TRAINER_STATE_NOTE_MAX)
         return damaged(e, "its header is cut short");
-    if (h.head_bytes != (FIXED_BYTES + h.note_bytes + 63) / 64 * 64 || h.head_bytes > n)
+    if (h.head_bytes != (h.note_at + h.note_bytes + 63) / 64 * 64 || h.head_bytes > n)
         return damaged(e, "its header has a wrong length");
-    if (memchr((const uint8_t *)bytes + FIXED_BYTES, 0, h.note_bytes))
+    if (memchr((const uint8_t *)bytes + h.note_at, 0, h.note_bytes))
         return damaged(e, "its note is not a text");
-    if (h.n_params == 0 || h.n_params > UINT64_MAX / 64 ||
-        total != h.head_bytes + h.n_params * TRAINER_STATE_BLOCKS * sizeof(float) + HASH_BYTES)
+    if (h.n_params == 0 || h.n_params > UINT64_MAX / 64 || total < h.head_bytes ||
+        !check_blocks(&h, kinds, total - h.head_bytes))
         return damaged(e, "its length does not fit its header");
     memcpy(h.shape.b, shape, HASH_BYTES);
     *ret = h;
@@ -215,6 +236,12 @@ static int check_fits(const struct trainer_state *s, const struct trainer_state_
         err_hint(e, "use the folder of that run, or delete the file to start anew");
         return ERR_PROTO;
     }
+    for (int i = 0; i < TRAINER_STATE_BLOCKS; i++) {
+        if (!s->block[i] || h->kind[i] == s->kind[i]) continue;
+        err_set(e, ERR_PROTO, 0, "the saved training state was kept with other memory options");
+        err_hint(e, "go on with the options it was begun with, or delete the file to start anew");
+        return ERR_PROTO;
+    }
     if (h->note_bytes >= note_cap)
         return err_set(e, ERR_LIMIT, 0, "the saved state's note has %u bytes, room is for %zu",
                        h->note_bytes, note_cap);
@@ -240,7 +267,8 @@ static int load_fd(struct trainer_state *s, int fd, const char *path, uint8_t *i
     rc = check_hash(fd, total, io, path, e);
     uint64_t at = h.head_bytes;
     for (int i = 0; i < TRAINER_STATE_BLOCKS && !rc; i++) {
-        size_t bytes = s->n_params * sizeof(float);
+        if (h.kind[i] == TRAINER_STATE_ABSENT) continue;
+        size_t bytes = packed_bytes((enum packed_kind)h.kind[i], s->n_params);
         if (s->block[i]) rc = read_at(fd, s->block[i], bytes, at, path, e);
         at += bytes;
     }

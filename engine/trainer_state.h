@@ -1,10 +1,12 @@
 #pragma once
 /* Why: the contributor's own state on disk, so that a restart continues with the same bits. One
- * file, replaced atomically: a header, the caller's note, five blocks of floats, and a SHA-256 of
+ * file, replaced atomically: a header, the caller's note, five blocks of values, and a SHA-256 of
  * all that came before. Format (all little endian):
  *     "PLSTATE" 0x01, u32 header bytes, u32 version, u64 n_params, u64 optimizer steps,
- *     32 bytes: SHA-256 of the model's shape, u32 note bytes, note, pad to 64,
- *     base, local, m, v, e: n_params fp32 each; 32 bytes SHA-256
+ *     32 bytes: SHA-256 of the model's shape, u32 note bytes,
+ *     5 x u8: how base, local, m, v, e are kept (packed.h), 255: not there; 3 zeros,
+ *     note, pad to 64, the blocks, 32 bytes SHA-256
+ * Version 1 had no list of kinds: all five were floats. It is still read.
  */
 
 #include <stddef.h>
@@ -13,8 +15,11 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "engine/model.h"
+#include "engine/packed.h"
 
 #define TRAINER_STATE_NOTE_MAX 4096
+
+#define TRAINER_STATE_ABSENT 255
 
 enum trainer_state_block {
     TRAINER_STATE_BASE,
@@ -26,7 +31,8 @@ enum trainer_state_block {
 };
 
 struct trainer_state {
-    float *block[TRAINER_STATE_BLOCKS]; /* [n_params] each, borrowed */
+    void *block[TRAINER_STATE_BLOCKS]; /* n_params values each, borrowed; NULL: not there */
+    enum packed_kind kind[TRAINER_STATE_BLOCKS];
     uint64_t n_params;
     uint64_t n_steps; /* AdamW steps so far: the t of its bias correction */
     struct hash shape;
@@ -67,6 +73,7 @@ struct trainer_state_head {
     uint64_t n_params;
     uint64_t n_steps;
     struct hash shape;
+    uint8_t kind[TRAINER_STATE_BLOCKS]; /* enum packed_kind, or TRAINER_STATE_ABSENT */
 };
 int trainer_state_parse(const void *bytes, size_t n, uint64_t total, struct trainer_state_head *ret,
                         struct err *e) MUST_CHECK;

@@ -70,8 +70,8 @@ static void model_pass_gives_the_same_bits_on_one_and_three_threads(void **state
     (void)state;
     struct pass_case one = make(1, SEQS, false);
     struct pass_case three = make(3, SEQS, false);
-    double a = model_pass_grads(one.pass, one.params, one.tokens, SEQS, 0.01F, one.grads);
-    double b = model_pass_grads(three.pass, one.params, one.tokens, SEQS, 0.01F, three.grads);
+    double a = model_pass_grads(one.pass, one.params, one.tokens, SEQS, 0.01F, false, one.grads);
+    double b = model_pass_grads(three.pass, one.params, one.tokens, SEQS, 0.01F, true, three.grads);
     assert_memory_equal(&a, &b, sizeof a);
     assert_memory_equal(one.grads, three.grads, one.table.n_params * sizeof(float));
     unmake(&one);
@@ -96,10 +96,10 @@ static void model_pass_gradients_add_up_over_micro_batches(void **state)
     (void)state;
     struct pass_case all = make(2, SEQS, false);
     struct pass_case each = make(2, 1, false);
-    double a = model_pass_grads(all.pass, all.params, all.tokens, SEQS, 1, all.grads);
+    double a = model_pass_grads(all.pass, all.params, all.tokens, SEQS, 1, false, all.grads);
     double b = 0;
     for (uint32_t i = 0; i < SEQS; i++)
-        b += model_pass_grads(each.pass, all.params, all.tokens + (size_t)i * (T + 1), 1, 1,
+        b += model_pass_grads(each.pass, all.params, all.tokens + (size_t)i * (T + 1), 1, 1, i == 0,
                               each.grads);
     assert_true(fabs(a / b - 1) < 1e-6);
     double off = 0;
@@ -113,17 +113,44 @@ static void model_pass_gradients_add_up_over_micro_batches(void **state)
     unmake(&each);
 }
 
+/* Layers done again in the backward: the same bits for less memory. The first micro-batch writes
+ * over whatever was there.
+ */
+static void model_pass_recomputes_the_same_bits(void **state)
+{
+    (void)state;
+    for (enum micro_type type = MICRO_F32; type <= MICRO_BF16; type++) {
+        struct pass_case k = make_type(type, 2, SEQS, false);
+        struct model_pass_shape shape = {
+            .n_seqs = SEQS, .seq_len = T, .type = type, .recompute = true};
+        size_t n = model_pass_floats(&config, &shape, 2);
+        float *block = case_block(n, 98, 0, 1);
+        float *grads = case_block(k.table.n_params, 5, 0, 1);
+        struct model_pass *again = NULL;
+        assert_int_equal(model_pass_create(&config, &k.table, k.pool, &shape, block, &again, NULL),
+                         OK);
+        double a = model_pass_grads(k.pass, k.params, k.tokens, SEQS, 1, false, k.grads);
+        double b = model_pass_grads(again, k.params, k.tokens, SEQS, 1, true, grads);
+        assert_memory_equal(&a, &b, sizeof a);
+        assert_memory_equal(k.grads, grads, k.table.n_params * sizeof(float));
+        model_pass_destroy(again);
+        free(block);
+        free(grads);
+        unmake(&k);
+    }
+}
+
 /* The promise of docs/decisions/0007: no processor can be told from another by its results. */
 static void model_pass_gives_the_same_bits_with_every_instruction_set(void **state)
 {
     (void)state;
     for (enum micro_type type = MICRO_F32; type <= MICRO_BF16; type++) {
         struct pass_case want = make_type(type, 2, SEQS, false);
-        double a = model_pass_grads(want.pass, want.params, want.tokens, SEQS, 1, want.grads);
+        double a = model_pass_grads(want.pass, want.params, want.tokens, SEQS, 1, true, want.grads);
         for (int set = MICRO_C; set < MICRO_SETS; set++) {
             struct pass_case k = make_type(type, 3, SEQS, false);
             micro_force((enum micro_set)set);
-            double b = model_pass_grads(k.pass, k.params, k.tokens, SEQS, 1, k.grads);
+            double b = model_pass_grads(k.pass, k.params, k.tokens, SEQS, 1, true, k.grads);
             micro_force(MICRO_SETS);
             assert_memory_equal(&a, &b, sizeof a);
             assert_memory_equal(want.grads, k.grads, k.table.n_params * sizeof(float));
@@ -141,8 +168,8 @@ static void model_pass_in_bf16_follows_fp32(void **state)
     (void)state;
     struct pass_case f = make_type(MICRO_F32, 2, SEQS, false);
     struct pass_case h = make_type(MICRO_BF16, 2, SEQS, false);
-    double a = model_pass_grads(f.pass, f.params, f.tokens, SEQS, 1, f.grads);
-    double b = model_pass_grads(h.pass, f.params, f.tokens, SEQS, 1, h.grads);
+    double a = model_pass_grads(f.pass, f.params, f.tokens, SEQS, 1, true, f.grads);
+    double b = model_pass_grads(h.pass, f.params, f.tokens, SEQS, 1, true, h.grads);
     assert_true(fabs(a / b - 1) < 1e-3);
     for (uint32_t i = 0; i < f.table.n_tensors; i++) {
         const struct model_tensor *x = &f.table.tensors[i];
@@ -188,6 +215,7 @@ int main(void)
         cmocka_unit_test(model_pass_gives_the_same_bits_on_one_and_three_threads),
         cmocka_unit_test(model_pass_evaluation_gives_the_training_loss),
         cmocka_unit_test(model_pass_gradients_add_up_over_micro_batches),
+        cmocka_unit_test(model_pass_recomputes_the_same_bits),
         cmocka_unit_test(model_pass_gives_the_same_bits_with_every_instruction_set),
         cmocka_unit_test(model_pass_in_bf16_follows_fp32),
         cmocka_unit_test(model_pass_seqs_keeps_rows_bounded),

@@ -148,7 +148,7 @@ static void check_gradients(struct reference r)
     float *grads = alloc_aligned(t.n_params, sizeof(float));
     assert_int_equal(model_pass_create(&r.model, &t, pool, &shape, block, &pass, &e), OK);
     uint32_t rows = r.B * r.T;
-    double nats = model_pass_grads(pass, r.weights, r.tokens, r.B, 1.0F / (float)rows, grads);
+    double nats = model_pass_grads(pass, r.weights, r.tokens, r.B, 1.0F / (float)rows, true, grads);
     assert_true(fabs(nats / rows - r.loss) <= 2e-6 * r.loss);
     double again = model_pass_loss(pass, r.weights, r.tokens, r.B);
     assert_memory_equal(&again, &nats, sizeof nats);

@@ -401,6 +401,74 @@ static void trainer_says_how_much_memory_a_large_model_needs(void **state)
     assert_null(t);
 }
 
+static struct trainer *make_with(struct trainer_options o)
+{
+    struct trainer *t = NULL;
+    struct err e = {0};
+    o.n_threads = o.n_threads ? o.n_threads : 1;
+    if (trainer_create(&model, &params, &o, &t, &e)) fail_msg("%s", e.what);
+    trainer_init_weights(t, 11);
+    return t;
+}
+
+/* A round with less memory: nearly the losses of the usual one, a class of its own, and after a
+ * payload came back and a restart still the same bits.
+ */
+static void trainer_with_packed_moments_and_feedback_resumes_the_same_bits(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"moments bf16", "moments 8 bit"};
+    char dir[] = "/tmp/potluck-test-XXXXXX", path[64], note[32];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/state", dir);
+    struct trainer *plain = make(1);
+    for (enum packed_kind kind = PACKED_BF16; kind <= PACKED_Q8; kind++) {
+        struct trainer_options o = {.moments = kind, .feedback = PACKED_BF16};
+        struct trainer *a = make_with(o);
+        o.n_threads = 3;
+        struct trainer *b = make_with(o);
+        struct buf payload = {0};
+        assert_non_null(strstr(trainer_class(a), words[kind - PACKED_BF16]));
+        assert_null(strstr(trainer_class(plain), "moments"));
+        steps_and_pack(a, 0, &payload);
+        assert_int_equal(trainer_return_payload(a, payload.p, payload.len, NULL), OK);
+        assert_int_equal(trainer_save(a, path, "x", NULL), OK);
+        assert_int_equal(trainer_load(b, path, note, sizeof note, NULL), OK);
+        for (uint64_t i = 4; i < 8; i++) {
+            struct trainer_step_result x = step(a, i), y = step(b, i);
+            assert_memory_equal(&x.loss, &y.loss, sizeof x.loss);
+        }
+        assert_true(same_bits(a, b));
+        assert_int_equal(trainer_load(plain, path, note, sizeof note, NULL), ERR_PROTO);
+        buf_deinit(&payload);
+        trainer_destroy(a);
+        trainer_destroy(b);
+    }
+    trainer_destroy(plain);
+    unlink(path);
+    rmdir(dir);
+}
+
+static void trainer_alone_has_the_same_course_and_refuses_to_exchange(void **state)
+{
+    (void)state;
+    struct trainer *t = make(1);
+    struct trainer *solo = make_with((struct trainer_options){.is_solo = true, .recompute = true});
+    for (uint64_t i = 0; i < 4; i++) {
+        struct trainer_step_result a = step(t, i), b = step(solo, i);
+        assert_memory_equal(&a.loss, &b.loss, sizeof a.loss);
+    }
+    size_t n = trainer_table(t)->n_params * sizeof(float);
+    assert_memory_equal(trainer_local(t), trainer_local(solo), n);
+    assert_ptr_equal(trainer_weights(solo), trainer_local(solo));
+    struct buf payload = {0};
+    assert_int_equal(trainer_pack(solo, &payload, NULL, NULL), ERR_WRONG_STATE);
+    assert_int_equal(trainer_apply_update(solo, "", 0, NULL), ERR_WRONG_STATE);
+    buf_deinit(&payload);
+    trainer_destroy(t);
+    trainer_destroy(solo);
+}
+
 static void trainer_create_survives_every_failed_allocation(void **state)
 {
     (void)state;
@@ -597,6 +665,8 @@ int main(void)
         cmocka_unit_test(trainer_paused_in_mid_step_computes_the_same),
         cmocka_unit_test(trainer_refuses_a_token_outside_the_vocabulary),
         cmocka_unit_test(trainer_says_how_much_memory_a_large_model_needs),
+        cmocka_unit_test(trainer_with_packed_moments_and_feedback_resumes_the_same_bits),
+        cmocka_unit_test(trainer_alone_has_the_same_course_and_refuses_to_exchange),
         cmocka_unit_test(trainer_create_survives_every_failed_allocation),
         cmocka_unit_test(trainer_refuses_unusable_parameters),
         cmocka_unit_test(trainer_refuses_a_checkpoint_that_is_short_or_not_finite),

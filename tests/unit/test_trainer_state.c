@@ -130,15 +130,56 @@ static void trainer_state_load_refuses_another_version_and_another_model(void **
     struct err e = {0};
     save(k);
     assert_int_equal(file_read(k->path, 1 << 20, &file, NULL), OK);
-    bytes_put_u32(file.p + 12, 2);
+    bytes_put_u32(file.p + 12, 3);
     put(k, file.p, file.len);
     assert_int_equal(load(k, &e), ERR_VERSION);
-    assert_non_null(strstr(e.what, "version 2"));
+    assert_non_null(strstr(e.what, "version 3"));
     k->s.shape.b[0] ^= 1;
     save(k);
     assert_int_equal(load(k, &e), ERR_PROTO);
     assert_non_null(strstr(e.what, "another model"));
     buf_deinit(&file);
+    unmake(k);
+}
+
+/* Version 1 had no list of kinds; its files are still good. */
+static void trainer_state_reads_the_first_version(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct buf file = {0}, old = {0};
+    struct err e = {0};
+    save(k);
+    assert_int_equal(file_read(k->path, 1 << 20, &file, NULL), OK);
+    uint32_t head = (uint32_t)(file.p[8] | file.p[9] << 8);
+    buf_put(&old, file.p, 68);
+    buf_put(&old, file.p + 76, head - 76);
+    while (old.len < (68 + 5 + 63) / 64 * 64)
+        buf_put_u8(&old, 0);
+    old.len = (68 + 5 + 63) / 64 * 64;
+    bytes_put_u32(old.p + 8, (uint32_t)old.len);
+    bytes_put_u32(old.p + 12, 1);
+    buf_put(&old, file.p + head, file.len - head - HASH_BYTES);
+    struct hash sum = hash_of(old.p, old.len);
+    buf_put(&old, sum.b, HASH_BYTES);
+    put(k, old.p, old.len);
+    if (load(k, &e)) fail_msg("%s", e.what);
+    buf_deinit(&file);
+    buf_deinit(&old);
+    unmake(k);
+}
+
+static void trainer_state_refuses_other_memory_options_and_reads_around_them(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct err e = {0};
+    k->s.block[TRAINER_STATE_BASE] = NULL; /* not there at all */
+    k->s.kind[TRAINER_STATE_M] = PACKED_BF16;
+    save(k);
+    k->s.block[TRAINER_STATE_BASE] = k->values[TRAINER_STATE_BASE];
+    assert_int_equal(load(k, &e), ERR_PROTO);
+    assert_non_null(strstr(e.what, "memory options"));
     unmake(k);
 }
 
@@ -232,6 +273,8 @@ int main(void)
         cmocka_unit_test(trainer_state_load_refuses_every_flipped_byte),
         cmocka_unit_test(trainer_state_load_refuses_every_truncation),
         cmocka_unit_test(trainer_state_load_refuses_another_version_and_another_model),
+        cmocka_unit_test(trainer_state_reads_the_first_version),
+        cmocka_unit_test(trainer_state_refuses_other_memory_options_and_reads_around_them),
         cmocka_unit_test(trainer_state_missing_file_is_not_found),
         cmocka_unit_test(trainer_state_save_that_fails_keeps_the_old_file),
         cmocka_unit_test(trainer_state_save_does_not_write_through_a_link),
