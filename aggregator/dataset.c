@@ -14,16 +14,28 @@
 #define MAX_LIST      (4u << 20)
 #define MAX_TOKENIZER (64u << 20)
 
-static int list_path(char dst[PATH_CAP], const char *home, const char *name, struct err *e)
+static int in_folder(char dst[PATH_CAP], const char *folder, const char *name, struct err *e)
 {
-    if (path_format(dst, "%s/data/%s", home, name) == 0) return OK;
+    if (path_format(dst, "%s/%s", folder, name) == 0) return OK;
+    return err_set(e, ERR_LIMIT, 0, "the path of the data folder is too long");
+}
+
+static int home_folder(char dst[PATH_CAP], const char *home, struct err *e)
+{
+    if (path_format(dst, "%s/data", home) == 0) return OK;
     return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
+}
+
+bool dataset_exists_in(const char *folder)
+{
+    char path[PATH_CAP];
+    return in_folder(path, folder, "prepare.json", NULL) == OK && file_exists(path);
 }
 
 bool dataset_exists(const char *home)
 {
-    char path[PATH_CAP];
-    return list_path(path, home, "prepare.json", NULL) == OK && file_exists(path);
+    char folder[PATH_CAP];
+    return home_folder(folder, home, NULL) == OK && dataset_exists_in(folder);
 }
 
 /* Read exactly n bytes at an offset. */
@@ -45,7 +57,7 @@ static int read_part(const char *path, uint64_t offset, size_t n, struct buf *ou
     return err_set(e, ERR_PROTO, 0, "'%s' is shorter than its index says", path);
 }
 
-static int open_shard(const char *home, const json_t *o, struct dataset_shard *s, struct err *e)
+static int open_shard(const char *folder, const json_t *o, struct dataset_shard *s, struct err *e)
 {
     struct json_reader r = {.e = e};
     char name[64];
@@ -54,7 +66,7 @@ static int open_shard(const char *home, const json_t *o, struct dataset_shard *s
     uint64_t n = json_u64(&r, o, "index_bytes", 1, MAX_LIST * 16);
     if (json_bad(&r)) return ERR_PROTO;
     if (strchr(name, '/')) return err_set(e, ERR_PROTO, 0, "'%s' is not a shard's name", name);
-    int rc = list_path(s->path, home, name, e);
+    int rc = in_folder(s->path, folder, name, e);
     if (rc == OK) rc = read_part(s->path, 0, (size_t)n, &s->index, e);
     if (rc != OK) return rc;
     struct hash got = hash_of(s->index.p, s->index.len);
@@ -63,7 +75,7 @@ static int open_shard(const char *home, const json_t *o, struct dataset_shard *s
     return data_index_parse(s->index.p, s->index.len, &s->x, e);
 }
 
-static int open_train(const char *home, const json_t *list, struct dataset *d, struct err *e)
+static int open_train(const char *folder, const json_t *list, struct dataset *d, struct err *e)
 {
     size_t i = 0;
     json_t *v = NULL;
@@ -71,20 +83,20 @@ static int open_train(const char *home, const json_t *list, struct dataset *d, s
     if (!d->train) return err_set(e, ERR_NOMEM, 0, "no memory for the list of shards");
     json_each (i, v, list) {
         d->n_train++;
-        int rc = open_shard(home, v, &d->train[i], e);
+        int rc = open_shard(folder, v, &d->train[i], e);
         if (rc != OK) return rc;
     }
     return OK;
 }
 
-static int read_list(const char *home, json_t **ret, struct err *e)
+static int read_list(const char *folder, json_t **ret, struct err *e)
 {
     char path[PATH_CAP];
     struct buf text = {0};
-    int rc = list_path(path, home, "prepare.json", e);
+    int rc = in_folder(path, folder, "prepare.json", e);
     if (rc == OK) rc = file_read(path, MAX_LIST, &text, e);
     if (rc == ERR_NOTFOUND) {
-        err_set(e, ERR_NOTFOUND, 0, "no text has been prepared under '%s'", home);
+        err_set(e, ERR_NOTFOUND, 0, "no text has been prepared in '%s'", folder);
         err_hint(e, "run: potluck-aggregator prepare --home DIR TEXT_FOLDER");
     }
     if (rc == OK) rc = json_parse(text.p, text.len, ret, e);
@@ -92,7 +104,7 @@ static int read_list(const char *home, json_t **ret, struct err *e)
     return rc;
 }
 
-static int open_all(const char *home, const json_t *list, struct dataset *d, struct err *e)
+static int open_all(const char *folder, const json_t *list, struct dataset *d, struct err *e)
 {
     struct json_reader r = {.e = e};
     char path[PATH_CAP];
@@ -100,24 +112,26 @@ static int open_all(const char *home, const json_t *list, struct dataset *d, str
     d->vocab_size = json_u32(&r, list, "vocab_size", 1, 1u << 24);
     const json_t *train = json_array_in(&r, list, "train", RUNDESC_MAX_SHARDS);
     const json_t *val = json_object_in(&r, list, "val");
+    d->has_text = json_object_get(list, "text") != NULL;
+    if (d->has_text) json_hash(&r, list, "text", &d->text);
     if (json_bad(&r)) return ERR_PROTO;
-    int rc = list_path(path, home, "tokenizer.json", e);
+    int rc = in_folder(path, folder, "tokenizer.json", e);
     if (rc == OK) rc = file_read(path, MAX_TOKENIZER, &d->tokenizer, e);
     if (rc != OK) return rc;
     struct hash got = hash_of(d->tokenizer.p, d->tokenizer.len);
     if (!hash_equal(&got, &d->tokenizer_hash))
         return err_set(e, ERR_AUTH, 0, "'%s' was changed after prepare", path);
-    rc = open_train(home, train, d, e);
-    return rc == OK ? open_shard(home, val, &d->val, e) : rc;
+    rc = open_train(folder, train, d, e);
+    return rc == OK ? open_shard(folder, val, &d->val, e) : rc;
 }
 
-int dataset_open(const char *home, struct dataset *ret, struct err *e)
+int dataset_open_in(const char *folder, struct dataset *ret, struct err *e)
 {
     struct dataset d = {0};
     json_t *list = NULL;
-    int rc = read_list(home, &list, e);
+    int rc = read_list(folder, &list, e);
     if (rc == ERR_NOTFOUND) return rc;
-    if (rc == OK) rc = open_all(home, list, &d, e);
+    if (rc == OK) rc = open_all(folder, list, &d, e);
     json_decref(list);
     if (rc != OK) {
         dataset_close(&d);
@@ -126,6 +140,13 @@ int dataset_open(const char *home, struct dataset *ret, struct err *e)
     }
     *ret = d;
     return OK;
+}
+
+int dataset_open(const char *home, struct dataset *ret, struct err *e)
+{
+    char folder[PATH_CAP];
+    int rc = home_folder(folder, home, e);
+    return rc == OK ? dataset_open_in(folder, ret, e) : rc;
 }
 
 static void close_shard(struct dataset_shard *s)

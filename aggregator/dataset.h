@@ -4,6 +4,8 @@
  * HOME/data/prepare.json.
  */
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/path.h"
@@ -21,6 +23,8 @@ struct dataset {
     struct buf tokenizer; /* tokenizer.json */
     struct hash tokenizer_hash;
     uint32_t vocab_size;
+    bool has_text;    /* text is known: lists written before it was noted lack it */
+    struct hash text; /* what it was prepared from: prepare_report's */
     uint32_t n_train;
     struct dataset_shard *train; /* [n_train] */
     struct dataset_shard val;
@@ -33,6 +37,9 @@ bool dataset_exists(const char *home);
  * ERR_AUTH when a file does not fit the list. Owner: dataset_close.
  */
 int dataset_open(const char *home, struct dataset *ret, struct err *e) MUST_CHECK;
+/* The same for the folder that holds prepare.json itself: HOME/data, or a copy of it. */
+bool dataset_exists_in(const char *folder);
+int dataset_open_in(const char *folder, struct dataset *ret, struct err *e) MUST_CHECK;
 void dataset_close(struct dataset *d); /* accepts zeroed */
 
 /* Fill the data part of a run description; or check that it names exactly this data. */

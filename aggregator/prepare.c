@@ -9,6 +9,7 @@
 
 #include "aggregator/corpus.h"
 #include "base/alloc.h"
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/data.h"
@@ -16,6 +17,7 @@
 #include "record/rundesc.h"
 
 #define SAMPLE_BYTES   (8u << 20)  /* of text the tokenizer learns from */
+#define MAX_TOKENIZER  (64u << 20) /* of the file */
 #define SHARD_TOKENS   (16u << 20) /* default; 64 MiB while it is being filled */
 #define MIN_TRAIN      (2 * DATA_CHUNK_TOKENS)
 #define MIN_VAL        1024
@@ -34,8 +36,10 @@ struct job {
     bool *is_bad; /* [n_files] content not usable */
     struct prepare_report report;
     uint64_t n_of[CORPUS_FAULTS];
+    struct hasher *hasher; /* of the usable files */
     struct buf sample;
     struct tokenizer *tk;
+    struct tokenizer_encoder *encoder;
     struct hash tk_hash;
     struct tokens train, val;
     double val_frac;             /* share held out: what was asked, or more of a small text */
@@ -45,6 +49,11 @@ struct job {
     json_t *shards;  /* list for prepare.json */
     json_t *skipped; /* same */
 };
+
+static bool is_given(const struct prepare_options *o)
+{
+    return o->tokenizer || o->tokenizer_path;
+}
 
 PRINTF_LIKE(2, 3)
 static void tell(const struct job *j, const char *fmt, ...)
@@ -111,9 +120,18 @@ static int take_sample(struct job *j, const uint8_t *doc, size_t n, struct err *
     note_draw(j, corpus_unit(doc, n, 0));
     j->n_seen++;
     double share = (double)SAMPLE_BYTES / (double)j->corpus.n_bytes;
+    if (is_given(j->o)) return OK;
     if (corpus_is_held_out(doc, n, j->o->val_frac) || corpus_unit(doc, n, 1) >= share) return OK;
     buf_put(&j->sample, doc, n);
     return buf_ok(&j->sample, e);
+}
+
+static void hash_text(struct job *j, const struct buf *text)
+{
+    uint8_t n[8];
+    bytes_put_u64(n, text->len);
+    hasher_add(j->hasher, n, sizeof n);
+    hasher_add(j->hasher, text->p, text->len);
 }
 
 /* First pass: which files are text, and a sample of it. */
@@ -123,7 +141,8 @@ static int read_all(struct job *j, struct err *e)
     char what[512];
     int rc = OK;
     j->is_bad = alloc_zero(j->corpus.n_files + 1, sizeof *j->is_bad);
-    if (!j->is_bad) return err_set(e, ERR_NOMEM, 0, "no memory for a list of files");
+    j->hasher = hasher_create();
+    if (!j->is_bad || !j->hasher) return err_set(e, ERR_NOMEM, 0, "no memory for a list of files");
     for (size_t i = 0; rc == OK && i < j->corpus.n_files; i++) {
         enum corpus_fault f = corpus_read(&j->corpus, i, &text, what);
         j->is_bad[i] = f != CORPUS_FINE;
@@ -133,9 +152,11 @@ static int read_all(struct job *j, struct err *e)
         }
         j->report.n_files++;
         j->report.n_text_bytes += text.len;
+        hash_text(j, &text);
         rc = each_doc(j, &text, take_sample, e);
     }
     hold_out_enough(j, j->n_seen);
+    j->report.text = hasher_end(j->hasher);
     buf_deinit(&text);
     return rc;
 }
@@ -184,16 +205,52 @@ static int data_path(const struct job *j, const char *name, char ret[PATH_CAP], 
     return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
 }
 
-static int learn(struct job *j, struct err *e)
+static int learn(struct job *j, struct buf *json, struct err *e)
 {
-    char path[PATH_CAP];
-    struct buf json = {0};
     tell(j, "learning a tokenizer from %.2f MB", (double)j->sample.len / 1e6);
     int rc =
         tokenizer_train(j->sample.p, j->sample.len, j->o->vocab_size, tell_vocab, j, &j->tk, e);
-    if (rc == OK) rc = tokenizer_to_json(j->tk, &json, e);
+    return rc == OK ? tokenizer_to_json(j->tk, json, e) : rc;
+}
+
+/* Take the tokenizer of a model that others made: its very bytes, so that its hash stays. */
+static int adopt(struct job *j, struct buf *json, struct err *e)
+{
+    const struct buf *given = j->o->tokenizer;
+    if (given) buf_put(json, given->p, given->len);
+    int rc = given ? buf_ok(json, e) : file_read(j->o->tokenizer_path, MAX_TOKENIZER, json, e);
+    if (rc == OK) rc = tokenizer_from_json(json->p, json->len, &j->tk, e);
+    if (rc == ERR_PROTO) return err_wrap(e, "the tokenizer");
+    if (rc != OK) return rc;
+    if (j->o->eos) rc = tokenizer_set_ends(j->tk, tokenizer_bos(j->tk), *j->o->eos, e);
+    if (rc != OK) {
+        err_hint(e, "eos_token_id of that model's config.json has to name one");
+        return err_wrap(e, "what ends a document");
+    }
+    if (tokenizer_eos(j->tk) == TOKENIZER_NONE) {
+        err_set(e, ERR_ARG, 0, "the tokenizer has no token that ends a document");
+        err_hint(e, "it needs a special token such as </s> or " TOKENIZER_EOT_TEXT);
+        return ERR_ARG;
+    }
+    tell(j, "tokens   %" PRIu32 " ids of the tokenizer that was given",
+         tokenizer_vocab_size(j->tk));
+    uint32_t n_lost = tokenizer_lost_bytes(j->tk);
+    if (n_lost)
+        tell(j,
+             "warning  %" PRIu32 " of 256 byte values have no token: text that has them loses "
+             "them",
+             n_lost);
+    return OK;
+}
+
+static int make_tokenizer(struct job *j, struct err *e)
+{
+    char path[PATH_CAP];
+    struct buf json = {0};
+    int rc = is_given(j->o) ? adopt(j, &json, e) : learn(j, &json, e);
     if (rc == OK) rc = data_path(j, "tokenizer.json", path, e);
     if (rc == OK) rc = file_replace(path, json.p, json.len, 0644, e);
+    if (rc == OK) rc = tokenizer_encoder_create(j->tk, false, &j->encoder, e);
     if (rc == OK) {
         j->tk_hash = hash_of(json.p, json.len);
         j->report.vocab_size = tokenizer_vocab_size(j->tk);
@@ -261,10 +318,10 @@ static size_t shard_cap(const struct job *j)
 
 static int encode_doc(struct job *j, const uint8_t *doc, size_t n, struct err *e)
 {
-    static const uint32_t separator = TOKENIZER_EOT;
+    const uint32_t separator = tokenizer_eos(j->tk);
     bool is_val = corpus_is_held_out(doc, n, j->val_frac);
     struct tokens *t = is_val ? &j->val : &j->train;
-    int rc = tokenizer_encode(j->tk, doc, n, &t->ids, e);
+    int rc = tokenizer_encoder_run(j->encoder, doc, n, &t->ids, e);
     if (rc != OK) return rc;
     buf_put(&t->ids, &separator, sizeof separator);
     t->n_text_bytes += n;
@@ -325,6 +382,7 @@ static int write_list(struct job *j, json_t *val, struct err *e)
     const struct prepare_report *r = &j->report;
     json_t *o = json_object();
     json_set_u64(o, "version", 1);
+    json_set_hash(o, "text", &r->text);
     json_set_hash(o, "tokenizer", &j->tk_hash);
     json_set_u64(o, "vocab_size", r->vocab_size);
     json_set_real(o, "val_frac", j->val_frac);
@@ -359,6 +417,18 @@ static int write_all(struct job *j, struct err *e)
     return rc;
 }
 
+static int check_options(const struct prepare_options *o, struct err *e)
+{
+    if (o->n_paths == 0) {
+        err_set(e, ERR_ARG, 0, "no text was named");
+        err_hint(e, "name one or more folders that hold text files");
+        return ERR_ARG;
+    }
+    if (!(o->val_frac > 0 && o->val_frac < 0.5) || (!is_given(o) && o->vocab_size < 258))
+        return err_set(e, ERR_ARG, 0, "--val-frac lies between 0 and 0.5, --vocab is at least 258");
+    return OK;
+}
+
 static int start(const struct prepare_options *o, struct err *e)
 {
     char path[PATH_CAP];
@@ -369,33 +439,46 @@ static int start(const struct prepare_options *o, struct err *e)
         err_hint(e, "its text cannot change any more; prepare other text in a new --home");
         return ERR_WRONG_STATE;
     }
-    if (o->n_paths == 0) {
-        err_set(e, ERR_ARG, 0, "no text was named");
-        err_hint(e, "name one or more folders that hold text files");
-        return ERR_ARG;
-    }
-    if (!(o->val_frac > 0 && o->val_frac < 0.5) || o->vocab_size < 258)
-        return err_set(e, ERR_ARG, 0, "--val-frac lies between 0 and 0.5, --vocab is at least 258");
+    int rc = check_options(o, e);
+    if (rc != OK) return rc;
     if (path_format(path, "%s/data", o->home))
         return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
     return file_mkdirs(path, e);
+}
+
+static void free_all(struct job *j)
+{
+    corpus_deinit(&j->corpus);
+    hasher_destroy(j->hasher);
+    free(j->is_bad);
+    buf_deinit(&j->sample);
+    tokenizer_encoder_destroy(j->encoder);
+    tokenizer_destroy(j->tk);
+    buf_deinit(&j->train.ids);
+    buf_deinit(&j->val.ids);
+    json_decref(j->shards);
+    json_decref(j->skipped);
+}
+
+int prepare_look(const struct prepare_options *o, struct prepare_report *ret, struct err *e)
+{
+    struct job j = {.o = o, .shards = json_array(), .skipped = json_array()};
+    int rc = check_options(o, e);
+    if (rc == OK) rc = find_text(&j, e);
+    if (rc == OK) *ret = j.report;
+    free_all(&j);
+    return rc;
 }
 
 int prepare_run(const struct prepare_options *o, struct prepare_report *ret, struct err *e)
 {
     struct job j = {.o = o, .shards = json_array(), .skipped = json_array()};
     int rc = start(o, e);
+    if (rc == OK && is_given(o)) rc = make_tokenizer(&j, e); /* before hours of reading */
     if (rc == OK) rc = find_text(&j, e);
-    if (rc == OK) rc = learn(&j, e);
+    if (rc == OK && !is_given(o)) rc = make_tokenizer(&j, e);
     if (rc == OK) rc = write_all(&j, e);
     if (rc == OK) *ret = j.report;
-    corpus_deinit(&j.corpus);
-    free(j.is_bad);
-    buf_deinit(&j.sample);
-    tokenizer_destroy(j.tk);
-    buf_deinit(&j.train.ids);
-    buf_deinit(&j.val.ids);
-    json_decref(j.shards);
-    json_decref(j.skipped);
+    free_all(&j);
     return rc;
 }

@@ -18,6 +18,7 @@ struct options {
     const char *join;
     const char *name;
     uint32_t n_threads;
+    enum trainer_precision precision;
     uint64_t quota_mib;
     uint64_t save_s;
     bool is_demo;
@@ -33,6 +34,7 @@ static const char usage_text[] =
     "  --join FILE|LINK  take part in this run\n"
     "  --name NAME       how others see you; at most 32 bytes\n"
     "  --threads N       processor threads to train with, 1 to 64 (default: half of the cores)\n"
+    "  --precision P     fp32, bf16 or auto: bf16 where the processor has it (default)\n"
     "  --quota MIB       disk for the text cache (default: 512)\n"
     "  --save SECONDS    how often the local state is saved (default: 30)\n"
     "  --quiet           log to the file only, not to stderr\n"
@@ -45,6 +47,7 @@ enum {
     OPT_JOIN,
     OPT_NAME,
     OPT_THREADS,
+    OPT_PRECISION,
     OPT_QUOTA,
     OPT_SAVE,
     OPT_QUIET,
@@ -59,6 +62,7 @@ static const struct option longs[] = {
     {"join",       required_argument, NULL, OPT_JOIN      },
     {"name",       required_argument, NULL, OPT_NAME      },
     {"threads",    required_argument, NULL, OPT_THREADS   },
+    {"precision",  required_argument, NULL, OPT_PRECISION },
     {"quota",      required_argument, NULL, OPT_QUOTA     },
     {"save",       required_argument, NULL, OPT_SAVE      },
     {"quiet",      no_argument,       NULL, OPT_QUIET     },
@@ -77,6 +81,16 @@ static int64_t number(const char *text, int64_t lo, int64_t hi)
     return *text && !*end && v >= lo && v <= hi ? v : -1;
 }
 
+/* -1 when the word is none. */
+static int precision_of(const char *word)
+{
+    static const char *const words[] = {
+        [TRAINER_FP32] = "fp32", [TRAINER_BF16] = "bf16", [TRAINER_AUTO] = "auto"};
+    for (int i = 0; i < (int)(sizeof words / sizeof *words); i++)
+        if (strcmp(word, words[i]) == 0) return i;
+    return -1;
+}
+
 static int usage_error(const char *what)
 {
     fprintf(stderr, "potluck-agent: %s\nSee potluck-agent --help.\n", what);
@@ -89,6 +103,7 @@ static int read_options(int argc, char **argv, struct options *o)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int64_t threads = cores / 2 > 0 ? cores / 2 : 1;
     int64_t quota = DEFAULT_QUOTA_MIB, save = DEFAULT_SAVE_S;
+    int precision = TRAINER_AUTO;
     if (threads > 64) threads = 64;
     int c;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
@@ -98,6 +113,7 @@ static int read_options(int argc, char **argv, struct options *o)
         case OPT_JOIN: o->join = optarg; break;
         case OPT_NAME: o->name = optarg; break;
         case OPT_THREADS: threads = number(optarg, 1, 64); break;
+        case OPT_PRECISION: precision = precision_of(optarg); break;
         case OPT_QUOTA: quota = number(optarg, 1, 1 << 20); break;
         case OPT_SAVE: save = number(optarg, 1, 3600); break;
         case OPT_QUIET: o->is_quiet = true; break;
@@ -110,9 +126,11 @@ static int read_options(int argc, char **argv, struct options *o)
     }
     if (optind < argc) return usage_error("no arguments are expected");
     if (threads < 0) return usage_error("--threads wants a number from 1 to 64");
+    if (precision < 0) return usage_error("--precision wants fp32, bf16 or auto");
     if (quota < 0) return usage_error("--quota wants a number of MiB from 1");
     if (save < 0) return usage_error("--save wants a number of seconds from 1 to 3600");
     o->n_threads = (uint32_t)threads;
+    o->precision = (enum trainer_precision)precision;
     o->quota_mib = (uint64_t)quota;
     o->save_s = (uint64_t)save;
     return 0;
@@ -147,6 +165,7 @@ int main(int argc, char **argv)
         log_set_stderr(!o.is_quiet);
         struct agent_config c = {.home = &h,
                                  .n_threads = o.n_threads,
+                                 .precision = o.precision,
                                  .quota_bytes = o.quota_mib << 20,
                                  .save_every_ms = (int64_t)o.save_s * 1000,
                                  .is_demo = o.is_demo};

@@ -26,6 +26,7 @@ enum {
     OPT_VOCAB,
     OPT_VAL,
     OPT_SHARD,
+    OPT_TOKENIZER,
     OPT_WAIT,
     OPT_PORT_FILE,
     OPT_SETUP
@@ -38,6 +39,7 @@ struct line {
     bool is_json;
     struct setup setup;
     uint32_t vocab;
+    const char *tokenizer_path;
     double val_frac;
     uint64_t shard_tokens;
     uint32_t wait_for;
@@ -58,6 +60,7 @@ static const char usage[] =
     "init and prepare may come in either order; the second prints the invite link.\n"
     "\n"
     "prepare: --vocab N (4096)  --val-frac F (0.03)  --shard-tokens N\n"
+    "         --tokenizer FILE   a model's tokenizer.json, instead of learning one\n"
     "serve:   --wait-for N (1)  --port-file PATH  --listen ADDR:PORT\n"
     "all:     --home DIR (or POTLUCK_HOME)  --help  --version\n"
     "\n"
@@ -124,6 +127,7 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
     case OPT_HOME: l->home = arg; return OK;
     case OPT_JSON: l->is_json = true; return OK;
     case OPT_PORT_FILE: l->port_file = arg; return OK;
+    case OPT_TOKENIZER: l->tokenizer_path = arg; return OK;
     case OPT_VAL: return parse_count("val-frac", arg, 0, 0.5, &l->val_frac, e);
     case OPT_VOCAB:
         rc = parse_count("vocab", arg, 258, 1 << 20, &v, e);
@@ -155,6 +159,7 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
         {"help",         no_argument,       NULL, OPT_HELP     },
         {"version",      no_argument,       NULL, OPT_VERSION  },
         {"vocab",        required_argument, NULL, OPT_VOCAB    },
+        {"tokenizer",    required_argument, NULL, OPT_TOKENIZER},
         {"val-frac",     required_argument, NULL, OPT_VAL      },
         {"shard-tokens", required_argument, NULL, OPT_SHARD    },
         {"wait-for",     required_argument, NULL, OPT_WAIT     },
@@ -253,6 +258,7 @@ static int run_prepare(const struct line *l, const char *home, struct err *e)
                                 .paths = (const char *const *)l->rest,
                                 .n_paths = l->n_rest,
                                 .vocab_size = l->vocab,
+                                .tokenizer_path = l->tokenizer_path,
                                 .val_frac = l->val_frac,
                                 .shard_tokens = l->shard_tokens,
                                 .progress = print_progress};

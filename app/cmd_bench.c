@@ -1,155 +1,337 @@
-/* How fast does the engine train here, and what share of OpenBLAS' own sgemm rate is that?
- *
- *     potluck bench engine CONFIG [threads] [steps]        CONFIG: demo, S, M or L
- *
- * Prints one JSON object. sgemm is measured in the same run, all threads at once, on 1024 cubed
- * products: shares survive a busy neighbour better than absolute figures. Speeds are the best
- * step's; the median stands beside it. Flops are counted as in budget.h.
- */
 #include "app/cmd_bench.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <unistd.h>
 
+#include "app/bench_engine.h"
+#include "app/bench_page.h"
 #include "base/alloc.h"
-#include "base/clock.h"
-#include "base/rng.h"
-#include "engine/budget.h"
-#include "engine/trainer.h"
+#include "engine/pool.h"
 
-enum { MAX_STEPS = 1000 };
+#define STEPS_DEFAULT 10
 
-struct bench {
-    const char *name;
-    uint32_t D, L, F, H, K, V, T, B;
+enum what { PAGE, ENGINE, BLAS };
+
+struct options {
+    enum what what;
+    struct bench_engine_options engine;
+    struct bench_blas_try blas;
+    double lr;      /* 0: the preset's */
+    int64_t warmup; /* -1: the preset's */
+    bool is_json;
+    bool with_losses;
 };
 
-static const struct bench benches[] = {
-    {"demo", 256, 6,  688,  8,  4,  2048,  128, 4},
-    {"S",    256, 6,  688,  8,  4,  4096,  256, 8},
-    {"M",    512, 8,  1376, 8,  4,  32768, 512, 4},
-    {"L",    768, 12, 2048, 12, 12, 32768, 512, 4},
+static const char usage_text[] =
+    "Usage: potluck bench [--threads N] [--json]\n"
+    "       potluck bench engine --config NAME [options]\n"
+    "       potluck bench blas [--config NAME] [--threads N] [--json]\n"
+    "\n"
+    "Without a word: one page about this computer, in less than half a minute: what its\n"
+    "processor and memory can do, what our engine makes of it, which models would fit.\n"
+    "engine: train a model of a known size on real text and say how fast that was, beside\n"
+    "the processor's peak and OpenBLAS' rate, both measured in the same run.\n"
+    "blas: OpenBLAS alone, in all the ways it can be called here.\n"
+    "\n"
+    "  --config NAME     demo, S, M or L (or 350M, 1B, 3B, where they fit)\n"
+    "  --precision P     fp32, bf16 or auto (default): what to train in\n"
+    "  --threads N       processor threads, 1 to 64 (default: all cores)\n"
+    "  --steps N         training steps, 1 to 2000 (default: 10)\n"
+    "  --seconds N       stop after so long, though not before two steps\n"
+    "  --data DIR        token shards (*.shard) to train on; without it, text of this\n"
+    "                    computer is turned into some once and kept in the cache\n"
+    "  --seed N          of the weights and of the order of the text (default: 1)\n"
+    "  --lr X            peak learning rate (default: 0.001)\n"
+    "  --warmup N        steps until it is reached (default: 100)\n"
+    "  --no-blas         do not measure OpenBLAS\n"
+    "  --losses          with --json: loss and speed of every step, model and schedule\n"
+    "                    in full; the learning rate then ends with the last step\n"
+    "  --dump-weights F  write the initial weights to F: fp32, tensors in table order\n"
+    "  --dump-tokens F   write the tokens of all steps to F: uint32 [steps][B][T + 1]\n"
+    "  --json            answer with one JSON object\n"
+    "  --home DIR        keep the cache of text in DIR (or POTLUCK_HOME)\n"
+    "\n"
+    "Examples:\n"
+    "  potluck bench\n"
+    "  potluck bench engine --config S --precision fp32 --json\n"
+    "  potluck bench engine --config M --steps 20 --data my-run/data\n";
+
+enum {
+    OPT_CONFIG = 1,
+    OPT_PRECISION,
+    OPT_THREADS,
+    OPT_STEPS,
+    OPT_SECONDS,
+    OPT_DATA,
+    OPT_SEED,
+    OPT_LR,
+    OPT_WARMUP,
+    OPT_NO_BLAS,
+    OPT_LOSSES,
+    OPT_DUMP_WEIGHTS,
+    OPT_DUMP_TOKENS,
+    OPT_LIBRARY,
+    OPT_OWN,
+    OPT_JSON,
+    OPT_HOME,
+    OPT_HELP
 };
+
+static const struct option longs[] = {
+    {"config",       required_argument, NULL, OPT_CONFIG      },
+    {"precision",    required_argument, NULL, OPT_PRECISION   },
+    {"threads",      required_argument, NULL, OPT_THREADS     },
+    {"steps",        required_argument, NULL, OPT_STEPS       },
+    {"seconds",      required_argument, NULL, OPT_SECONDS     },
+    {"data",         required_argument, NULL, OPT_DATA        },
+    {"seed",         required_argument, NULL, OPT_SEED        },
+    {"lr",           required_argument, NULL, OPT_LR          },
+    {"warmup",       required_argument, NULL, OPT_WARMUP      },
+    {"no-blas",      no_argument,       NULL, OPT_NO_BLAS     },
+    {"losses",       no_argument,       NULL, OPT_LOSSES      },
+    {"dump-weights", required_argument, NULL, OPT_DUMP_WEIGHTS},
+    {"dump-tokens",  required_argument, NULL, OPT_DUMP_TOKENS },
+    {"library",      required_argument, NULL, OPT_LIBRARY     }, /* what bench_blas.c asks itself */
+    {"own",          no_argument,       NULL, OPT_OWN         },
+    {"json",         no_argument,       NULL, OPT_JSON        },
+    {"home",         required_argument, NULL, OPT_HOME        },
+    {"help",         no_argument,       NULL, OPT_HELP        },
+    {NULL,           0,                 NULL, 0               },
+};
+
+static int usage_error(const char *what)
+{
+    fprintf(stderr, "potluck bench: %s\nSee potluck bench --help.\n", what);
+    return 2;
+}
 
 static int fail(const struct err *e)
 {
     char line[400];
     fprintf(stderr, "potluck bench: %s\n", err_line(e, line, sizeof line));
-    return 1;
+    return e->code == ERR_ARG ? 2 : 1;
 }
 
-static struct model_config model_of(const struct bench *b)
+static void say(const char *line)
 {
-    return (struct model_config){.vocab_size = b->V,
-                                 .hidden_size = b->D,
-                                 .intermediate_size = b->F,
-                                 .num_hidden_layers = b->L,
-                                 .num_attention_heads = b->H,
-                                 .num_key_value_heads = b->K,
-                                 .max_position_embeddings = b->T,
-                                 .rms_norm_eps = 1e-5,
-                                 .rope_theta = 10000,
-                                 .initializer_range = 0.02,
-                                 .tie_word_embeddings = true};
+    fprintf(stderr, "%s\n", line);
 }
 
-static struct train_params params_of(const struct bench *b)
+/* false when text is not a whole number in [lo, hi]. */
+static bool number(const char *text, long long lo, long long hi, long long *ret)
 {
-    return (struct train_params){
-        .seq_len = b->T,
-        .batch_seqs = b->B,
-        .lr = 1e-3,
-        .lr_min_frac = 0.1,
-        .warmup_steps = 10,
-        .total_steps = 10000,
-        .beta1 = 0.9,
-        .beta2 = 0.95,
-        .eps = 1e-8,
-        .weight_decay = 0.1,
-        .clip_norm = 1,
-        .ef_beta = 0.95,
-        .outer_lr = 1,
-        .delta = {.chunk = 4096, .k = 64}
+    char *end = NULL;
+    long long v = strtoll(text, &end, 10);
+    if (!*text || *end || v < lo || v > hi) return false;
+    *ret = v;
+    return true;
+}
+
+static int take_precision(struct options *o, const char *text)
+{
+    static const struct {
+        const char *name;
+        enum trainer_precision precision;
+    } words[] = {
+        {"fp32", TRAINER_FP32},
+        {"bf16", TRAINER_BF16},
+        {"auto", TRAINER_AUTO},
     };
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const double *x = a;
-    const double *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
-struct outcome {
-    double tok_per_s[MAX_STEPS];
-    double loss;
-};
-
-static int train(struct trainer *t, const struct bench *b, int n_steps, struct outcome *ret,
-                 struct err *e)
-{
-    uint32_t n = b->B * (b->T + 1);
-    uint32_t *tokens = alloc_zero(n, sizeof *tokens);
-    if (!tokens) return err_set(e, ERR_NOMEM, 0, "out of memory for tokens");
-    int rc = OK;
-    for (int i = 0; i < n_steps && !rc; i++) {
-        struct trainer_step_result r = {0};
-        struct rng rng;
-        rng_init(&rng, 1, (uint64_t)i);
-        for (uint32_t k = 0; k < n; k++) /* small ids are frequent, as in text */
-            tokens[k] = rng_below(&rng, 1 + rng_below(&rng, b->V));
-        rc = trainer_step(t, tokens, (uint64_t)i, &r, e);
-        ret->tok_per_s[i] = (double)r.n_tokens * 1e9 / (double)(r.busy_ns ? r.busy_ns : 1);
-        ret->loss = r.loss;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(text, words[i].name) != 0) continue;
+        o->engine.precision = words[i].precision;
+        return 0;
     }
-    free(tokens);
-    qsort(ret->tok_per_s, (size_t)n_steps, sizeof(double), by_size);
-    return rc;
+    return usage_error("--precision wants fp32, bf16 or auto");
+}
+
+static int take_number(struct options *o, int c, const char *text)
+{
+    long long v = 0;
+    switch (c) {
+    case OPT_THREADS:
+        if (!number(text, 1, POOL_MAX_THREADS, &v))
+            return usage_error("--threads wants a number from 1 to 64");
+        o->engine.n_threads = (uint32_t)v;
+        break;
+    case OPT_STEPS:
+        if (!number(text, 1, BENCH_ENGINE_STEPS, &v))
+            return usage_error("--steps wants a number from 1 to 2000");
+        o->engine.n_steps = (uint32_t)v;
+        break;
+    case OPT_SECONDS:
+        if (!number(text, 1, 86400, &v))
+            return usage_error("--seconds wants a number from 1 to 86400");
+        o->engine.most_ms = (uint32_t)v * 1000;
+        break;
+    case OPT_WARMUP:
+        if (!number(text, 0, 10000, &v)) return usage_error("--warmup wants a number up to 10000");
+        o->warmup = v;
+        break;
+    default:
+        if (!number(text, 0, INT64_MAX, &v)) return usage_error("--seed wants a number");
+        o->engine.seed = (uint64_t)v;
+    }
+    return 0;
+}
+
+static int take_lr(struct options *o, const char *text)
+{
+    char *end = NULL;
+    o->lr = strtod(text, &end);
+    if (*text && !*end && o->lr > 0 && o->lr <= 1) return 0;
+    return usage_error("--lr wants a number above 0, at most 1");
+}
+
+/* 0 go on, 1 done (help), 2 usage. */
+static int take_option(struct options *o, int c)
+{
+    switch (c) {
+    case OPT_CONFIG:
+        if (bench_preset_find(optarg, &o->engine.preset) == 0) return 0;
+        return usage_error("--config wants demo, S, M, L, 350M, 1B or 3B");
+    case OPT_PRECISION: return take_precision(o, optarg);
+    case OPT_THREADS:
+    case OPT_STEPS:
+    case OPT_SECONDS:
+    case OPT_WARMUP:
+    case OPT_SEED: return take_number(o, c, optarg);
+    case OPT_LR: return take_lr(o, optarg);
+    case OPT_DATA: o->engine.data = optarg; break;
+    case OPT_NO_BLAS: o->engine.without_blas = true; break;
+    case OPT_LOSSES: o->with_losses = true; break;
+    case OPT_DUMP_WEIGHTS: o->engine.weights = optarg; break;
+    case OPT_DUMP_TOKENS: o->engine.tokens = optarg; break;
+    case OPT_LIBRARY: snprintf(o->blas.library, sizeof o->blas.library, "%s", optarg); break;
+    case OPT_OWN: o->blas.is_own = true; break;
+    case OPT_JSON: o->is_json = true; break;
+    case OPT_HOME: o->engine.home = optarg; break;
+    case OPT_HELP: fputs(usage_text, stdout); return 1;
+    default: return usage_error("unknown option, or a value is missing");
+    }
+    return 0;
+}
+
+static int take_word(struct options *o, int argc, char **argv)
+{
+    if (optind >= argc) return 0;
+    if (strcmp(argv[optind], "engine") == 0)
+        o->what = ENGINE;
+    else if (strcmp(argv[optind], "blas") == 0)
+        o->what = BLAS;
+    else
+        return usage_error("the word after bench is engine, blas, or none");
+    if (optind + 1 < argc) return usage_error("one argument too many; sizes go with --config");
+    return 0;
+}
+
+static int read_options(int argc, char **argv, struct options *o)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores < 1) cores = 1;
+    o->engine = (struct bench_engine_options){
+        .n_threads = cores > POOL_MAX_THREADS ? POOL_MAX_THREADS : (uint32_t)cores,
+        .precision = TRAINER_AUTO,
+        .n_steps = STEPS_DEFAULT,
+        .seed = 1,
+        .say = say,
+    };
+    o->warmup = -1;
+    opterr = 0;
+    int c;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
+    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        int done = take_option(o, c);
+        if (done) return done;
+    }
+    int done = take_word(o, argc, argv);
+    if (done) return done;
+    if (o->what == ENGINE && !o->engine.preset.name)
+        return usage_error("say which size to measure: --config S, M or L");
+    if (o->what == BLAS && !o->engine.preset.name) (void)bench_preset_find("S", &o->engine.preset);
+    struct train_params *t = &o->engine.preset.train;
+    if (o->lr > 0) t->lr = o->lr;
+    if (o->warmup >= 0) t->warmup_steps = (uint64_t)o->warmup;
+    if (o->with_losses && o->engine.n_steps > t->warmup_steps) t->total_steps = o->engine.n_steps;
+    return 0;
+}
+
+static int finish(int rc, struct buf *out, const struct err *e)
+{
+    if (rc == OK) fputs(buf_str(out), stdout);
+    buf_deinit(out);
+    return rc == OK ? 0 : fail(e);
+}
+
+static int run_page(const struct options *o)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    struct bench_page p;
+    int rc = bench_page_measure(o->engine.n_threads, o->engine.home, say, &p, &e);
+    if (rc == OK && o->is_json) rc = bench_page_json(&p, &out, &e);
+    if (rc == OK && !o->is_json) bench_page_text(&p, &out);
+    return finish(rc, &out, &e);
+}
+
+static int run_engine(const struct options *o)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    struct bench_engine *r = xmalloc(sizeof *r);
+    int rc = bench_engine_run(&o->engine, r, &e);
+    if (rc == OK && o->is_json) rc = bench_engine_json(r, o->with_losses, &out, &e);
+    if (rc == OK && !o->is_json) bench_engine_text(r, &out);
+    free(r);
+    return finish(rc, &out, &e);
+}
+
+static void put_try(const struct bench_blas_try *t, bool is_best, struct buf *out)
+{
+    const char *asked = *t->asked ? t->asked : "(its own)";
+    if (t->gflops > 0)
+        buf_printf(out, "%-9s %-12s %-12s %-20s %8.1f%s\n", t->flavour, asked, t->core,
+                   t->is_own          ? "its own threads"
+                   : t->n_threads > 1 ? "our threads"
+                                      : "one thread",
+                   t->gflops, is_best ? "  best" : "");
+    else
+        buf_printf(out, "%s, core type %s: %s\n", t->library, asked, t->fault);
+}
+
+static int run_blas(struct options *o)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    struct bench_blas b;
+    o->blas.n_threads = o->engine.n_threads;
+    if (*o->blas.library) {
+        int rc = bench_blas_measure(&o->engine.preset, &o->blas, &e);
+        if (rc == OK) rc = bench_blas_print(&o->blas, &e);
+        return rc == OK ? 0 : fail(&e);
+    }
+    int rc = bench_blas_search(&o->engine.preset, o->engine.n_threads, &b, &e);
+    if (rc != OK) return fail(&e);
+    if (o->is_json) return bench_blas_print(&b.tries[b.best], &e) == OK ? 0 : fail(&e);
+    buf_printf(&out, "OpenBLAS' sgemm at the products of model %s, Gflop/s\n\n%-9s %-12s %-12s\n",
+               o->engine.preset.name, "flavour", "asked for", "core type");
+    for (uint32_t i = 0; i < b.n_tries; i++)
+        put_try(&b.tries[i], i == b.best, &out);
+    return finish(OK, &out, &e);
 }
 
 int cmd_bench(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "engine") != 0) {
-        fprintf(stderr, "usage: potluck bench engine demo|S|M|L [threads] [steps]\n");
-        return 2;
+    struct options o = {0};
+    int done = read_options(argc, argv, &o);
+    if (done) return done == 1 ? 0 : done;
+    switch (o.what) {
+    case ENGINE: return run_engine(&o);
+    case BLAS: return run_blas(&o);
+    case PAGE: break;
     }
-    argc--;
-    argv++;
-    const struct bench *b = NULL;
-    for (size_t i = 0; argc > 1 && i < sizeof benches / sizeof *benches; i++)
-        if (!strcmp(argv[1], benches[i].name)) b = &benches[i];
-    int threads = argc > 2 ? atoi(argv[2]) : 2;
-    int n_steps = argc > 3 ? atoi(argv[3]) : 10;
-    if (!b || threads < 1 || n_steps < 1 || n_steps > MAX_STEPS) {
-        fprintf(stderr, "usage: potluck bench engine demo|S|M|L [threads] [steps, at most %d]\n",
-                MAX_STEPS);
-        return 2;
-    }
-    struct err e = {0};
-    struct trainer *t = NULL;
-    struct model_config m = model_of(b);
-    struct train_params p = params_of(b);
-    static struct outcome o;
-    struct trainer_options options = {.n_threads = (uint32_t)threads,
-                                      .precision = argc > 4 ? TRAINER_BF16 : TRAINER_FP32};
-    if (trainer_create(&m, &p, &options, &t, &e)) return fail(&e);
-    trainer_init_weights(t, 1);
-    if (train(t, b, n_steps, &o, &e)) return fail(&e);
-    struct budget plan;
-    budget_plan(&m, &p, &options, &plan);
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    double best = o.tok_per_s[n_steps - 1];
-    double gflops = best * (double)plan.flops_per_token * 1e-9;
-    printf("{\"config\":\"%s\",\"threads\":%d,\"steps\":%d,\"params\":%llu,"
-           "\"tokens_per_s\":%.1f,\"tokens_per_s_median\":%.1f,\"gflops\":%.1f,"
-           "\"rss_mb\":%.1f,\"budget_mb\":%.1f,"
-           "\"loss\":%.6f,\"class\":\"%s\"}\n",
-           b->name, threads, n_steps, (unsigned long long)trainer_table(t)->n_params, best,
-           o.tok_per_s[n_steps / 2], gflops, (double)use.ru_maxrss / 1024,
-           (double)plan.total_bytes / 1e6, o.loss, trainer_class(t));
-    trainer_destroy(t);
-    return 0;
+    return run_page(&o);
 }

@@ -35,8 +35,16 @@ static const struct word words[] = {
      "End the agent. What was trained is saved; the next start goes on from there."},
     {"agent", CMDLINE_AGENT, 0, "[options]", false,
      "Be the agent, in the foreground; see `potluck agent --help`."},
+    {"train", CMDLINE_ENGINE, 0, "[options]", false,
+     "Train a model alone, on your own text; see `potluck train --help`."},
     {"bench", CMDLINE_ENGINE, 0, "[options]", false,
      "Measure what this computer can do; see `potluck bench --help`."},
+    {"export", CMDLINE_ENGINE, 0, "DIR", false,
+     "Take the model home: files for transformers or llama.cpp; see `potluck export --help`."},
+    {"sample", CMDLINE_ENGINE, 0, "[TEXT] [options]", false,
+     "Let the model write; see `potluck sample --help`."},
+    {"eval", CMDLINE_ENGINE, 0, "PATH [options]", false,
+     "How good is the model, on text or questions of yours? See `potluck eval --help`."},
     {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
 };
 

@@ -4,12 +4,20 @@
 #include <string.h>
 
 #include "app/cmd_bench.h"
+#include "app/cmd_eval.h"
+#include "app/cmd_export.h"
+#include "app/cmd_sample.h"
+#include "app/cmd_train.h"
 
 static const struct {
     const char *word;
     engine_cmd_fn fn;
 } cmds[] = {
-    {"bench", cmd_bench},
+    {"bench",  cmd_bench },
+    {"eval",   cmd_eval  },
+    {"export", cmd_export},
+    {"sample", cmd_sample},
+    {"train",  cmd_train },
 };
 
 engine_cmd_fn engine_cmd_find(const char *word)

@@ -101,6 +101,8 @@ int status_json(const struct view *v, struct buf *out, struct err *e)
     set_maybe(o, "credits_micro", v->credits_confirmed);
     set_maybe(o, "credits_pending_micro", v->credits_pending);
     json_set_u64(o, "contributors", v->n_peers);
+    json_set_text(o, "said", v->said);
+    json_set_u64(o, "said_round", v->said_round);
     json_set_u64(o, "rss_bytes", v->rss_bytes);
     json_set_u64(o, "threads", v->n_threads);
     json_set_real(o, "rtt_ms", v->rtt_ms);

@@ -8,13 +8,15 @@
 
 #include "base/err.h"
 #include "client/home.h"
+#include "engine/trainer.h"
 
 struct agent_config {
     struct home *home; /* open and locked */
     uint32_t n_threads;
-    uint64_t quota_bytes;  /* text cache */
-    int64_t save_every_ms; /* local state */
-    bool is_demo;          /* told to screens: q ends the demo */
+    enum trainer_precision precision; /* what to train in; weights and sums are fp32 in either */
+    uint64_t quota_bytes;             /* text cache */
+    int64_t save_every_ms;            /* local state */
+    bool is_demo;                     /* told to screens: q ends the demo */
 };
 
 /* Run until `stop` or a signal asks to end. Blocks; owns its loop. Errors only for what makes it

@@ -459,6 +459,7 @@ static int start_parts(struct agent *a, struct err *e)
                             .cache_dir = a->cache_dir,
                             .quota_bytes = a->config.quota_bytes,
                             .n_threads = a->config.n_threads,
+                            .precision = a->config.precision,
                             .save_every_ms = a->config.save_every_ms,
                             .wake = wake,
                             .ctx = a};

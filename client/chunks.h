@@ -17,9 +17,12 @@
 
 struct chunks;
 
-/* What must be fetched: an index (is_index) or a chunk of a shard. */
+/* What must be fetched: an index (is_index) or a chunk of a shard; or the run's tokenizer, which is
+ * not kept here but fetched in the same way (shard is then UINT32_MAX).
+ */
 struct chunks_want {
     bool is_index;
+    bool is_tokenizer;
     uint32_t shard;
     uint32_t chunk;  /* within the shard */
     uint32_t number; /* over all shards; 0 for an index */

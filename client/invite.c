@@ -1,59 +1,17 @@
 #include "client/invite.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
-#include "base/alloc.h"
 #include "base/file.h"
-#include "net/link.h"
+#include "client/fetch.h"
 
-#define SCHEME  "potluck://"
-#define WAIT_MS 20000
-
-struct fetch {
-    struct buf *out;
-    struct link *link;
-    int rc;
-    struct err *e;
-};
-
-static void on_done(const struct link_reply *reply, void *ctx)
-{
-    struct fetch *f = ctx;
-    f->rc = reply->code;
-    if (reply->code != OK) {
-        if (f->e) *f->e = reply->err;
-    } else if (reply->status != 200) {
-        f->rc =
-            err_set(f->e, ERR_PROTO, 0, "the aggregator answered with status %d", reply->status);
-        err_hint(f->e, "ask the host whether the invite is still good");
-    } else {
-        buf_put(f->out, reply->body, reply->n_body);
-        f->rc = buf_ok(f->out, f->e);
-    }
-    link_close(f->link, NULL, NULL);
-}
+#define SCHEME "potluck://"
 
 static int fetch_run(const struct rundesc_invite *v, struct buf *out, struct err *e)
 {
-    uv_loop_t loop;
-    uv_loop_init(&loop);
-    struct link_config c = {.host = v->host, .port = v->port, .tls_pin = &v->tls_pin};
-    struct fetch f = {.out = out, .rc = ERR_IO, .e = e};
-    int rc = link_create(&loop, &c, &f.link, e);
-    if (rc == OK) {
-        struct link_request r = {.method = "GET",
-                                 .path = "/v1/run",
-                                 .stall_ms = WAIT_MS,
-                                 .max_reply_bytes = RUNDESC_MAX_BYTES,
-                                 .done = on_done,
-                                 .ctx = &f};
-        link_send(f.link, &r);
-        uv_run(&loop, UV_RUN_DEFAULT);
-        rc = f.rc;
-    }
-    check(uv_loop_close(&loop) == 0);
+    int rc = fetch_get(v->host, v->port, &v->tls_pin, "/v1/run", FETCH_STALL_MS, RUNDESC_MAX_BYTES,
+                       out, e);
+    if (rc == ERR_PROTO) err_hint(e, "ask the host whether the invite is still good");
     if (rc == ERR_IO && e) {
         err_wrap(e, "asking %s:%u for the run", v->host, v->port);
         if (!e->hint[0]) err_hint(e, "check the network, or ask the host whether it runs");

@@ -129,6 +129,8 @@ static void fill_numbers(const struct agent *a, struct view *v, int64_t now_ms)
     double rtt = wire_rtt_ms(a->wire);
     if (rtt >= 0) v->rtt_ms = rtt;
     v->fetch_frac = wire_fetch_frac(a->wire);
+    snprintf(v->said, sizeof v->said, "%s", p->said);
+    v->said_round = p->said_round;
     if (p->saved_at_ms) v->saved_ms_ago = now_ms - p->saved_at_ms;
     v->ms_train = p->ms_train;
     v->ms_pack = p->ms_pack;

@@ -335,7 +335,9 @@ static void ask_text(struct wire *w)
         if (!t->is_used || t->is_asked) continue;
         n_asked++;
         char path[80];
-        if (t->want.is_index)
+        if (t->want.is_tokenizer)
+            snprintf(path, sizeof path, "/v1/tokenizer");
+        else if (t->want.is_index)
             snprintf(path, sizeof path, "/v1/data/train/%u/index", t->want.shard);
         else
             snprintf(path, sizeof path, "/v1/data/train/%u/chunks/%u", t->want.shard,

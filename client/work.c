@@ -35,6 +35,7 @@ struct work {
     /* The trainer thread's own. */
     struct work_state state;
     struct chunks *chunks;
+    struct speak *speak;                      /* may be NULL: the model then says nothing */
     uint32_t *tokens;                         /* [batch_seqs][seq_len + 1] */
     struct chunks_want asked[WORK_MAX_WANTS]; /* fetches under way */
     uint32_t n_asked;
@@ -88,6 +89,7 @@ static void set_gate(struct work *w)
     if (!w->gated) return;
     bool cancel = w->is_halted || w->must_end || (w->is_paused && w->is_parking);
     trainer_gate(w->gated, cancel ? TRAINER_CANCEL : w->is_paused ? TRAINER_PAUSE : TRAINER_RUN);
+    if (w->speak) speak_gate(w->speak, cancel ? POOL_CANCEL : w->is_paused ? POOL_PAUSE : POOL_RUN);
 }
 
 /* --- text --------------------------------------------------------------------------------------- */
@@ -107,6 +109,12 @@ static void want(struct work *w, const struct chunks_want *want)
     tell(w, &n);
 }
 
+static int take_fed(struct work *w, const struct fed *f, struct err *e)
+{
+    if (!f->want.is_tokenizer) return chunks_take(w->chunks, &f->want, f->bytes.p, f->bytes.len, e);
+    return w->speak ? speak_tokenizer(w->speak, f->bytes.p, f->bytes.len, e) : OK;
+}
+
 /* Take in what was fetched; returns whether there was anything. */
 static bool digest(struct work *w)
 {
@@ -120,7 +128,7 @@ static bool digest(struct work *w)
         struct err e = {0};
         for (uint32_t k = 0; k < w->n_asked; k++)
             if (same_want(&w->asked[k], &fed[i].want)) w->asked[k--] = w->asked[--w->n_asked];
-        if (chunks_take(w->chunks, &fed[i].want, fed[i].bytes.p, fed[i].bytes.len, &e) != OK)
+        if (take_fed(w, &fed[i], &e) != OK)
             log_err(LOG_WARN, &e, "text from the aggregator was refused");
         buf_deinit(&fed[i].bytes);
     }
@@ -200,6 +208,35 @@ static int gather(struct work *w, const struct assign_space *space, struct err *
     return OK;
 }
 
+/* --- the model's voice -------------------------------------------------------------------------- */
+
+/* Its tokenizer is nobody's hurry: asked for while steps are computed. */
+static void ask_tokenizer(struct work *w)
+{
+    if (!w->speak || !speak_wants_tokenizer(w->speak)) return;
+    struct chunks_want t = {.is_tokenizer = true,
+                            .shard = UINT32_MAX,
+                            .n_bytes = (size_t)w->config.run->tokenizer_bytes};
+    want(w, &t);
+}
+
+/* After an update, when it is time: let the new model write a line. */
+static void speak_now(struct work *w)
+{
+    char said[SPEAK_CAP];
+    struct err e = {0};
+    uint64_t round = w->state.journal.model_round;
+    if (!w->speak || !speak_is_due(w->speak, clock_mono_ms())) return;
+    int rc =
+        speak_say(w->speak, trainer_weights(w->state.trainer), round, clock_mono_ms(), said, &e);
+    if (rc != OK && rc != ERR_CANCELLED) log_err(LOG_WARN, &e, "the model could not speak");
+    if (rc != OK || !said[0]) return;
+    pthread_mutex_lock(&w->lock);
+    memcpy(w->progress.said, said, sizeof said);
+    w->progress.said_round = round;
+    pthread_mutex_unlock(&w->lock);
+}
+
 /* --- training ----------------------------------------------------------------------------------- */
 
 static void count_step(struct work *w, const struct trainer_step_result *r)
@@ -272,6 +309,8 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
         if (rc == ERR_LIMIT) work_state_give_up(&w->state);
         if (rc != OK) break;
         count_step(w, &r);
+        if (w->speak) speak_trained(w->speak, r.busy_ns);
+        ask_tokenizer(w);
         save_at_interval(w);
     }
     return rc;
@@ -312,20 +351,34 @@ static void answer(struct work *w, struct work_order *o)
     buf_deinit(&o->bytes);
     publish(w);
     tell(w, &n);
+    if (o->kind == WORK_APPLY && rc == OK) speak_now(w); /* nobody waits for it */
+}
+
+/* Without a voice the agent trains all the same. */
+static void open_voice(struct work *w)
+{
+    struct err e = {0};
+    struct speak *s = NULL;
+    if (speak_create(w->config.run, w->run_dir, &s, &e) != OK)
+        log_err(LOG_WARN, &e, "the model will say nothing");
+    pthread_mutex_lock(&w->lock);
+    w->speak = s;
+    pthread_mutex_unlock(&w->lock);
 }
 
 static bool open_all(struct work *w)
 {
     const struct work_config *c = &w->config;
+    const struct trainer_options how = {.n_threads = c->n_threads, .precision = c->precision};
     struct work_news n = {.kind = WORK_DONE, .order = WORK_OPEN};
     size_t n_tokens = size_mul(c->run->train.batch_seqs, (size_t)c->run->train.seq_len + 1);
     w->tokens = alloc_zero(n_tokens, sizeof *w->tokens);
     int rc = w->tokens ? OK : err_set(&n.err, ERR_NOMEM, 0, "no memory for a batch of text");
     if (rc == OK) rc = chunks_create(w->cache_dir, c->run, c->quota_bytes, &w->chunks, &n.err);
     if (rc == OK)
-        rc = work_state_open(&w->state, c->run, w->run_dir, c->n_threads, n.said, sizeof n.said,
-                             &n.err);
+        rc = work_state_open(&w->state, c->run, w->run_dir, &how, n.said, sizeof n.said, &n.err);
     if (rc == OK) {
+        open_voice(w);
         n.journal = w->state.journal;
         n.base = w->state.base;
         n.is_fresh = w->state.is_fresh;
@@ -411,6 +464,7 @@ void work_destroy(struct work *w)
     for (uint32_t i = 0; i < w->n_fed; i++)
         buf_deinit(&w->fed[i].bytes);
     chunks_destroy(w->chunks);
+    speak_destroy(w->speak);
     work_state_close(&w->state);
     free(w->tokens);
     pthread_cond_destroy(&w->more);

@@ -5,7 +5,7 @@
  *
  *   main thread                          trainer thread
  *   work_order ------- order ---------->  train, pack, fold, return, apply, load, stop
- *   work_feed -------- fetched text --->  checks and caches it
+ *   work_feed -------- fetched text --->  checks and caches it (the tokenizer: client/speak)
  *   work_gate -------- at once -------->  stands still between tiles of a matrix product
  *   wake() <---------- news -----------   ready, done, failed, wants text
  *
@@ -27,6 +27,7 @@
 #include "base/key.h"
 #include "client/chunks.h"
 #include "client/journal.h"
+#include "client/speak.h"
 #include "engine/trainer.h"
 #include "record/rundesc.h"
 
@@ -42,6 +43,7 @@ struct work_config {
     const char *cache_dir; /* text */
     uint64_t quota_bytes;
     uint32_t n_threads;
+    enum trainer_precision precision;
     int64_t save_every_ms;
     void (*wake)(void *ctx); /* there is news: uv_async_send */
     void *ctx;
@@ -92,6 +94,8 @@ struct work_progress {
     int64_t saved_at_ms;                 /* clock_mono_ms; 0: never */
     int64_t ms_train, ms_pack, ms_apply; /* of the last round */
     bool is_waiting_for_text;
+    char said[SPEAK_CAP]; /* by the model of said_round; "": nothing yet */
+    uint64_t said_round;
     char engine[384];
 };
 

@@ -131,14 +131,13 @@ static int put_aside(const char *path, const struct err *why, char *said, size_t
 }
 
 int work_state_open(struct work_state *s, const struct rundesc *run, const char *dir,
-                    uint32_t n_threads, char *said, size_t said_cap, struct err *e)
+                    const struct trainer_options *how, char *said, size_t said_cap, struct err *e)
 {
     said[0] = 0;
     s->run = run;
     if (path_format(s->dir, "%s", dir) != 0)
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
-    int rc = trainer_create(&run->model, &run->train,
-                            &(struct trainer_options){.n_threads = n_threads}, &s->trainer, e);
+    int rc = trainer_create(&run->model, &run->train, how, &s->trainer, e);
     if (rc != OK) return rc;
     char path[PATH_CAP];
     state_path(s, path);

@@ -29,12 +29,13 @@ struct work_state {
     int64_t saved_at_ms; /* clock_mono_ms */
 };
 
-/* Create the trainer and take up the state file, or begin from the run's seed. A damaged state
+/* Create the trainer as `how` says and take up the state file, or begin from the run's seed. A damaged state
  * file is moved aside (state.damaged-last, over an older one), never deleted, and `said` tells so. Any
  * other failure (memory, permission, a newer version) is an error and leaves the file alone.
  */
 int work_state_open(struct work_state *s, const struct rundesc *run, const char *dir,
-                    uint32_t n_threads, char *said, size_t said_cap, struct err *e) MUST_CHECK;
+                    const struct trainer_options *how, char *said, size_t said_cap,
+                    struct err *e) MUST_CHECK;
 void work_state_close(struct work_state *s); /* accepts zeroed */
 
 int work_state_save(struct work_state *s, struct err *e) MUST_CHECK;

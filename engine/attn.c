@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -333,6 +334,7 @@ static void run_group(void *ctx, uint32_t piece, uint32_t i_worker)
     const struct job *j = ctx;
     const struct layers_dims *s = j->s;
     struct block b = {.j = j, .seq = piece / s->K * s->T, .kv = piece % s->K};
+    assert(j->scratch);
     carve(s, j->scratch + attn_scratch(s) * i_worker, &b.m);
     bool is_back = j->d_qkv != NULL;
     uint32_t group = s->H / s->K;

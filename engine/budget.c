@@ -61,17 +61,52 @@ void budget_plan(const struct model_config *c, const struct train_params *p,
 static const char *const kind_names[BUDGET_KINDS] = {"weights",        "gradients",   "moments",
                                                      "error feedback", "activations", "scratch"};
 
-char *budget_text(const struct budget *b, char *dst, size_t cap)
+char *budget_bytes(uint64_t n, char *dst, size_t cap)
+{
+    if (n >= (uint64_t)1 << 30)
+        snprintf(dst, cap, "%.1f GiB", (double)n / 0x1p30);
+    else
+        snprintf(dst, cap, "%.1f MiB", (double)n / 0x1p20);
+    return dst;
+}
+
+/* "weights 46.0 MiB, gradients 23.0 MiB, ..."; returns its length. */
+static size_t put_kinds(const struct budget *b, char *dst, size_t cap)
 {
     size_t at = 0;
+    char size[32];
     dst[0] = 0;
     for (int i = 0; i < BUDGET_KINDS && at < cap; i++) {
         if (!b->bytes[i]) continue;
-        int n = snprintf(dst + at, cap - at, "%s%s %.1f MiB", at ? ", " : "", kind_names[i],
-                         (double)b->bytes[i] / 0x1p20);
+        int n = snprintf(dst + at, cap - at, "%s%s %s", at ? ", " : "", kind_names[i],
+                         budget_bytes(b->bytes[i], size, sizeof size));
         at += (size_t)n;
     }
+    return at;
+}
+
+char *budget_text(const struct budget *b, char *dst, size_t cap)
+{
+    char size[32];
+    size_t at = put_kinds(b, dst, cap);
     if (at < cap)
-        snprintf(dst + at, cap - at, ": %.1f MiB in all", (double)b->total_bytes / 0x1p20);
+        snprintf(dst + at, cap - at, ": %s in all",
+                 budget_bytes(b->total_bytes, size, sizeof size));
     return dst;
+}
+
+/* For code, stacks, tokenizer and a breath of the system: what is available is an estimate. */
+#define RESERVE_BYTES ((uint64_t)64 << 20)
+
+int budget_check(const struct budget *b, uint64_t available_bytes, struct err *e)
+{
+    char needs[32], has[32], text[136];
+    uint64_t total = size_add(b->total_bytes, RESERVE_BYTES);
+    if (available_bytes == 0 || total <= available_bytes) return OK;
+    (void)put_kinds(b, text, sizeof text);
+    err_set(e, ERR_NOMEM, 0, "this model needs %s of memory, %s is available (%s)",
+            budget_bytes(total, needs, sizeof needs),
+            budget_bytes(available_bytes, has, sizeof has), text);
+    err_hint(e, "close other programs, or choose a smaller model or fewer sequences per step");
+    return ERR_NOMEM;
 }

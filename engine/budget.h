@@ -35,5 +35,14 @@ struct model_pass_shape budget_shape(const struct train_params *p, const struct 
 void budget_plan(const struct model_config *c, const struct train_params *p,
                  const struct trainer_options *o, struct budget *ret);
 
+/* Does it fit into available_bytes (memfree_bytes; 0: not known, then it does)? A little is left to
+ * the rest of the program and to others. ERR_NOMEM: "training this model needs 3.1 GiB of memory
+ * (weights ...), 1.9 GiB is available", with a hint.
+ */
+int budget_check(const struct budget *b, uint64_t available_bytes, struct err *e) MUST_CHECK;
+
+/* "3.1 GiB", "214.0 MiB": as in budget_text. Writes at most cap bytes; returns dst. */
+char *budget_bytes(uint64_t n, char *dst, size_t cap);
+
 /* "weights 46 MiB, gradients 23 MiB, ...: 214 MiB in all" into dst; returns dst. */
 char *budget_text(const struct budget *b, char *dst, size_t cap);

@@ -7,11 +7,10 @@
 #include "base/bytes.h"
 #include "base/file.h"
 
-#define VERSION      1u
-#define HEADER_BYTES 72u
-#define MAX_VOCAB    (1u << 24)
-#define MAX_CHUNK    (1u << 20) /* tokens */
-#define MAX_TEXT     ((uint64_t)1 << 48)
+#define VERSION   1u
+#define MAX_VOCAB (1u << 24)
+#define MAX_CHUNK (1u << 20) /* tokens */
+#define MAX_TEXT  ((uint64_t)1 << 48)
 
 static const char MAGIC[4] = {'P', 'L', 'T', 'S'};
 
@@ -24,7 +23,7 @@ void data_index_deinit(struct data_index *x)
 
 size_t data_index_bytes(const struct data_index *x)
 {
-    return HEADER_BYTES + (size_t)x->n_chunks * HASH_BYTES;
+    return DATA_HEADER_BYTES + (size_t)x->n_chunks * HASH_BYTES;
 }
 
 uint64_t data_chunk_offset(const struct data_index *x, uint32_t i)
@@ -59,28 +58,46 @@ static const char *header_fault(const struct data_index *x)
     return NULL;
 }
 
-int data_index_parse(const void *bytes, size_t n, struct data_index *ret, struct err *e)
+/* The fixed part; the cursor stands at the hash table afterwards. */
+static int take_header(struct cursor *c, struct data_index *x, struct err *e)
 {
-    struct cursor c = {.p = bytes, .n = n};
-    struct data_index x = {0};
-    const uint8_t *magic = cursor_take(&c, 4);
-    uint32_t version = cursor_u32(&c);
-    if (c.bad || memcmp(magic, MAGIC, 4) != 0)
+    const uint8_t *magic = cursor_take(c, 4);
+    uint32_t version = cursor_u32(c);
+    if (c->bad || memcmp(magic, MAGIC, 4) != 0)
         return err_set(e, ERR_PROTO, 0, "token shard: this is not the index of one");
     if (version != VERSION)
         return err_set(e, ERR_VERSION, 0, "token shard has version %u, this program reads %u",
                        version, VERSION);
-    x.token_bytes = cursor_u32(&c);
-    x.vocab_size = cursor_u32(&c);
-    x.n_tokens = cursor_u64(&c);
-    x.n_text_bytes = cursor_u64(&c);
-    x.chunk_tokens = cursor_u32(&c);
-    x.n_chunks = cursor_u32(&c);
-    const uint8_t *tokenizer = cursor_take(&c, HASH_BYTES);
-    const char *fault = c.bad ? "index ends too early" : header_fault(&x);
-    if (!fault && c.n != (size_t)x.n_chunks * HASH_BYTES) fault = "index has the wrong length";
+    x->token_bytes = cursor_u32(c);
+    x->vocab_size = cursor_u32(c);
+    x->n_tokens = cursor_u64(c);
+    x->n_text_bytes = cursor_u64(c);
+    x->chunk_tokens = cursor_u32(c);
+    x->n_chunks = cursor_u32(c);
+    const uint8_t *tokenizer = cursor_take(c, HASH_BYTES);
+    const char *fault = c->bad ? "index ends too early" : header_fault(x);
     if (fault) return err_set(e, ERR_PROTO, 0, "token shard: %s", fault);
-    memcpy(x.tokenizer.b, tokenizer, HASH_BYTES);
+    memcpy(x->tokenizer.b, tokenizer, HASH_BYTES);
+    return OK;
+}
+
+int data_index_peek(const void *bytes, size_t n, size_t *ret_bytes, struct err *e)
+{
+    struct cursor c = {.p = bytes, .n = n};
+    struct data_index x = {0};
+    int rc = take_header(&c, &x, e);
+    if (rc == OK) *ret_bytes = data_index_bytes(&x);
+    return rc;
+}
+
+int data_index_parse(const void *bytes, size_t n, struct data_index *ret, struct err *e)
+{
+    struct cursor c = {.p = bytes, .n = n};
+    struct data_index x = {0};
+    int rc = take_header(&c, &x, e);
+    if (rc != OK) return rc;
+    if (c.n != (size_t)x.n_chunks * HASH_BYTES)
+        return err_set(e, ERR_PROTO, 0, "token shard: index has the wrong length");
     x.chunk_hashes = alloc_zero(x.n_chunks, sizeof *x.chunk_hashes);
     if (!x.chunk_hashes)
         return err_set(e, ERR_NOMEM, 0, "no memory for an index of %u chunks", x.n_chunks);

@@ -36,6 +36,12 @@ int data_index_parse(const void *bytes, size_t n, struct data_index *ret, struct
 int data_index_write(const struct data_index *x, struct buf *out, struct err *e) MUST_CHECK;
 size_t data_index_bytes(const struct data_index *x);
 
+/* How long the index is that a shard file begins with, from the file's first n bytes (at least
+ * DATA_HEADER_BYTES). ERR_PROTO, ERR_VERSION.
+ */
+#define DATA_HEADER_BYTES 72u
+int data_index_peek(const void *bytes, size_t n, size_t *ret_bytes, struct err *e) MUST_CHECK;
+
 /* Offset of chunk i in the shard file, and its length in bytes. */
 uint64_t data_chunk_offset(const struct data_index *x, uint32_t i);
 size_t data_chunk_bytes(const struct data_index *x, uint32_t i);

@@ -1,19 +1,41 @@
 #pragma once
-/* Why: byte-level BPE (Sennrich et al. 2016; GPT-2's byte alphabet), trained here and saved as a
- * Hugging Face tokenizer.json, so that the run's text and every reader's tools agree on the ids.
- * Bytes in, ids out: any byte string encodes and decodes back to itself.
- * Id 0 is the document separator "<|endoftext|>", ids 1..256 are the bytes.
+/* Why: text becomes ids and ids become text, the same way as in everybody's tools. Two families of
+ * byte pair encoding (Sennrich et al. 2016) are read from a Hugging Face tokenizer.json:
+ *
+ *   byte-level     text is cut into words (pretoken.h), a word's bytes are merged. GPT-2, Llama 3,
+ *                  SmolLM, and what is trained here. Any bytes come back as they were.
+ *   sentence       spaces become U+2581 and one is put in front, characters are merged, those
+ *                  without a token fall back to bytes. SentencePiece's way: Llama 2, Mistral,
+ *                  TinyLlama. Text comes back with that one space in front.
+ *
+ * A tokenizer that potluck trains is byte-level: id 0 is the separator "<|endoftext|>", ids 1..256
+ * are the bytes, then one id for each merge in the order learned.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 
-#define TOKENIZER_EOT 0u
+#define TOKENIZER_NONE      UINT32_MAX
+#define TOKENIZER_MAX_VOCAB (1u << 20)
+
+/* Of a tokenizer trained here. */
+#define TOKENIZER_EOT      0u
+#define TOKENIZER_EOT_TEXT "<|endoftext|>"
+#define TOKENIZER_FIRST    257u /* id of the first merge; merge i makes id 257 + i */
 
 struct tokenizer;
+
+/* What an id is. */
+enum tokenizer_kind {
+    TOKENIZER_TEXT,    /* a piece of text, found by merging */
+    TOKENIZER_BYTE,    /* sentence family: one byte of a character that has no token */
+    TOKENIZER_ADDED,   /* a piece of text that is found before anything is merged */
+    TOKENIZER_SPECIAL, /* a mark, such as the separator: stands for no text */
+};
 
 /* Learn merges from text until vocab_size ids exist (or no pair occurs twice). Deterministic.
  * text may be a sample; progress (may be NULL) is told ids learned so far.
@@ -23,52 +45,86 @@ int tokenizer_train(const void *text, size_t n, uint32_t vocab_size, tokenizer_p
                     void *ctx, struct tokenizer **ret, struct err *e) MUST_CHECK;
 void tokenizer_destroy(struct tokenizer *t);
 
-/* Hugging Face tokenizer.json (BPE model, ByteLevel pre-tokenizer and decoder). Parsing checks
- * everything and refuses what it cannot represent with a sentence.
+/* tokenizer_from_json - read a Hugging Face tokenizer.json of either family.
+ *
+ * Read: model BPE (merges as "a b" or ["a", "b"], ignore_merges, byte_fallback); added tokens;
+ * pre-tokenizers ByteLevel, Split with one of pretoken.h's expressions, Digits, Metaspace;
+ * normalizers Prepend and Replace of a space by U+2581; post-processors ByteLevel and
+ * TemplateProcessing. Ids may be in any order, but each from 0 up is there once.
+ *
+ * Errors: ERR_PROTO with a sentence that names the field which cannot be represented; a text that
+ * would be encoded differently from the original library is never accepted. ERR_NOMEM.
  */
-int tokenizer_to_json(const struct tokenizer *t, struct buf *out, struct err *e) MUST_CHECK;
 int tokenizer_from_json(const void *json, size_t n, struct tokenizer **ret,
                         struct err *e) MUST_CHECK;
 
+/* Write one that was trained here. ERR_ARG for any other: keep the file that it was read from. */
+int tokenizer_to_json(const struct tokenizer *t, struct buf *out, struct err *e) MUST_CHECK;
+
 uint32_t tokenizer_vocab_size(const struct tokenizer *t);
 
-/* Append ids of n bytes to *ids (uint32_t each, in a buf). Allocates; any thread, t is read only. */
+/* The id that ends a document, and the one that begins it: those that the post-processor adds,
+ * else the known names ("<|endoftext|>", "</s>", ...). TOKENIZER_NONE when there is none; a bos
+ * is never guessed to be the eos. Neither is put into encoded text; `adds` tells whether the
+ * tokenizer's own library would.
+ */
+uint32_t tokenizer_eos(const struct tokenizer *t);
+uint32_t tokenizer_bos(const struct tokenizer *t);
+bool tokenizer_adds_eos(const struct tokenizer *t);
+bool tokenizer_adds_bos(const struct tokenizer *t);
+
+/* Where a config.json says otherwise. Each is a special id or TOKENIZER_NONE; else ERR_ARG. */
+int tokenizer_set_ends(struct tokenizer *t, uint32_t bos, uint32_t eos, struct err *e) MUST_CHECK;
+
+/* Append ids of n bytes to *ids (uint32_t each, in a buf). The names of special tokens are plain
+ * text. Allocates; any thread, t is read only. Many short texts: keep a tokenizer_encoder.
+ */
 int tokenizer_encode(const struct tokenizer *t, const void *text, size_t n, struct buf *ids,
                      struct err *e) MUST_CHECK;
 
-/* Append the bytes an id stands for (nothing for the separator). ERR_PROTO outside the vocabulary.
+/* tokenizer_encoder - remembers words, so that the next text is encoded faster.
+ *
+ * with_specials: the names of special tokens in the text become their ids, as Hugging Face's
+ * libraries do; without it a stranger's text can spell no separator.
+ * Owner: the caller. Valid: as long as t. Thread: one at a time. Errors: ERR_NOMEM, ERR_LIMIT (a
+ * word of 4 GiB). The ids do not depend on what was encoded before.
+ */
+struct tokenizer_encoder;
+int tokenizer_encoder_create(const struct tokenizer *t, bool with_specials,
+                             struct tokenizer_encoder **ret, struct err *e) MUST_CHECK;
+int tokenizer_encoder_run(struct tokenizer_encoder *c, const void *text, size_t n, struct buf *ids,
+                          struct err *e) MUST_CHECK;
+void tokenizer_encoder_destroy(struct tokenizer_encoder *c);
+
+/* Append the bytes an id stands for (nothing for a special one). ERR_PROTO outside the vocabulary.
  */
 int tokenizer_decode(const struct tokenizer *t, uint32_t id, struct buf *out,
                      struct err *e) MUST_CHECK;
 
-/* How many bytes the id spells; 0 for the separator. id < vocab size. */
+/* How many bytes the id stands for; 0 for a special one. id < vocab size. */
 uint32_t tokenizer_id_bytes(const struct tokenizer *t, uint32_t id);
 
-/* ---- for tokenizer_train.c and tokenizer_json.c ---- */
+/* Whether decoded text begins with a space that the text did not have. */
+bool tokenizer_adds_space(const struct tokenizer *t);
 
-#define TOKENIZER_EOT_TEXT  "<|endoftext|>"
-#define TOKENIZER_FIRST     257u /* id of the first merge; merge i makes id 257 + i */
-#define TOKENIZER_MAX_VOCAB (1u << 20)
-#define TOKENIZER_NONE      UINT32_MAX
+/* How many byte values have no token (byte-level only): text that holds them loses them. Those of
+ * trained vocabularies are never part of UTF-8.
+ */
+uint32_t tokenizer_lost_bytes(const struct tokenizer *t);
 
-/* Separator and bytes only, with room for max_ids ids. ERR_ARG, ERR_NOMEM. */
-int tokenizer_create(uint32_t max_ids, struct tokenizer **ret, struct err *e) MUST_CHECK;
+/* ---- for those who write the vocabulary in another form ---- */
 
-/* Add a merge of two ids: the next id. ERR_PROTO when its bytes exist already or no id is left. */
-int tokenizer_merge(struct tokenizer *t, uint32_t left, uint32_t right, struct err *e) MUST_CHECK;
+enum tokenizer_kind tokenizer_id_kind(const struct tokenizer *t, uint32_t id);
 
-/* The halves of an id >= TOKENIZER_FIRST. */
-void tokenizer_halves(const struct tokenizer *t, uint32_t id, uint32_t *ret_left,
-                      uint32_t *ret_right);
+/* Append the id's name as a vocabulary spells it: GPT-2's alphabet of bytes, U+2581 for a space,
+ * <0x41> for a byte, an added token's content.
+ */
+void tokenizer_spell(const struct tokenizer *t, uint32_t id, struct buf *out);
 
-/* Bytes of an id (not the separator), valid until the next tokenizer_merge. */
-const uint8_t *tokenizer_bytes(const struct tokenizer *t, uint32_t id, uint32_t *ret_n);
+bool tokenizer_is_byte_level(const struct tokenizer *t);
+int tokenizer_pretoken_rule(const struct tokenizer *t); /* enum pretoken_rule; byte-level only */
 
-/* Id of exactly these bytes, or TOKENIZER_NONE. */
-uint32_t tokenizer_find(const struct tokenizer *t, const void *bytes, size_t n);
-
-/* Id that left and right merge to, or TOKENIZER_NONE. */
-uint32_t tokenizer_pair(const struct tokenizer *t, uint32_t left, uint32_t right);
-
-/* Hash of bytes, for tables in memory only. */
-uint64_t tokenizer_hash(const void *bytes, size_t n);
+/* Merges in their order: merge i < tokenizer_n_merges makes *ret_id of left and right. */
+uint32_t tokenizer_n_merges(const struct tokenizer *t);
+void tokenizer_merge_at(const struct tokenizer *t, uint32_t i, uint32_t *ret_left,
+                        uint32_t *ret_right, uint32_t *ret_id);

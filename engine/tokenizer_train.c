@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "engine/pretoken.h"
-#include "engine/tokenizer.h"
+#include "engine/tokenizer_table.h"
 
 #define MAX_WORD 256u /* longer words are learned from in pieces; encoding does not cut them */
 
@@ -122,7 +122,7 @@ static bool count_word(struct learner *x, const uint8_t *p, size_t n)
 static bool count_words(struct learner *x, const uint8_t *p, size_t n)
 {
     while (n > 0) {
-        size_t len = pretoken_next(p, n);
+        size_t len = pretoken_next(PRETOKEN_GPT2, p, n);
         for (size_t at = 0; at < len; at += MAX_WORD)
             if (!count_word(x, p + at, len - at < MAX_WORD ? len - at : MAX_WORD)) return false;
         p += len;

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "engine/budget.h"
 #include "engine/kernels.h"
+#include "engine/memfree.h"
 #include "engine/micro.h"
 #include "engine/model_pass.h"
 #include "engine/optim.h"
@@ -87,22 +87,20 @@ static int check_params(const struct model_config *m, const struct train_params 
 
 static int too_large(const struct budget *b, struct err *e)
 {
-    char text[160];
-    err_set(e, ERR_NOMEM, 0, "this model needs %llu bytes of memory (%s)",
-            (unsigned long long)b->total_bytes, budget_text(b, text, sizeof text));
+    char text[136];
+    err_set(e, ERR_NOMEM, 0, "the system gave no memory for this model (%s)",
+            budget_text(b, text, sizeof text));
     err_hint(e, "close other programs, or choose a smaller model or fewer sequences per step");
     return ERR_NOMEM;
 }
 
-/* Linux promises memory that it does not have; a model that cannot fit into this machine is refused
- * here and not by the out-of-memory killer. What is allocated is touched at once (zeroed), for the
- * same reason.
+/* Linux promises memory that it does not have; a model that does not fit into what is available now
+ * is refused here and not by the out-of-memory killer. What is allocated is touched at once
+ * (zeroed), for the same reason.
  */
-static bool fits(const struct budget *b)
+static int fits(const struct budget *b, struct err *e)
 {
-    long pages = sysconf(_SC_PHYS_PAGES);
-    long page = sysconf(_SC_PAGESIZE);
-    return pages <= 0 || page <= 0 || b->total_bytes <= size_mul((size_t)pages, (size_t)page);
+    return budget_check(b, memfree_bytes(), e);
 }
 
 /* Which block of the state lies where. */
@@ -128,7 +126,8 @@ static int allocate(struct trainer *t, struct err *e)
 {
     struct budget b;
     budget_plan(&t->model, &t->params, &t->options, &b);
-    if (!fits(&b)) return too_large(&b, e);
+    int rc = fits(&b, e);
+    if (rc) return rc;
     for (int i = 0; i < BUDGET_KINDS; i++) {
         if (!b.bytes[i] || i == BUDGET_SCRATCH) continue;
         t->memory[i] = alloc_aligned((size_t)b.bytes[i], 1);

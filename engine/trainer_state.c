@@ -248,6 +248,7 @@ static int check_fits(const struct trainer_state *s, const struct trainer_state_
     return OK;
 }
 
+/* Blocks that are NULL are left out. */
 static int load_fd(struct trainer_state *s, int fd, const char *path, uint8_t *io, char *note,
                    size_t note_cap, struct err *e)
 {
@@ -289,5 +290,16 @@ int trainer_state_load(struct trainer_state *s, const char *path, char *note, si
                 : err_set(e, ERR_NOMEM, 0, "out of memory for reading the training state");
     free(io);
     close(fd);
+    return rc;
+}
+
+int trainer_state_load_block(const char *path, const struct hash *shape, uint64_t n_params,
+                             enum trainer_state_block block, float *dst, uint64_t *ret_steps,
+                             char *note, size_t note_cap, struct err *e)
+{
+    struct trainer_state s = {.n_params = n_params, .shape = *shape};
+    s.block[block] = dst;
+    int rc = trainer_state_load(&s, path, note, note_cap, e);
+    if (!rc && ret_steps) *ret_steps = s.n_steps;
     return rc;
 }

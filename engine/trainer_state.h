@@ -54,6 +54,14 @@ int trainer_state_save(const struct trainer_state *s, const char *path, const ch
 int trainer_state_load(struct trainer_state *s, const char *path, char *note, size_t note_cap,
                        struct err *e) MUST_CHECK;
 
+/* One block alone, into dst [n_params], of a file that is checked as a whole first: what an export
+ * needs, in a fifth of the memory. shape: of the model that is expected. ret_steps: may be NULL.
+ * Errors as above; dst is unspecified after one.
+ */
+int trainer_state_load_block(const char *path, const struct hash *shape, uint64_t n_params,
+                             enum trainer_state_block block, float *dst, uint64_t *ret_steps,
+                             char *note, size_t note_cap, struct err *e) MUST_CHECK;
+
 /* The header alone, from the first n bytes of a file: what load does with foreign bytes before it
  * believes them. Fills ret_note (offset and length) and returns the header's length in bytes in
  * ret_head. total: size of the file.

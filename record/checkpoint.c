@@ -28,7 +28,8 @@ int checkpoint_write(uint64_t round, const struct model_table *t, const float *p
     return buf_ok(out, e);
 }
 
-int checkpoint_parse(const void *bytes, size_t n, struct checkpoint *ret, struct err *e)
+int checkpoint_parse_head(const void *bytes, size_t n, uint64_t total, struct checkpoint *ret,
+                          struct err *e)
 {
     struct cursor c = {bytes, n, false};
     const uint8_t *m = cursor_take(&c, sizeof magic);
@@ -47,11 +48,21 @@ int checkpoint_parse(const void *bytes, size_t n, struct checkpoint *ret, struct
     if (!h || reserved != 0 || v.n_params == 0 || v.n_params > SIZE_MAX / 4)
         return err_set(e, ERR_PROTO, 0, "the checkpoint's header is damaged");
     v.n_bytes = (size_t)v.n_params * 4;
-    if (c.n != v.n_bytes)
-        return err_set(e, ERR_PROTO, 0, "the checkpoint should hold %zu bytes of weights, not %zu",
-                       v.n_bytes, c.n);
+    if (total - CHECKPOINT_HEADER_BYTES != v.n_bytes)
+        return err_set(e, ERR_PROTO, 0,
+                       "the checkpoint should hold %zu bytes of weights, not %" PRIu64, v.n_bytes,
+                       total - CHECKPOINT_HEADER_BYTES);
     memcpy(v.model.b, h, HASH_BYTES);
-    v.weights = c.p;
+    *ret = v;
+    return OK;
+}
+
+int checkpoint_parse(const void *bytes, size_t n, struct checkpoint *ret, struct err *e)
+{
+    struct checkpoint v = {0};
+    int rc = checkpoint_parse_head(bytes, n, n, &v, e);
+    if (rc != OK) return rc;
+    v.weights = (const uint8_t *)bytes + CHECKPOINT_HEADER_BYTES;
     struct hash got = hash_of(v.weights, v.n_bytes);
     if (!hash_equal(&got, &v.model))
         return err_set(e, ERR_AUTH, 0, "the checkpoint's weights do not have the hash it names");

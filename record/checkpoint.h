@@ -26,6 +26,12 @@ struct checkpoint {
 int checkpoint_write(uint64_t round, const struct model_table *t, const float *params,
                      struct buf *out, struct err *e) MUST_CHECK;
 
+/* The header alone, from the first n >= CHECKPOINT_HEADER_BYTES bytes of a file of `total`; weights
+ * stays NULL and their hash is not compared. ERR_PROTO, ERR_VERSION.
+ */
+int checkpoint_parse_head(const void *bytes, size_t n, uint64_t total, struct checkpoint *ret,
+                          struct err *e) MUST_CHECK;
+
 /* Check form, length, and that the weights have the hash the header names. ret points into bytes.
  * ERR_PROTO, ERR_VERSION, ERR_AUTH (the weights differ: damaged on disk or on the way).
  */

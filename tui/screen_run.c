@@ -1,5 +1,6 @@
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tui/gauge.h"
 #include "tui/graph.h"
@@ -158,6 +159,43 @@ static void draw_curves(const struct screen_frame *f, struct rect r)
     graph_draw(f->c, (struct rect){right.x, right.y + 1, right.w, right.h - 1}, &g);
 }
 
+/* The text over at most max_rows rows, the last one cut; returns how many it wants. */
+static int wrap_said(const struct screen_frame *f, struct rect r, int max_rows, bool is_drawn)
+{
+    const char *s = f->v->said;
+    int row = 0;
+    for (; *s && row < max_rows; row++) {
+        size_t cut = row == max_rows - 1 ? strlen(s) : canvas_break(f->c, s, r.w);
+        char part[VIEW_SAID_CAP];
+        snprintf(part, sizeof part, "%.*s", (int)cut, s);
+        if (is_drawn)
+            canvas_text(f->c, r.x, r.y + row, r.w, f->is_old ? STYLE_DIM : STYLE_TEXT, part);
+        s += cut;
+        while (*s == ' ')
+            s++;
+    }
+    return row;
+}
+
+/* What the newest model wrote, at the bottom of r; returns the rows it takes, 0: no room or nothing
+ * was said yet.
+ */
+static int draw_said(const struct screen_frame *f, struct rect r, int n_list)
+{
+    const int max_rows = 2;
+    const struct view *v = f->v;
+    char a[TEXT_CAP];
+    char t[TEXT_CAP + 16];
+    int n = wrap_said(f, r, max_rows, false) + 1;
+    if (n == 1 || r.h < n_list + n) return 0;
+    r.y += r.h - n;
+    snprintf(t, sizeof t, "at round %s", text_count((int64_t)v->said_round, a));
+    screen_title(f, r, "The model says now", "", t);
+    r.y++;
+    wrap_said(f, r, max_rows, true);
+    return n;
+}
+
 void screen_run_draw(const struct screen_frame *f)
 {
     struct rect r = f->body;
@@ -167,6 +205,7 @@ void screen_run_draw(const struct screen_frame *f)
     r.y++;
     r.h--;
     const int n_list = 9;
+    r.h -= draw_said(f, r, n_list);
     int n_curves = r.h - n_list;
     if (n_curves >= 5) {
         draw_curves(f, (struct rect){r.x, r.y, r.w, n_curves});

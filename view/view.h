@@ -19,6 +19,7 @@
 #define VIEW_CREDITS  64
 #define VIEW_LOG      128
 #define VIEW_LINE_CAP 160
+#define VIEW_SAID_CAP 200
 
 /* First word of the state line. */
 enum view_state {
@@ -107,6 +108,8 @@ struct view {
     bool is_model_hash_agreed; /* equals the aggregator's for the same round */
     bool is_model_hash_wrong;  /* differs from it; neither: not compared yet */
     char engine[384];
+    char said[VIEW_SAID_CAP]; /* a line that the model wrote at the start of said_round; "" */
+    uint64_t said_round;
     double bits_per_value;  /* of the last contribution; NaN */
     uint64_t payload_bytes; /* of the last contribution */
 

@@ -12,6 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct data_index x = {0};
     if (data_index_parse(data, size, &x, NULL)) return 0;
+    size_t peeked = 0;
+    check(data_index_peek(data, size, &peeked, NULL) == OK && peeked == size);
     struct buf b = {0};
     check(data_index_write(&x, &b, NULL) == OK);
     check(b.len == size && memcmp(b.p, data, size) == 0);

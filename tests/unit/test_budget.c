@@ -74,6 +74,32 @@ static void budget_text_names_each_kind_and_the_sum(void **state)
     assert_true(strlen(budget_text(&b, small, sizeof small)) < sizeof small);
 }
 
+static void budget_that_does_not_fit_is_refused_with_both_figures(void **state)
+{
+    (void)state;
+    struct budget b;
+    struct err e = {0};
+    budget_plan(&config, &params, &(struct trainer_options){.n_threads = 1}, &b);
+    assert_int_equal(budget_check(&b, b.total_bytes + (64u << 20), &e), OK);
+    assert_int_equal(budget_check(&b, 0, &e), OK); /* not known */
+    assert_int_equal(budget_check(&b, b.total_bytes - 1, &e), ERR_NOMEM);
+    assert_non_null(strstr(e.what, "MiB of memory, "));
+    assert_non_null(strstr(e.what, "MiB is available"));
+    assert_non_null(strstr(e.what, "(weights 41.2 MiB, "));
+    assert_non_null(strstr(e.hint, "smaller"));
+    b.total_bytes = UINT64_MAX;
+    assert_int_equal(budget_check(&b, UINT64_MAX - 1, &e), ERR_NOMEM);
+}
+
+static void budget_bytes_are_said_in_their_unit(void **state)
+{
+    (void)state;
+    char text[32];
+    assert_string_equal(budget_bytes(0, text, sizeof text), "0.0 MiB");
+    assert_string_equal(budget_bytes(1u << 29, text, sizeof text), "512.0 MiB");
+    assert_string_equal(budget_bytes(7ull << 29, text, sizeof text), "3.5 GiB");
+}
+
 static void budget_of_an_absurd_model_does_not_wrap(void **state)
 {
     (void)state;
@@ -95,6 +121,8 @@ int main(void)
         cmocka_unit_test(budget_for_evaluation_holds_weights_and_activations_only),
         cmocka_unit_test(budget_counts_flops_as_the_speed_figures_do),
         cmocka_unit_test(budget_text_names_each_kind_and_the_sum),
+        cmocka_unit_test(budget_that_does_not_fit_is_refused_with_both_figures),
+        cmocka_unit_test(budget_bytes_are_said_in_their_unit),
         cmocka_unit_test(budget_of_an_absurd_model_does_not_wrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,7 @@ static struct act draw_act(enum micro_type type, uint64_t seed)
 {
     struct act a;
     float x[MAX];
+    memset(&a, 0, sizeof a); /* all of it is hashed below, and bf16 fills half */
     draw(x, MAX, seed);
     kernels_act_put(type, &a, x, MAX);
     return a;
@@ -291,7 +292,7 @@ static void kernels_act_bits_are_the_same_everywhere(void **state)
         struct hash h = bits();
         micro_force(MICRO_SETS);
         assert_string_equal(hash_hex(&h, hex),
-                            "3af1e726ff8b1d6279bbb000ccd54dec166b47b3ba642efb8e28a3f701629bce");
+                            "1124a2afb1fe429f84ff35818235b7faaa39e5630893d284700addbecf333378");
     }
 }
 

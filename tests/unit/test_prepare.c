@@ -73,6 +73,72 @@ static void text_becomes_tokenizer_shards_and_a_list(void **state)
     dataset_close(&d);
 }
 
+/* A run that goes on from a model takes that model's tokenizer, byte for byte. */
+static void a_tokenizer_that_is_given_is_kept(void **state)
+{
+    static const char path[] = "tests/fuzz/corpus/tokenizer_json/sentence.json";
+    struct prepare_report r;
+    struct dataset d;
+    struct prepare_options o = options();
+    struct buf given = {0};
+    uint32_t *tokens = NULL;
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    o.tokenizer_path = path;
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(r.vocab_size, 267);
+    assert_int_equal(dataset_open(home, &d, &e), OK);
+    assert_int_equal(file_read(path, 1u << 20, &given, &e), OK);
+    assert_int_equal(d.tokenizer.len, given.len);
+    assert_memory_equal(d.tokenizer.p, given.p, given.len);
+    assert_int_equal(dataset_tokens(&d.val, &tokens, &e), OK);
+    assert_int_equal(tokens[d.val.x.n_tokens - 1], 2); /* </s> */
+    free(tokens);
+    buf_deinit(&given);
+    dataset_close(&d);
+}
+
+static void what_the_model_says_ends_a_document(void **state)
+{
+    static const char path[] = "tests/fuzz/corpus/tokenizer_json/sentence.json";
+    uint32_t eos = 1;
+    struct prepare_report r;
+    struct dataset d;
+    struct prepare_options o = options();
+    uint32_t *tokens = NULL;
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    o.tokenizer_path = path;
+    o.eos = &eos;
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(dataset_open(home, &d, &e), OK);
+    assert_int_equal(dataset_tokens(&d.val, &tokens, &e), OK);
+    assert_int_equal(tokens[d.val.x.n_tokens - 1], 1);
+    free(tokens);
+    dataset_close(&d);
+    eos = 40; /* a byte: any text could spell it */
+    n_found = 0;
+    assert_int_equal(prepare_run(&o, &r, &e), ERR_ARG);
+    assert_non_null(strstr(e.what, "special"));
+    assert_int_equal(n_found, 0);
+}
+
+static void a_tokenizer_that_is_no_use_is_refused_before_the_text_is_read(void **state)
+{
+    struct prepare_report r;
+    struct prepare_options o = options();
+    char path[PATH_CAP];
+    (void)state;
+    assert_int_equal(path_format(path, "%s/tokenizer.json", dir), 0);
+    scratch_write(dir, "tokenizer.json", "{\"version\":\"1.0\"}", 17);
+    textfolder_fill(text, "a.txt", 200000, 1);
+    o.tokenizer_path = path;
+    assert_int_equal(prepare_run(&o, &r, &e), ERR_PROTO);
+    assert_int_equal(n_found, 0);
+    assert_int_equal(path_format(path, "%s/nowhere.json", dir), 0);
+    assert_int_equal(prepare_run(&o, &r, &e), ERR_NOTFOUND);
+}
+
 static void the_same_text_gives_the_same_bytes(void **state)
 {
     struct prepare_report r;
@@ -145,6 +211,57 @@ static void nothing_usable_is_refused(void **state)
     assert_non_null(strstr(e.what, "no usable text"));
 }
 
+static void a_look_names_the_text_and_writes_nothing(void **state)
+{
+    struct prepare_report looked, r;
+    struct dataset d;
+    struct prepare_options o = options();
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    textfolder_fill(text, "b.txt", 2000, 2);
+    assert_int_equal(prepare_look(&o, &looked, &e), OK);
+    assert_false(file_exists(home));
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_true(hash_equal(&looked.text, &r.text));
+    assert_int_equal(looked.n_text_bytes, r.n_text_bytes);
+    assert_int_equal(dataset_open(home, &d, &e), OK);
+    assert_true(d.has_text && hash_equal(&d.text, &r.text));
+    dataset_close(&d);
+    textfolder_fill(text, "b.txt", 2000, 3);
+    assert_int_equal(prepare_look(&o, &looked, &e), OK);
+    assert_false(hash_equal(&looked.text, &r.text));
+}
+
+/* Somebody's model goes on with its own tokenizer: its very bytes. */
+static void a_given_tokenizer_is_used_as_it_is(void **state)
+{
+    struct prepare_report r;
+    struct dataset a, b;
+    struct prepare_options o = options();
+    char other[PATH_CAP], folder[PATH_CAP];
+    (void)state;
+    textfolder_fill(text, "a.txt", 200000, 1);
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(dataset_open(home, &a, &e), OK);
+    textfolder_fill(text, "a.txt", 300000, 2);
+    assert_int_equal(path_format(other, "%s/other", dir), 0);
+    assert_int_equal(path_format(folder, "%s/data", other), 0);
+    o.home = other;
+    o.vocab_size = 0;
+    o.tokenizer = &a.tokenizer;
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(r.vocab_size, a.vocab_size);
+    assert_true(dataset_exists_in(folder));
+    assert_int_equal(dataset_open_in(folder, &b, &e), OK);
+    assert_true(hash_equal(&a.tokenizer_hash, &b.tokenizer_hash));
+    dataset_close(&b);
+    uint8_t empty[] = "{}";
+    o.tokenizer = &(struct buf){.p = empty, .len = 2};
+    assert_int_not_equal(prepare_run(&o, &r, &e), OK);
+    assert_non_null(strstr(e.what, "tokenizer"));
+    dataset_close(&a);
+}
+
 static void the_text_of_a_described_run_cannot_change(void **state)
 {
     struct prepare_report r;
@@ -161,9 +278,17 @@ static void the_text_of_a_described_run_cannot_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(text_becomes_tokenizer_shards_and_a_list),  CASE(the_same_text_gives_the_same_bytes),
-        CASE(a_small_text_holds_out_enough_to_measure),  CASE(what_is_not_used_is_told_and_counted),
-        CASE(too_little_text_is_refused_with_its_size),  CASE(nothing_usable_is_refused),
+        CASE(text_becomes_tokenizer_shards_and_a_list),
+        CASE(a_tokenizer_that_is_given_is_kept),
+        CASE(what_the_model_says_ends_a_document),
+        CASE(a_tokenizer_that_is_no_use_is_refused_before_the_text_is_read),
+        CASE(the_same_text_gives_the_same_bytes),
+        CASE(a_small_text_holds_out_enough_to_measure),
+        CASE(what_is_not_used_is_told_and_counted),
+        CASE(too_little_text_is_refused_with_its_size),
+        CASE(nothing_usable_is_refused),
+        CASE(a_look_names_the_text_and_writes_nothing),
+        CASE(a_given_tokenizer_is_used_as_it_is),
         CASE(the_text_of_a_described_run_cannot_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,7 @@ static void odd_view(struct rng *r)
     odd_text(r, v.run_name, sizeof v.run_name);
     odd_text(r, v.run_note, sizeof v.run_note);
     odd_text(r, v.reward_unit, sizeof v.reward_unit);
+    odd_text(r, v.said, sizeof v.said);
     v.round = rng_u64(r) >> 11;
     v.n_steps = rng_below(r, 2) * 30;
     v.n_params = rng_u64(r) >> 11;

@@ -1,9 +1,7 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/rng.h"
-#include "engine/tokenizer.h"
+#include "engine/tokenizer_table.h"
 #include "tests/check.h"
 
 static struct tokenizer *with_merges(const char *const *pairs, uint32_t n)
@@ -19,22 +17,6 @@ static struct tokenizer *with_merges(const char *const *pairs, uint32_t n)
     return t;
 }
 
-static void encodes_to(const struct tokenizer *t, const char *text, const char *want)
-{
-    struct buf ids = {0};
-    struct buf got = {0};
-    assert_int_equal(tokenizer_encode(t, text, strlen(text), &ids, NULL), OK);
-    for (size_t i = 0; i < ids.len; i += 4) {
-        uint32_t id;
-        memcpy(&id, ids.p + i, 4);
-        if (i) buf_put_u8(&got, '|');
-        assert_int_equal(tokenizer_decode(t, id, &got, NULL), OK);
-    }
-    assert_string_equal(buf_str(&got), want);
-    buf_deinit(&ids);
-    buf_deinit(&got);
-}
-
 static void bytes_have_the_ids_after_the_separator(void **state)
 {
     (void)state;
@@ -46,130 +28,6 @@ static void bytes_have_the_ids_after_the_separator(void **state)
         assert_int_equal(tokenizer_find(t, &byte, 1), 1 + b);
         assert_int_equal(tokenizer_id_bytes(t, 1 + b), 1);
     }
-    tokenizer_destroy(t);
-}
-
-static void earlier_merges_go_first_and_leftmost_of_equals(void **state)
-{
-    (void)state;
-    const char *const pairs[] = {"b|c", "a|b", "bc|d", "a|a"};
-    struct tokenizer *t = with_merges(pairs, 4);
-    encodes_to(t, "abcd", "a|bcd");
-    encodes_to(t, "abab", "ab|ab");
-    encodes_to(t, "aaaaa", "aa|aa|a");
-    encodes_to(t, "bcbcd", "bc|bcd");
-    encodes_to(t, "xbcd bcd", "x|bcd| |bcd");
-    tokenizer_destroy(t);
-}
-
-static void merges_do_not_cross_words(void **state)
-{
-    (void)state;
-    const char *const pairs[] = {"b| ", "b|1", " |c"};
-    struct tokenizer *t = with_merges(pairs, 3);
-    encodes_to(t, "ab cb1", "a|b| c|b|1");
-    tokenizer_destroy(t);
-}
-
-/* The definition: again and again, the leftmost pair of lowest id. */
-static size_t merge_slowly(const struct tokenizer *t, uint32_t *ids, size_t n)
-{
-    for (;;) {
-        uint32_t best = TOKENIZER_NONE;
-        size_t at = 0;
-        for (size_t i = 0; i + 1 < n; i++) {
-            uint32_t id = tokenizer_pair(t, ids[i], ids[i + 1]);
-            if (id < best) {
-                best = id;
-                at = i;
-            }
-        }
-        if (best == TOKENIZER_NONE) return n;
-        ids[at] = best;
-        memmove(ids + at + 1, ids + at + 2, (n - at - 2) * sizeof *ids);
-        n--;
-    }
-}
-
-static void merging_agrees_with_the_definition(void **state)
-{
-    (void)state;
-    struct rng r;
-    rng_init(&r, 1, 0);
-    for (int round = 0; round < 200; round++) {
-        struct tokenizer *t = NULL;
-        assert_int_equal(tokenizer_create(TOKENIZER_FIRST + 40, &t, NULL), OK);
-        uint32_t known[80] = {'a' + 1, 'b' + 1, 'c' + 1};
-        for (uint32_t n = 3; n < 40; n++) { /* clashes of bytes are refused: fewer merges then */
-            known[n] = tokenizer_vocab_size(t);
-            if (tokenizer_merge(t, known[rng_below(&r, n)], known[rng_below(&r, n)], NULL))
-                known[n] = known[rng_below(&r, n)];
-        }
-        char text[120];
-        uint32_t want[120];
-        for (int i = 0; i < 120; i++) {
-            text[i] = (char)('a' + (int)rng_below(&r, 3));
-            want[i] = (uint32_t)text[i] + 1;
-        }
-        struct buf ids = {0};
-        assert_int_equal(tokenizer_encode(t, text, 120, &ids, NULL), OK);
-        size_t n = merge_slowly(t, want, 120);
-        assert_int_equal(ids.len, n * 4);
-        assert_memory_equal(ids.p, want, n * 4);
-        buf_deinit(&ids);
-        tokenizer_destroy(t);
-    }
-}
-
-static void any_bytes_come_back(void **state)
-{
-    (void)state;
-    const char *const pairs[] = {"a|b", "\xc3|\xa9", " |a", "ab|c"};
-    struct tokenizer *t = with_merges(pairs, 4);
-    struct rng r;
-    rng_init(&r, 3, 0);
-    uint8_t text[5000];
-    for (size_t i = 0; i < sizeof text; i++)
-        text[i] =
-            rng_below(&r, 4) ? (uint8_t) "abc \xc3\xa9\n'"[rng_below(&r, 8)] : (uint8_t)rng_u64(&r);
-    struct buf ids = {0};
-    struct buf back = {0};
-    assert_int_equal(tokenizer_encode(t, text, sizeof text, &ids, NULL), OK);
-    for (size_t i = 0; i < ids.len; i += 4) {
-        uint32_t id;
-        memcpy(&id, ids.p + i, 4);
-        assert_true(id != TOKENIZER_EOT);
-        assert_int_equal(tokenizer_decode(t, id, &back, NULL), OK);
-    }
-    assert_int_equal(back.len, sizeof text);
-    assert_memory_equal(back.p, text, sizeof text);
-    buf_deinit(&ids);
-    buf_deinit(&back);
-    tokenizer_destroy(t);
-}
-
-static void text_cannot_spell_the_separator(void **state)
-{
-    (void)state;
-    struct tokenizer *t = with_merges(NULL, 0);
-    encodes_to(t, "<|end", "<|||e|n|d");
-    tokenizer_destroy(t);
-}
-
-static void a_word_of_a_megabyte_is_no_trouble(void **state)
-{
-    (void)state;
-    const char *const pairs[] = {"a|a", "aa|aa", "aaaa|aaaa"};
-    struct tokenizer *t = with_merges(pairs, 3);
-    size_t n = 1u << 20;
-    char *text = malloc(n);
-    assert_non_null(text);
-    memset(text, 'a', n);
-    struct buf ids = {0};
-    assert_int_equal(tokenizer_encode(t, text, n, &ids, NULL), OK);
-    assert_int_equal(ids.len, n / 8 * 4);
-    free(text);
-    buf_deinit(&ids);
     tokenizer_destroy(t);
 }
 
@@ -196,38 +54,87 @@ static void impossible_merges_are_refused(void **state)
     assert_int_equal(tokenizer_create(TOKENIZER_MAX_VOCAB + 1, &none, &e), ERR_ARG);
 }
 
+static void ids_and_merges_are_told_to_others(void **state)
+{
+    (void)state;
+    const char *const pairs[] = {"a|b", " |ab"};
+    struct tokenizer *t = with_merges(pairs, 2);
+    uint32_t left = 0, right = 0, id = 0;
+    assert_int_equal(tokenizer_n_merges(t), 2);
+    tokenizer_merge_at(t, 1, &left, &right, &id);
+    assert_int_equal(left, ' ' + 1);
+    assert_int_equal(right, TOKENIZER_FIRST);
+    assert_int_equal(id, TOKENIZER_FIRST + 1);
+    assert_int_equal(tokenizer_id_bytes(t, id), 3);
+    assert_int_equal(tokenizer_id_kind(t, id), TOKENIZER_TEXT);
+    assert_int_equal(tokenizer_id_kind(t, TOKENIZER_EOT), TOKENIZER_SPECIAL);
+    assert_true(tokenizer_is_byte_level(t));
+    assert_int_equal(tokenizer_pretoken_rule(t), PRETOKEN_GPT2);
+    assert_int_equal(tokenizer_lost_bytes(t), 0);
+    assert_false(tokenizer_adds_space(t));
+    assert_int_equal(tokenizer_decode(t, 999, NULL, NULL), ERR_PROTO);
+    tokenizer_destroy(t);
+}
+
+static void the_ends_are_special_tokens(void **state)
+{
+    (void)state;
+    struct tokenizer *t = with_merges(NULL, 0);
+    struct err e = {0};
+    assert_int_equal(tokenizer_eos(t), TOKENIZER_EOT);
+    assert_int_equal(tokenizer_bos(t), TOKENIZER_NONE);
+    assert_false(tokenizer_adds_bos(t) || tokenizer_adds_eos(t));
+    assert_int_equal(tokenizer_set_ends(t, TOKENIZER_NONE, 5, &e), ERR_ARG);
+    assert_int_equal(tokenizer_set_ends(t, 257, TOKENIZER_NONE, &e), ERR_ARG);
+    assert_int_equal(tokenizer_eos(t), TOKENIZER_EOT);
+    assert_int_equal(tokenizer_set_ends(t, TOKENIZER_EOT, TOKENIZER_NONE, &e), OK);
+    assert_int_equal(tokenizer_eos(t), TOKENIZER_NONE);
+    assert_int_equal(tokenizer_bos(t), TOKENIZER_EOT);
+    tokenizer_destroy(t);
+}
+
+/* An added token may also be made by merges, but never hides what is ordinary text. */
+static void an_ordinary_piece_is_found_before_an_added_one(void **state)
+{
+    (void)state;
+    const struct tokenizer_style style = {.rule = PRETOKEN_GPT2};
+    struct tokenizer *t = NULL;
+    assert_int_equal(tokenizer_table_create(&style, 5, 0, &t, NULL), OK);
+    assert_int_equal(tokenizer_add(t, "def", 3, TOKENIZER_ADDED, NULL), OK);
+    assert_int_equal(tokenizer_add(t, "  ", 2, TOKENIZER_ADDED, NULL), OK);
+    assert_int_equal(tokenizer_find(t, "def", 3), 0);
+    assert_int_equal(tokenizer_find(t, "  ", 2), TOKENIZER_NONE);
+    assert_int_equal(tokenizer_add(t, "def", 3, TOKENIZER_TEXT, NULL), OK);
+    assert_int_equal(tokenizer_add(t, "def", 3, TOKENIZER_ADDED, NULL), OK);
+    assert_int_equal(tokenizer_find(t, "def", 3), 2);
+    assert_int_equal(tokenizer_add(t, "def", 3, TOKENIZER_TEXT, NULL), ERR_PROTO);
+    assert_int_equal(tokenizer_add(t, "<s>", 3, TOKENIZER_SPECIAL, NULL), OK);
+    assert_int_equal(tokenizer_find(t, "<s>", 3), TOKENIZER_NONE);
+    assert_int_equal(tokenizer_add(t, "x", 1, TOKENIZER_TEXT, NULL), ERR_PROTO); /* no room */
+    assert_int_equal(tokenizer_lost_bytes(t), 256);
+    tokenizer_destroy(t);
+}
+
 static void every_failed_allocation_is_reported(void **state)
 {
     (void)state;
-    const char *const pairs[] = {"a|b"};
-    struct tokenizer *t = with_merges(pairs, 1);
-    struct buf ids = {0};
-    for (uint64_t k = 1; k <= 4; k++) {
-        alloc_fail_nth(k);
-        assert_int_equal(tokenizer_encode(t, "ab ab", 5, &ids, NULL), ERR_NOMEM);
-        alloc_fail_nth(0);
-        buf_deinit(&ids);
-    }
-    for (uint64_t k = 1; k <= 5; k++) {
+    for (uint64_t k = 1; k <= 8; k++) {
         struct tokenizer *none = NULL;
         alloc_fail_nth(k);
         assert_int_equal(tokenizer_create(300, &none, NULL), ERR_NOMEM);
         alloc_fail_nth(0);
+        assert_null(none);
     }
-    tokenizer_destroy(t);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_have_the_ids_after_the_separator),
-        cmocka_unit_test(earlier_merges_go_first_and_leftmost_of_equals),
-        cmocka_unit_test(merges_do_not_cross_words),
-        cmocka_unit_test(merging_agrees_with_the_definition),
-        cmocka_unit_test(any_bytes_come_back),
-        cmocka_unit_test(text_cannot_spell_the_separator),
-        cmocka_unit_test(a_word_of_a_megabyte_is_no_trouble),
         cmocka_unit_test(impossible_merges_are_refused),
+        cmocka_unit_test(ids_and_merges_are_told_to_others),
+        cmocka_unit_test(the_ends_are_special_tokens),
+        cmocka_unit_test(an_ordinary_piece_is_found_before_an_added_one),
         cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,6 +241,31 @@ static void trainer_state_shape_tells_models_apart(void **state)
     assert_false(hash_equal(&a, &b));
 }
 
+static void trainer_state_gives_one_block_alone(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct err e = {0};
+    char note[10];
+    float got[N];
+    uint64_t n_steps = 0;
+    save(k);
+    for (int b = 0; b < TRAINER_STATE_BLOCKS; b++) {
+        assert_int_equal(trainer_state_load_block(k->path, &k->s.shape, N,
+                                                  (enum trainer_state_block)b, got, &n_steps, note,
+                                                  sizeof note, &e),
+                         OK);
+        assert_memory_equal(got, k->values[b], sizeof got);
+        assert_int_equal(n_steps, 77);
+        assert_string_equal(note, "hello");
+    }
+    struct hash other = {{1}};
+    assert_int_equal(trainer_state_load_block(k->path, &other, N, TRAINER_STATE_BASE, got, NULL,
+                                              note, sizeof note, &e),
+                     ERR_PROTO);
+    unmake(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +279,7 @@ int main(void)
         cmocka_unit_test(trainer_state_save_that_fails_keeps_the_old_file),
         cmocka_unit_test(trainer_state_save_does_not_write_through_a_link),
         cmocka_unit_test(trainer_state_shape_tells_models_apart),
+        cmocka_unit_test(trainer_state_gives_one_block_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,8 @@
 #define T 16
 #define B 2
 
+static struct trainer_options how = {.n_threads = 1};
+
 /* A contributor with a very small model and its own folder. */
 struct rig {
     char dir[PATH_CAP], state[PATH_CAP];
@@ -22,7 +24,7 @@ struct rig {
 static int open_state(struct rig *r)
 {
     r->s = (struct work_state){0};
-    return work_state_open(&r->s, &r->run, r->dir, 1, r->said, sizeof r->said, NULL);
+    return work_state_open(&r->s, &r->run, r->dir, &how, r->said, sizeof r->said, NULL);
 }
 
 static int setup(void **state)
@@ -312,7 +314,7 @@ static void work_state_leaves_a_newer_programs_file_alone(void **state)
     damage(r, 12); /* the version */
     work_state_close(&r->s);
     r->s = (struct work_state){0};
-    int rc = work_state_open(&r->s, &r->run, r->dir, 1, r->said, sizeof r->said, &e);
+    int rc = work_state_open(&r->s, &r->run, r->dir, &how, r->said, sizeof r->said, &e);
     assert_int_equal(rc, ERR_VERSION);
     assert_true(e.what[0] && e.hint[0]);
     assert_true(file_exists(r->state));
@@ -331,6 +333,22 @@ static void work_state_says_when_a_payload_was_lost(void **state)
     assert_false(r->s.journal.has_payload);
     assert_true(r->s.journal.is_round_done);
     assert_non_null(strstr(r->said, "cannot be sent again"));
+}
+
+/* The precision is the machine's own matter: weights and state files are the same kind in either. */
+static void work_state_trains_in_the_precision_of_its_owner(void **state)
+{
+    struct rig *r = *state;
+    assert_non_null(strstr(trainer_class(r->s.trainer), "fp32"));
+    train(r, 2);
+    assert_int_equal(work_state_save(&r->s, NULL), OK);
+    how.precision = TRAINER_BF16;
+    reopen(r);
+    how.precision = TRAINER_FP32;
+    assert_non_null(strstr(trainer_class(r->s.trainer), "bf16"));
+    assert_false(r->s.is_fresh);
+    train(r, 3);
+    assert_int_equal(work_state_pack(&r->s, NULL), OK);
 }
 
 static void work_state_schedule_counts_by_rounds(void **state)
@@ -364,6 +382,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(work_state_leaves_a_newer_programs_file_alone, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(work_state_says_when_a_payload_was_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_trains_in_the_precision_of_its_owner, setup,
+                                        teardown),
         cmocka_unit_test(work_state_schedule_counts_by_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
