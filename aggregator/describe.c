@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregator/origin.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "net/tls.h"
 
-#define MICRO       1000000u
-#define USUAL_VOCAB 4096 /* until the text is prepared */
+#define MICRO         1000000u
+#define USUAL_VOCAB   4096 /* until the text is prepared */
+#define MAX_TOKENIZER (64u << 20)
 
 static int home_path(char dst[PATH_CAP], const char *home, const char *name, struct err *e)
 {
@@ -17,7 +19,7 @@ static int home_path(char dst[PATH_CAP], const char *home, const char *name, str
     return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
 }
 
-static void fill_model(const struct setup *s, uint32_t vocab, struct model_config *m)
+static void new_model(const struct setup *s, uint32_t vocab, struct model_config *m)
 {
     *m = (struct model_config){.vocab_size = vocab,
                                .hidden_size = (uint32_t)s->hidden,
@@ -52,12 +54,17 @@ static void fill_training(const struct setup *s, struct train_params *t)
     };
 }
 
-static int initial_model(struct rundesc *r, struct err *e)
+static int initial_model(const char *home, struct rundesc *r, struct err *e)
 {
     struct model_table t = {0};
     int rc = model_config_check(&r->model, e);
     if (rc == OK) rc = model_table_init(&t, &r->model, e);
     if (rc != OK) return rc;
+    if (r->is_from_checkpoint) {
+        rc = origin_weights(home, &t, NULL, &r->initial_model, e);
+        model_table_deinit(&t);
+        return rc;
+    }
     float *params = alloc_zero((size_t)t.n_params, sizeof *params);
     if (params) {
         model_init_weights(&t, &r->model, r->init_seed, params);
@@ -86,11 +93,13 @@ static int fill_addresses(const struct setup *s, const struct key_pub *host,
     return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-/* All that does not come from the data. */
-static int fill_choices(const struct setup *s, uint32_t vocab, const struct key_pub *host,
-                        const struct hash *tls_pin, struct rundesc *ret, struct err *e)
+/* All that does not come from the data. from: the model to go on from; NULL: a new one. */
+static int fill_choices(const struct setup *s, uint32_t vocab, const struct model_config *from,
+                        const struct key_pub *host, const struct hash *tls_pin, struct rundesc *ret,
+                        struct err *e)
 {
-    struct rundesc r = {.init_seed = s->seed,
+    struct rundesc r = {.is_from_checkpoint = from != NULL,
+                        .init_seed = from ? 0 : s->seed,
                         .inner_steps = (uint32_t)s->inner_steps,
                         .inner_ms = (uint32_t)s->inner_seconds * 1000,
                         .max_inner_steps = (uint32_t)s->max_inner_steps,
@@ -102,34 +111,57 @@ static int fill_choices(const struct setup *s, uint32_t vocab, const struct key_
                         .reward_per_round = s->reward * MICRO};
     snprintf(r.name, sizeof r.name, "%s", s->name);
     snprintf(r.note, sizeof r.note, "%s", s->note);
-    fill_model(s, vocab, &r.model);
+    if (from)
+        r.model = *from;
+    else
+        new_model(s, vocab, &r.model);
     fill_training(s, &r.train);
     int rc = fill_addresses(s, host, tls_pin, &r, e);
     if (rc == OK) *ret = r;
     return rc;
 }
 
-int describe_fill(const struct setup *s, const struct dataset *d, const struct key_pub *host,
-                  const struct hash *tls_pin, struct rundesc *ret, struct err *e)
+/* Text that was prepared with the model's own tokenizer, as prepare does by itself. */
+static int check_tokens(const struct origin_kept *from, const struct dataset *d, struct err *e)
+{
+    struct buf kept = {0};
+    int rc = file_read(from->tokenizer_path, MAX_TOKENIZER, &kept, e);
+    struct hash h = hash_of(kept.p, kept.len);
+    buf_deinit(&kept);
+    if (rc != OK) return rc;
+    if (hash_equal(&h, &d->tokenizer_hash) && d->vocab_size <= from->config.vocab_size) return OK;
+    err_set(e, ERR_WRONG_STATE, 0, "the text was not prepared with the model's tokenizer");
+    err_hint(e, "run: potluck-aggregator prepare --home DIR TEXT_FOLDER");
+    return ERR_WRONG_STATE;
+}
+
+int describe_fill(const char *home, const struct setup *s, const struct dataset *d,
+                  const struct key_pub *host, const struct hash *tls_pin, struct rundesc *ret,
+                  struct err *e)
 {
     struct rundesc r;
-    int rc = fill_choices(s, d->vocab_size, host, tls_pin, &r, e);
+    struct origin_kept kept;
+    bool has_origin = s->from[0];
+    int rc = has_origin ? origin_kept(home, &kept, e) : OK;
+    if (rc == OK && has_origin) rc = check_tokens(&kept, d, e);
+    if (rc == OK)
+        rc = fill_choices(s, d->vocab_size, has_origin ? &kept.config : NULL, host, tls_pin, &r, e);
     if (rc != OK) return rc;
     dataset_describe(d, &r);
-    rc = initial_model(&r, e);
+    rc = initial_model(home, &r, e);
     if (rc == OK) *ret = r;
     return rc;
 }
 
 /* Signed with a key that nobody will know, of data that is not there: only the bounds count. */
-int describe_check(const struct setup *s, struct err *e)
+int describe_check(const struct setup *s, const struct model_config *from, struct err *e)
 {
     struct rundesc r;
     struct key k;
     struct hash pin = {0};
     struct buf jws = {0};
     key_generate(&k);
-    int rc = fill_choices(s, USUAL_VOCAB, &k.pub, &pin, &r, e);
+    int rc = fill_choices(s, USUAL_VOCAB, from, &k.pub, &pin, &r, e);
     if (rc == OK) {
         r.n_train_shards = 1;
         r.tokenizer_bytes = r.train_index_bytes[0] = r.val_index_bytes = 1;
@@ -165,7 +197,7 @@ static int make(const char *home, const struct setup *s, struct rundesc *ret, st
     if (rc == OK) rc = home_path(path, home, "keys/tls-cert.pem", e);
     if (rc == OK) rc = tls_certificate_pin(path, &pin, e);
     if (rc == OK) rc = dataset_open(home, &d, e);
-    if (rc == OK) rc = describe_fill(s, &d, &k.pub, &pin, ret, e);
+    if (rc == OK) rc = describe_fill(home, s, &d, &k.pub, &pin, ret, e);
     if (rc == OK) rc = sign_and_write(home, ret, &k, e);
     key_wipe(&k);
     dataset_close(&d);

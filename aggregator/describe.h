@@ -7,14 +7,19 @@
 #include "aggregator/setup.h"
 #include "record/rundesc.h"
 
-/* The description that choices and data make; unsigned, initial_model included (this makes the
- * initial weights once: n_params floats of memory for a moment).
+/* The description that choices and data make; unsigned, initial_model included (this makes or reads
+ * the initial weights once: n_params floats of memory for a moment). home: where HOME/model lies,
+ * looked at when s->from says so.
  */
-int describe_fill(const struct setup *s, const struct dataset *d, const struct key_pub *host,
-                  const struct hash *tls_pin, struct rundesc *ret, struct err *e) MUST_CHECK;
+int describe_fill(const char *home, const struct setup *s, const struct dataset *d,
+                  const struct key_pub *host, const struct hash *tls_pin, struct rundesc *ret,
+                  struct err *e) MUST_CHECK;
 
-/* Would these choices make a description that is taken? ERR_ARG with a sentence when not. */
-int describe_check(const struct setup *s, struct err *e) MUST_CHECK;
+/* Would these choices make a description that is taken? ERR_ARG with a sentence when not. from: of
+ * the model that the run goes on from, or NULL.
+ */
+int describe_check(const struct setup *s, const struct model_config *from,
+                   struct err *e) MUST_CHECK;
 
 /* Write HOME/run.potluck if choices and prepared data are both there: OK and the description;
  * ERR_AGAIN (no text) when one of the two is missing. An existing run.potluck is kept and read.

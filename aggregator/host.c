@@ -433,8 +433,11 @@ static void submit_first(struct host *h)
         log_warn("no memory to measure the weights of round 0; to fix: free some, serve again");
         return;
     }
-    model_init_weights(&h->table, &h->run.model, h->run.init_seed, params);
-    valid_submit(h->valid, 0, params);
+    struct err e = {0};
+    if (publish_initial(&h->publish, params, &e) == OK)
+        valid_submit(h->valid, 0, params);
+    else
+        log_err(LOG_WARN, &e, "measuring the weights of round 0");
     free(params);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregator/origin.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "record/checkpoint.h"
@@ -194,6 +195,22 @@ static void drop_damaged(const struct publish *p, const struct store_checkpoint 
     }
 }
 
+int publish_initial(const struct publish *p, float *params, struct err *e)
+{
+    struct hash got;
+    if (!p->run->is_from_checkpoint) {
+        model_init_weights(p->table, &p->run->model, p->run->init_seed, params);
+        return OK;
+    }
+    int rc = origin_weights(p->spool->home, p->table, params, &got, e);
+    if (rc == OK && hash_equal(&got, &p->run->initial_model)) return OK;
+    if (rc != OK && rc != ERR_NOTFOUND) return rc;
+    err_set(e, ERR_AUTH, 0, "'%s/model/weights' is %s", p->spool->home,
+            rc == OK ? "not what this run began with" : "gone");
+    err_hint(e, "put back the right file");
+    return ERR_AUTH;
+}
+
 int publish_restore(const struct publish *p, float *params, struct msg_update *last, struct err *e)
 {
     struct store_checkpoint c[MAX_CHECKPOINTS];
@@ -213,10 +230,11 @@ int publish_restore(const struct publish *p, float *params, struct msg_update *l
         }
         log_err(LOG_WARN, e, "a checkpoint cannot be used, trying the one before");
     }
-    /* No checkpoint: the seed makes round 0's weights, and maybe all updates are still there. */
-    model_init_weights(p->table, &p->run->model, p->run->init_seed, params);
-    rc = replay(p, 0, end, params, e);
+    /* No checkpoint: round 0's weights can be had again, and maybe all updates are still there. */
+    rc = publish_initial(p, params, e);
+    if (rc == OK) rc = replay(p, 0, end, params, e);
     if (rc == OK) return found;
+    if (found == ERR_NOTFOUND && p->run->is_from_checkpoint) return rc;
     err_set(e, ERR_AUTH, 0, "no checkpoint in '%s/checkpoints' is whole", p->spool->home);
     err_hint(e, "put back a copy of that folder; docs/OPERATING.md, 'When something breaks'");
     return ERR_AUTH;

@@ -32,6 +32,11 @@ int publish_commit(const struct publish *p, const struct msg_update *u,
                    const struct round_input *in, uint32_t n, int64_t at_ms,
                    struct err *e) MUST_CHECK;
 
+/* Round 0's weights into params [n_params]: made from the seed, or the kept model's, whose hash must
+ * be the one that the run was described with. ERR_AUTH when that file is gone or another.
+ */
+int publish_initial(const struct publish *p, float *params, struct err *e) MUST_CHECK;
+
 /* Store the weights at the start of `round`, durably, and forget what only older checkpoints
  * needed (files of updates and payloads included).
  */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "aggregator/describe.h"
+#include "aggregator/origin.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/key.h"
@@ -67,6 +68,7 @@ static const struct setup_option options[] = {
     COUNT("val-seqs", val_seqs, 1, 65536, "held-out texts the model is measured on after a round"),
     COUNT("checkpoint-every", checkpoint_every, 1, 1e6, "rounds from one saved model to the next"),
     COUNT("seed", seed, 0, 9007199254740991.0, "of the first weights; 0: random"),
+    TEXT("from", from, "folder of a LLaMA model (Hugging Face) to go on from; it says the shape"),
     COUNT("reward", reward, 0, 1e9, "credits a round pays out, all together"),
 };
 /* clang-format on */
@@ -289,6 +291,8 @@ static int read_choices(const json_t *o, struct setup *s, struct err *e)
     struct json_reader r = {.e = e};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         const struct setup_option *p = &options[i];
+        bool is_from = p->offset == offsetof(struct setup, from);
+        if (is_from && !json_object_get(o, p->name)) continue; /* written by an older version */
         if (p->type == SETUP_TEXT)
             json_text(&r, o, p->name, member(s, p), p->cap);
         else if (p->type == SETUP_COUNT)
@@ -366,7 +370,8 @@ static int make_keys(const struct setup *s, const char *home, struct err *e)
     return rc == OK ? tls_make_certificate(cert, secret, name, &pin, e) : rc;
 }
 
-int setup_create(struct setup *s, const char *home, struct err *e)
+/* A home that init may still fill. */
+static int check_home(const struct origin *from, const char *home, struct err *e)
 {
     char path[PATH_CAP];
     int rc = home_path(path, home, "run.potluck", e);
@@ -382,11 +387,24 @@ int setup_create(struct setup *s, const char *home, struct err *e)
                     "aggregator.json there, or use another --home");
         return ERR_WRONG_STATE;
     }
+    if (rc == OK && from && dataset_exists(home)) {
+        err_set(e, ERR_WRONG_STATE, 0, "the text under '%s' is prepared already", home);
+        err_hint(e, "with --from, init comes first: the model's tokenizer makes the tokens");
+        return ERR_WRONG_STATE;
+    }
+    return rc;
+}
+
+int setup_create(struct setup *s, const struct origin *from, const char *home, struct err *e)
+{
+    check((from != NULL) == (s->from[0] != '\0'));
+    int rc = check_home(from, home, e);
     if (rc == OK) rc = setup_check(s, e);
     if (rc == OK) rc = settle_port(s, e);
-    if (rc == OK) rc = describe_check(s, e);
+    if (rc == OK) rc = describe_check(s, from ? &from->config : NULL, e);
     if (rc == OK) rc = file_mkdirs(home, e);
     if (rc == OK) rc = make_keys(s, home, e);
+    if (rc == OK && from) rc = origin_store(from, home, e);
     if (rc == OK) rc = setup_save(s, home, e);
     return rc;
 }

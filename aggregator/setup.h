@@ -6,6 +6,7 @@
  *   HOME/aggregator.json      the choices
  *   HOME/keys/host.key        signs the run, receipts and updates
  *   HOME/keys/tls-cert.pem    and tls-key.pem: what the invite link pins
+ *   HOME/model/               what the run goes on from, if anything (aggregator/origin.h)
  *   HOME/run.potluck          the run description; never changes once written
  */
 
@@ -14,10 +15,13 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/path.h"
 #include "record/rundesc.h"
 
 #define SETUP_HOST_CAP   128
 #define SETUP_MAX_PUBLIC RUNDESC_MAX_AGGREGATORS /* addresses of one aggregator */
+
+struct origin;
 
 struct setup {
     char name[48];
@@ -32,6 +36,7 @@ struct setup {
     uint64_t val_seqs, checkpoint_every, seed;
     uint64_t reward; /* whole credits a round */
     double lr, outer_lr, min_senders, weight_decay;
+    char from[PATH_CAP]; /* the model that the run goes on from, as init was told; "" = none */
 };
 
 enum setup_type { SETUP_TEXT, SETUP_COUNT, SETUP_REAL };
@@ -68,6 +73,7 @@ int setup_address(const struct setup *s, uint32_t i, char host[SETUP_HOST_CAP], 
 
 /* ERR_WRONG_STATE when this home has choices already; ERR_ARG when they do not make a run: then
  * nothing is written. Otherwise choose a free port if port 0 is asked for, make keys and
- * certificate, save.
+ * certificate, keep the model that the run goes on from (NULL: it begins with new weights), save.
  */
-int setup_create(struct setup *s, const char *home, struct err *e) MUST_CHECK;
+int setup_create(struct setup *s, const struct origin *from, const char *home,
+                 struct err *e) MUST_CHECK;

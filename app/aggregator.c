@@ -11,6 +11,7 @@
 #include "aggregator/ask.h"
 #include "aggregator/describe.h"
 #include "aggregator/hoststatus.h"
+#include "aggregator/origin.h"
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
 #include "base/log.h"
@@ -38,6 +39,8 @@ struct line {
     const char *home;
     bool is_json;
     struct setup setup;
+    uint64_t given;        /* bit i: option i of setup_options was chosen */
+    const char *from_path; /* of a model to go on from */
     uint32_t vocab;
     const char *tokenizer_path;
     double val_frac;
@@ -58,6 +61,8 @@ static const char usage[] =
     "  potluck-aggregator status  --home DIR [--json]                how it goes\n"
     "\n"
     "init and prepare may come in either order; the second prints the invite link.\n"
+    "With --from MODEL_DIR a run goes on from that model; then init comes first:\n"
+    "  potluck-aggregator init --home soup --name Soup --from SmolLM-135M --seq 512\n"
     "\n"
     "prepare: --vocab N (4096)  --val-frac F (0.03)  --shard-tokens N\n"
     "         --tokenizer FILE   a model's tokenizer.json, instead of learning one\n"
@@ -148,6 +153,8 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
     size_t i = (size_t)(opt - OPT_SETUP);
     if (i >= n) return err_set(e, ERR_ARG, 0, "unknown option");
     if (strcmp(o[i].name, "listen") == 0) l->listen_addr = arg;
+    if (strcmp(o[i].name, "from") == 0) l->from_path = arg;
+    l->given |= 1ULL << i;
     return setup_set(&l->setup, o[i].name, arg, e);
 }
 
@@ -236,9 +243,30 @@ static bool is_local(const char *listen_addr)
            strncmp(listen_addr, "[::1]", 5) == 0;
 }
 
+/* Everything is read and checked before anything is written. */
+static int create_from(struct line *l, const char *home, struct err *e)
+{
+    struct origin from;
+    const struct model_config *c = &from.config;
+    int rc = origin_open(&from, l->from_path, e);
+    if (rc != OK) return rc;
+    rc = origin_fit(&from, l->given, &l->setup, e);
+    if (rc == OK) rc = setup_create(&l->setup, &from, home, e);
+    if (rc == OK)
+        fprintf(stderr,
+                "model    %.2fM weights: %" PRIu32 " wide, %" PRIu32 " layers, %" PRIu32
+                " heads, %" PRIu32 " token ids; a copy is kept in %s/model\n",
+                (double)from.table.n_params / 1e6, c->hidden_size, c->num_hidden_layers,
+                c->num_attention_heads, c->vocab_size, home);
+    origin_close(&from);
+    return rc;
+}
+
 static int run_init(struct line *l, const char *home, struct err *e)
 {
-    int rc = setup_create(&l->setup, home, e);
+    int rc = l->from_path && !*l->from_path ? err_set(e, ERR_ARG, 0, "--from names no folder")
+             : l->from_path                 ? create_from(l, home, e)
+                                            : setup_create(&l->setup, NULL, home, e);
     if (rc != OK) return rc;
     fprintf(stderr, "home     %s: keys and choices are written\n", home);
     if (!l->setup.public_addr[0] && is_local(l->setup.listen_addr))
@@ -250,9 +278,28 @@ static int run_init(struct line *l, const char *home, struct err *e)
     return announce(home, e);
 }
 
+/* A run that goes on from a model takes that model's tokens. */
+static int find_tokenizer(const char *home, struct origin_kept *kept, struct prepare_options *o,
+                          struct err *e)
+{
+    struct setup s;
+    if (setup_load(home, &s, NULL) != OK || !s.from[0]) return OK;
+    if (o->tokenizer_path) {
+        err_set(e, ERR_ARG, 0, "this run goes on from a model, whose tokenizer makes the tokens");
+        err_hint(e, "leave --tokenizer out");
+        return ERR_ARG;
+    }
+    int rc = origin_kept(home, kept, e);
+    if (rc != OK) return rc;
+    o->tokenizer_path = kept->tokenizer_path;
+    o->eos = kept->has_eos ? &kept->eos : NULL;
+    return OK;
+}
+
 static int run_prepare(const struct line *l, const char *home, struct err *e)
 {
     struct setup s;
+    struct origin_kept kept;
     struct prepare_report r;
     struct prepare_options o = {.home = home,
                                 .paths = (const char *const *)l->rest,
@@ -262,7 +309,8 @@ static int run_prepare(const struct line *l, const char *home, struct err *e)
                                 .val_frac = l->val_frac,
                                 .shard_tokens = l->shard_tokens,
                                 .progress = print_progress};
-    int rc = prepare_run(&o, &r, e);
+    int rc = find_tokenizer(home, &kept, &o, e);
+    if (rc == OK) rc = prepare_run(&o, &r, e);
     if (rc != OK) return rc;
     fprintf(stderr,
             "tokens   %" PRIu64 " to train on in %" PRIu32 " shards, %" PRIu64 " held out (%" PRIu64

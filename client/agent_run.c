@@ -227,13 +227,15 @@ static void start_session(struct agent *a, const struct work_news *n)
                               .has_payload = n->journal.has_payload,
                               .payload = n->journal.payload,
                               .is_paused = a->wish.is_paused,
-                              .is_finishing = a->wish.is_finishing};
+                              .is_finishing = a->wish.is_finishing,
+                              .is_empty = n->is_empty};
     read_note(a, &v.note);
     session_restore(&a->session, &v);
     a->is_open = true;
     if (n->said[0]) log_warn("%s", n->said);
     log_info("%s the run \"%s\" at round %llu, step %u", n->is_fresh ? "joining" : "back in",
              d->name, (unsigned long long)v.model_round, v.phase.n_steps);
+    if (n->is_empty) log_info("the run goes on from a model; its weights come first");
     struct session_event ev = {.kind = SESSION_EV_START};
     agent_run_event(a, &ev);
 }

@@ -696,7 +696,7 @@ static void on_applied(struct step *c, const struct session_event *ev)
         return;
     }
     s->has_fetched_checkpoint = false;
-    s->is_base_wrong = false;
+    s->is_base_wrong = s->is_empty = false;
     s->model_round = s->fetched_round;
     /* A checkpoint that does not help either must not be fetched in a tight circle. */
     if (++s->n_refetched > 1) s->retry_at_ms = c->now + backoff_ms(s, s->n_refetched + 2);

@@ -108,8 +108,8 @@ struct session_saved {
     bool has_payload;
     struct session_payload payload; /* packed, not yet settled when last saved */
     struct session_note note;       /* zeroed when there is none */
-    bool is_paused;                 /* the wish */
-    bool is_finishing;
+    bool is_paused, is_finishing;   /* the wish */
+    bool is_empty;                  /* no weights yet: the run begins with a checkpoint */
 };
 
 /* One request or order under way. tag 0: none. */
@@ -129,7 +129,8 @@ struct session {
     uint64_t model_round;
     struct hash base;
     bool is_agreed;       /* base equals what the aggregator signed for that round */
-    bool is_base_wrong;   /* hash differed: a checkpoint must replace the model */
+    bool is_base_wrong;   /* hash differed, or is_empty: a checkpoint must replace the model */
+    bool is_empty;        /* there is none yet: the run begins with a checkpoint */
     uint32_t n_refetched; /* checkpoints loaded in a row without agreement */
     struct session_phase phase;
     bool is_phase_done; /* ready to pack */
@@ -171,8 +172,7 @@ struct session {
     /* under way */
     struct session_lane presence, transfer, work;
     int64_t train_until_ms;
-    bool is_halting;
-    bool is_gated;
+    bool is_halting, is_gated;
     uint32_t next_tag;
     struct rng rng;
 

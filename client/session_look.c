@@ -21,6 +21,7 @@ void session_restore(struct session *s, const struct session_saved *v)
     s->is_round_done = v->is_round_done;
     s->is_paused = v->is_paused;
     s->is_finishing = v->is_finishing;
+    s->is_base_wrong = s->is_empty = v->is_empty;
     if (!v->has_payload) return;
     s->payload = v->payload;
     s->fate = SESSION_FATE_UNSENT;

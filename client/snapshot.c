@@ -90,7 +90,7 @@ static void fill_round(const struct agent *a, struct view *v, int64_t now_ms)
     v->n_steps = a->run->inner_steps;
     hash_hex(&s->base, v->model_hash);
     v->is_model_hash_agreed = s->is_agreed;
-    v->is_model_hash_wrong = s->is_base_wrong;
+    v->is_model_hash_wrong = s->is_base_wrong && !s->is_empty;
     snprintf(v->engine, sizeof v->engine, "%s", a->progress.engine);
     if (!s->has_round) return;
     v->n_peers = s->round.n_contributors;

@@ -382,6 +382,7 @@ static bool open_all(struct work *w)
         n.journal = w->state.journal;
         n.base = w->state.base;
         n.is_fresh = w->state.is_fresh;
+        n.is_empty = w->state.is_empty;
         pthread_mutex_lock(&w->lock);
         w->gated = w->state.trainer;
         snprintf(w->progress.engine, sizeof w->progress.engine, "%s",

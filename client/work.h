@@ -79,6 +79,7 @@ struct work_news {
     struct hash base;       /* model hash after OPEN, APPLY, LOAD */
     bool is_halted;
     bool is_fresh; /* OPEN: nothing was restored */
+    bool is_empty; /* OPEN: nor made: the first weights are those of a LOAD */
     struct err err;
     struct chunks_want want;
     char said[192]; /* OPEN: a sentence for the person, or "" */

@@ -56,6 +56,7 @@ static int storing_failed(int rc, struct err *e)
 int work_state_save(struct work_state *s, struct err *e)
 {
     char path[PATH_CAP];
+    if (s->is_empty) return OK; /* nothing to lose, and no file that would look like a model */
     state_path(s, path);
     struct buf note = {0};
     int rc = journal_encode(&s->journal, &note, e);
@@ -67,13 +68,12 @@ int work_state_save(struct work_state *s, struct err *e)
     return OK;
 }
 
-static int begin_from_seed(struct work_state *s, struct err *e)
+static void begin(struct work_state *s)
 {
-    trainer_init_weights(s->trainer, s->run->init_seed);
+    s->is_empty = s->run->is_from_checkpoint;
+    if (!s->is_empty) trainer_init_weights(s->trainer, s->run->init_seed);
     s->journal = (struct journal){.run = s->run->id};
     s->is_fresh = true;
-    (void)e;
-    return OK;
 }
 
 /* The state says a payload waits to be sent: is it really there? */
@@ -147,10 +147,11 @@ int work_state_open(struct work_state *s, const struct rundesc *run, const char 
     if (rc == OK) {
         check_payload(s, said, said_cap);
     } else if (rc == ERR_NOTFOUND) {
-        rc = begin_from_seed(s, e);
+        begin(s);
+        rc = OK;
     } else if (rc == ERR_PROTO || rc == ERR_AUTH) {
         rc = put_aside(path, &why, said, said_cap, e);
-        if (rc == OK) rc = begin_from_seed(s, e);
+        if (rc == OK) begin(s);
     } else {
         /* Memory, permissions, a newer program's file: what was trained is there and stays. */
         if (e) *e = why;
@@ -287,7 +288,14 @@ int work_state_load(struct work_state *s, uint64_t round, const void *bytes, siz
     if (rc == OK && c.round != round)
         rc = err_set(e, ERR_PROTO, 0, "the checkpoint is for round %llu, not %llu",
                      (unsigned long long)c.round, (unsigned long long)round);
+    if (rc == OK && round == 0 && !hash_equal(&c.model, &s->run->initial_model)) {
+        err_set(e, ERR_AUTH, 0, "the first weights are not those that the run description names");
+        err_hint(e, "tell the run's host");
+        rc = ERR_AUTH;
+    }
     if (rc == OK) rc = trainer_load_weights(s->trainer, c.weights, c.n_bytes, e);
-    if (rc == OK) next_round(s, round);
-    return rc;
+    if (rc != OK) return rc;
+    s->is_empty = false;
+    next_round(s, round);
+    return OK;
 }

@@ -24,12 +24,14 @@ struct work_state {
     char dir[PATH_CAP];
     struct trainer *trainer;
     struct journal journal;
-    struct hash base;    /* model hash of the base weights */
-    bool is_fresh;       /* began from the run's seed */
+    struct hash base; /* model hash of the base weights */
+    bool is_fresh;    /* nothing was restored */
+    bool is_empty;    /* no weights yet, they come with work_state_load; nothing is saved before */
     int64_t saved_at_ms; /* clock_mono_ms */
 };
 
-/* Create the trainer as `how` says and take up the state file, or begin from the run's seed. A damaged state
+/* Create the trainer as `how` says and take up the state file, or begin from the run's seed, or
+ * empty where the run begins with a checkpoint. A damaged state
  * file is moved aside (state.damaged-last, over an older one), never deleted, and `said` tells so. Any
  * other failure (memory, permission, a newer version) is an error and leaves the file alone.
  */
@@ -50,7 +52,9 @@ int work_state_fold(struct work_state *s, struct err *e) MUST_CHECK;
 int work_state_return(struct work_state *s, struct err *e) MUST_CHECK;
 /* The update of the round held: base moves on by one round. Not saved: it can be had again. */
 int work_state_apply(struct work_state *s, const void *bytes, size_t n, struct err *e) MUST_CHECK;
-/* A checkpoint: base becomes the model of `round`. */
+/* A checkpoint: base becomes the model of `round`. ERR_AUTH when round 0's is not the one that the
+ * run description names.
+ */
 int work_state_load(struct work_state *s, uint64_t round, const void *bytes, size_t n,
                     struct err *e) MUST_CHECK;
 

@@ -16,6 +16,7 @@
 #define MAX_PHASE_MS    (7U * 24 * 3600 * 1000)
 #define MAX_STEPS       (1U << 24)
 #define MAX_SENDERS     1024 /* inputs of one merge */
+#define INIT_CHECKPOINT "checkpoint"
 
 /* An unknown field in a description is refused, not skipped: it could be a rule, and a contributor
  * that does not follow a rule of the run would waste its work. Hence msg_json_only everywhere.
@@ -215,6 +216,27 @@ static void get_aggregators(struct json_reader *r, const json_t *top, struct run
     if (!d->n_aggregators) json_fail(r, "the list of aggregators is empty");
 }
 
+/* One of two members says where round 0's weights come from; both are one too many. */
+static void put_init(json_t *top, const struct rundesc *d)
+{
+    if (d->is_from_checkpoint)
+        json_set_text(top, "init", INIT_CHECKPOINT);
+    else
+        json_set_u64(top, "init_seed", d->init_seed);
+}
+
+static void get_init(struct json_reader *r, const json_t *top, struct rundesc *d)
+{
+    char how[16] = "";
+    if (!json_object_get(top, "init")) {
+        d->init_seed = msg_json_count(r, top, "init_seed", 0);
+        return;
+    }
+    json_text(r, top, "init", how, sizeof how);
+    d->is_from_checkpoint = strcmp(how, INIT_CHECKPOINT) == 0;
+    if (!d->is_from_checkpoint) json_fail(r, "init is none that this program knows");
+}
+
 static json_t *put_all(const struct rundesc *d)
 {
     json_t *o = json_object();
@@ -223,7 +245,7 @@ static json_t *put_all(const struct rundesc *d)
     msg_json_set_text(o, "note", d->note);
     put_model(o, &d->model);
     json_set_hash(o, "initial_model", &d->initial_model);
-    json_set_u64(o, "init_seed", d->init_seed);
+    put_init(o, d);
     put_train(o, &d->train);
     put_rounds(o, d);
     put_data(o, d);
@@ -251,7 +273,7 @@ static int get_all(const json_t *o, struct rundesc *d, struct err *e)
     msg_json_text(&r, o, "note", d->note, sizeof d->note);
     get_model(&r, o, &d->model);
     json_hash(&r, o, "initial_model", &d->initial_model);
-    d->init_seed = msg_json_count(&r, o, "init_seed", 0);
+    get_init(&r, o, d);
     get_train(&r, o, &d->train);
     get_rounds(&r, o, d);
     get_data(&r, o, d);

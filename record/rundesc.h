@@ -5,6 +5,7 @@
  * by an invite link: potluck://HOST:PORT/#<host key hex>.<TLS pin hex>
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,7 +36,8 @@ struct rundesc {
     char note[256];      /* what is trained, in a sentence; licence of text and weights */
     struct model_config model;
     struct hash initial_model; /* model_hash of round 0's base */
-    uint64_t init_seed;        /* weights come from this seed (model_init_weights) */
+    bool is_from_checkpoint;   /* those weights are fetched: GET /v1/checkpoints/0 */
+    uint64_t init_seed;        /* else they come from this seed (model_init_weights) */
     struct train_params train;
     uint32_t inner_steps;       /* H; 0 when the time budget decides */
     uint32_t inner_ms;          /* time budget of an inner phase; 0 when H decides */

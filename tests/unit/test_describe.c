@@ -41,7 +41,7 @@ static void choose(void)
     assert_int_equal(setup_set(&s, "hidden", "32", &e), OK);
     assert_int_equal(setup_set(&s, "layers", "1", &e), OK);
     assert_int_equal(setup_set(&s, "listen", "127.0.0.1:7333", &e), OK);
-    assert_int_equal(setup_create(&s, dir, &e), OK);
+    assert_int_equal(setup_create(&s, NULL, dir, &e), OK);
 }
 
 static void whichever_comes_second_makes_the_run(void **state)
@@ -65,7 +65,7 @@ static void the_description_lists_every_address_in_order(void **state)
     assert_int_equal(setup_set(&s, "layers", "1", &e), OK);
     assert_int_equal(setup_set(&s, "public", "b.example:2", &e), OK);
     assert_int_equal(setup_set(&s, "public", "a.example:1", &e), OK);
-    assert_int_equal(setup_create(&s, dir, &e), OK);
+    assert_int_equal(setup_create(&s, NULL, dir, &e), OK);
     prepare();
     assert_int_equal(describe_home(dir, &d, &e), OK);
     assert_int_equal(d.n_aggregators, 2);

@@ -39,6 +39,7 @@ static void the_start_leaves_the_merges_weights_alone(void **state)
     tinyrun_make(&h.run, &h.table);
     h.base = calloc(h.table.n_params, sizeof *h.base);
     h.next = calloc(h.table.n_params, sizeof *h.next);
+    h.publish = (struct publish){.run = &h.run, .table = &h.table};
     h.valid = make_valid(&h.run);
     struct round_config c = {.wait_for = 1,
                              .min_contributions = 1,

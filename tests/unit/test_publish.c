@@ -3,6 +3,7 @@
 #include "aggregator/publish.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "record/checkpoint.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/tinyrun.h"
 
@@ -182,6 +183,39 @@ static void nothing_whole_is_one_clear_sentence(void **state)
     assert_true(x->e.hint[0]);
 }
 
+/* As init --from leaves it under the home. */
+static void put_model(struct press *x, const float *params)
+{
+    char path[PATH_CAP];
+    struct buf file = {0};
+    assert_int_equal(path_format(path, "%s/model", x->dir), 0);
+    assert_int_equal(file_mkdirs(path, &x->e), OK);
+    assert_int_equal(checkpoint_write(0, &x->t, params, &file, &x->e), OK);
+    scratch_write(path, "weights", file.p, file.len);
+    buf_deinit(&file);
+}
+
+static void a_run_may_go_on_from_kept_weights(void **state)
+{
+    struct press *x = *state;
+    struct msg_update last;
+    for (uint64_t i = 0; i < x->t.n_params; i++)
+        x->base[i] = (float)i / 1000; /* no seed makes these */
+    x->d.is_from_checkpoint = true;
+    x->d.initial_model = model_hash(&x->t, x->base);
+    assert_int_equal(publish_restore(&x->p, x->next, &last, &x->e), ERR_AUTH); /* not "no round" */
+    assert_non_null(strstr(x->e.what, "gone"));
+    put_model(x, x->next); /* zeros */
+    assert_int_equal(publish_restore(&x->p, x->next, &last, &x->e), ERR_AUTH);
+    assert_non_null(strstr(x->e.what, "began with"));
+    put_model(x, x->base);
+    assert_int_equal(publish_restore(&x->p, x->next, &last, &x->e), ERR_NOTFOUND);
+    assert_memory_equal(x->next, x->base, x->t.n_params * sizeof(float));
+    make_round(x, 0);
+    assert_int_equal(publish_restore(&x->p, x->next, &last, &x->e), OK); /* by its update */
+    assert_memory_equal(x->next, x->base, x->t.n_params * sizeof(float));
+}
+
 static void old_checkpoints_take_their_updates_with_them(void **state)
 {
     struct press *x = *state;
@@ -213,6 +247,7 @@ int main(void)
         CASE(a_restart_rebuilds_the_weights_from_checkpoint_and_updates),
         CASE(a_damaged_checkpoint_is_passed_over_and_dropped),
         CASE(nothing_whole_is_one_clear_sentence),
+        CASE(a_run_may_go_on_from_kept_weights),
         CASE(old_checkpoints_take_their_updates_with_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

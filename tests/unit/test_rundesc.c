@@ -123,6 +123,38 @@ static void a_description_survives_the_wire(void **state)
     buf_deinit(&b);
 }
 
+static void a_run_may_begin_with_a_checkpoint(void **state)
+{
+    (void)state;
+    static struct rundesc back;
+    struct key host = test_key(1);
+    struct rundesc *d = make();
+    struct buf b = {0};
+    d->is_from_checkpoint = true;
+    d->init_seed = 0;
+    json_t *o = as_object(d);
+    assert_string_equal(json_string_value(json_object_get(o, "init")), "checkpoint");
+    assert_null(json_object_get(o, "init_seed"));
+    assert_int_equal(rundesc_sign(d, &host, &b, NULL), OK);
+    assert_int_equal(rundesc_parse(b.p, b.len, &host.pub, &back, NULL), OK);
+    assert_memory_equal(d, &back, sizeof back);
+    json_object_set_new(o, "init_seed", json_integer(1)); /* both: which one counts? */
+    sign_object(o, "potluck-run+1", &b);
+    assert_int_equal(rundesc_parse(b.p, b.len, NULL, &back, NULL), ERR_PROTO);
+    json_object_del(o, "init_seed");
+    json_object_set_new(o, "init", json_string("moon"));
+    sign_object(o, "potluck-run+1", &b);
+    assert_int_equal(rundesc_parse(b.p, b.len, NULL, &back, NULL), ERR_PROTO);
+    json_object_set_new(o, "init", json_integer(1));
+    sign_object(o, "potluck-run+1", &b);
+    assert_int_equal(rundesc_parse(b.p, b.len, NULL, &back, NULL), ERR_PROTO);
+    json_object_del(o, "init"); /* neither */
+    sign_object(o, "potluck-run+1", &b);
+    assert_int_equal(rundesc_parse(b.p, b.len, NULL, &back, NULL), ERR_PROTO);
+    json_decref(o);
+    buf_deinit(&b);
+}
+
 static void a_last_newline_does_not_change_the_run(void **state)
 {
     (void)state;
@@ -337,6 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_description_survives_the_wire),
+        cmocka_unit_test(a_run_may_begin_with_a_checkpoint),
         cmocka_unit_test(a_last_newline_does_not_change_the_run),
         cmocka_unit_test(another_host_is_refused),
         cmocka_unit_test(an_unknown_version_is_refused_with_both_versions),

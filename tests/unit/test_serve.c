@@ -28,7 +28,7 @@ static void make_run(void)
     assert_int_equal(setup_set(&s, "hidden", "32", &e), OK);
     assert_int_equal(setup_set(&s, "layers", "1", &e), OK);
     assert_int_equal(setup_set(&s, "listen", "127.0.0.1:0", &e), OK);
-    assert_int_equal(setup_create(&s, dir, &e), OK);
+    assert_int_equal(setup_create(&s, NULL, dir, &e), OK);
     assert_int_equal(prepare_run(&o, &r, &e), OK);
 }
 

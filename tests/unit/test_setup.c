@@ -1,4 +1,6 @@
 #include "aggregator/setup.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "tests/unit/scratch.h"
 
 static struct setup s;
@@ -107,6 +109,30 @@ static void choices_survive_being_written(void **state)
     scratch_remove(dir);
 }
 
+/* A home that was made before --from existed. */
+static void choices_of_an_older_version_are_read(void **state)
+{
+    char dir[PATH_CAP], path[PATH_CAP];
+    struct setup got;
+    struct buf b = {0};
+    json_t *o = NULL;
+    (void)state;
+    scratch_make(dir);
+    assert_int_equal(setup_save(&s, dir, &e), OK);
+    assert_int_equal(path_format(path, "%s/aggregator.json", dir), 0);
+    assert_int_equal(file_read(path, 65536, &b, &e), OK);
+    assert_int_equal(json_parse(b.p, b.len, &o, &e), OK);
+    assert_int_equal(json_object_del(o, "from"), 0);
+    buf_clear(&b);
+    assert_int_equal(json_write(o, &b, &e), OK);
+    scratch_write(dir, "aggregator.json", b.p, b.len);
+    assert_int_equal(setup_load(dir, &got, &e), OK);
+    assert_memory_equal(&got, &s, sizeof s);
+    json_decref(o);
+    buf_deinit(&b);
+    scratch_remove(dir);
+}
+
 static void a_home_gets_keys_and_a_port_once(void **state)
 {
     char dir[PATH_CAP], host[SETUP_HOST_CAP];
@@ -114,11 +140,11 @@ static void a_home_gets_keys_and_a_port_once(void **state)
     (void)state;
     scratch_make(dir);
     assert_int_equal(setup_set(&s, "listen", "127.0.0.1:0", &e), OK);
-    assert_int_equal(setup_create(&s, dir, &e), OK);
+    assert_int_equal(setup_create(&s, NULL, dir, &e), OK);
     assert_int_equal(setup_split(s.listen_addr, host, &port, &e), OK);
     assert_int_not_equal(port, 0);
     scratch_write(dir, "run.potluck", "x", 1);
-    assert_int_equal(setup_create(&s, dir, &e), ERR_WRONG_STATE);
+    assert_int_equal(setup_create(&s, NULL, dir, &e), ERR_WRONG_STATE);
     scratch_remove(dir);
 }
 
@@ -128,7 +154,7 @@ static int create_with(const char *const args[][2], size_t n, const char *home)
     assert_int_equal(setup_set(&s, "name", "soup", &e), OK);
     for (size_t i = 0; i < n && args[i][0]; i++)
         assert_int_equal(setup_set(&s, args[i][0], args[i][1], &e), OK);
-    return setup_create(&s, home, &e);
+    return setup_create(&s, NULL, home, &e);
 }
 
 static void choices_that_no_run_can_have_are_refused_and_nothing_is_written(void **state)
@@ -164,9 +190,9 @@ static void a_second_init_changes_nothing(void **state)
     struct setup got;
     (void)state;
     scratch_make(dir);
-    assert_int_equal(setup_create(&s, dir, &e), OK);
+    assert_int_equal(setup_create(&s, NULL, dir, &e), OK);
     assert_int_equal(setup_set(&s, "name", "stew", &e), OK);
-    assert_int_equal(setup_create(&s, dir, &e), ERR_WRONG_STATE);
+    assert_int_equal(setup_create(&s, NULL, dir, &e), ERR_WRONG_STATE);
     assert_true(e.hint[0]);
     assert_int_equal(setup_load(dir, &got, &e), OK);
     assert_string_equal(got.name, "soup");
@@ -207,6 +233,7 @@ int main(void)
         CASE(choices_that_do_not_fit_together_are_told),
         CASE(addresses_are_taken_apart),
         CASE(choices_survive_being_written),
+        CASE(choices_of_an_older_version_are_read),
         CASE(a_home_gets_keys_and_a_port_once),
         CASE(choices_that_no_run_can_have_are_refused_and_nothing_is_written),
         CASE(a_second_init_changes_nothing),

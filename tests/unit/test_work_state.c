@@ -245,6 +245,52 @@ static void work_state_refuses_a_foreign_checkpoint_and_keeps_its_model(void **s
     buf_deinit(&file);
 }
 
+/* Weights of our own under a run description that names them. */
+static void describe_model(struct rig *r, struct buf *file)
+{
+    trainer_init_weights(r->s.trainer, 99);
+    r->run.initial_model = trainer_base_hash(r->s.trainer);
+    assert_int_equal(
+        checkpoint_write(0, trainer_table(r->s.trainer), trainer_weights(r->s.trainer), file, NULL),
+        OK);
+    r->run.is_from_checkpoint = true;
+}
+
+static void work_state_waits_for_the_weights_of_a_model_to_go_on_from(void **state)
+{
+    struct rig *r = *state;
+    struct buf file = {0};
+    describe_model(r, &file);
+    reopen(r);
+    assert_true(r->s.is_fresh && r->s.is_empty);
+    assert_int_equal(work_state_save(&r->s, NULL), OK);
+    assert_false(file_exists(r->state)); /* it would look like a model */
+    assert_int_equal(work_state_load(&r->s, 0, file.p, file.len, NULL), OK);
+    assert_false(r->s.is_empty);
+    assert_true(hash_equal(&r->s.base, &r->run.initial_model));
+    train(r, 2);
+    assert_int_equal(work_state_save(&r->s, NULL), OK);
+    reopen(r);
+    assert_false(r->s.is_empty || r->s.is_fresh);
+    assert_true(hash_equal(&r->s.base, &r->run.initial_model));
+    assert_int_equal(r->s.journal.n_steps, 2);
+    buf_deinit(&file);
+}
+
+static void work_state_refuses_first_weights_that_the_run_does_not_name(void **state)
+{
+    struct rig *r = *state;
+    struct buf file = {0};
+    struct err e = {0};
+    describe_model(r, &file);
+    r->run.initial_model = hash_of("another", 7);
+    reopen(r);
+    assert_int_equal(work_state_load(&r->s, 0, file.p, file.len, &e), ERR_AUTH);
+    assert_non_null(strstr(e.what, "run description"));
+    assert_true(r->s.is_empty);
+    buf_deinit(&file);
+}
+
 static void work_state_moves_a_damaged_file_aside(void **state)
 {
     struct rig *r = *state;
@@ -374,6 +420,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(work_state_applies_an_update_as_everybody_does, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(work_state_refuses_a_foreign_checkpoint_and_keeps_its_model,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_waits_for_the_weights_of_a_model_to_go_on_from,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_refuses_first_weights_that_the_run_does_not_name,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(work_state_moves_a_damaged_file_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(work_state_gives_up_a_phase_that_diverged, setup, teardown),
