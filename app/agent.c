@@ -19,6 +19,8 @@ struct options {
     const char *name;
     uint32_t n_threads;
     enum trainer_precision precision;
+    enum packed_kind moments, feedback;
+    bool recompute;
     uint64_t quota_mib;
     uint64_t save_s;
     bool is_demo;
@@ -35,6 +37,11 @@ static const char usage_text[] =
     "  --name NAME       how others see you; at most 32 bytes\n"
     "  --threads N       processor threads to train with, 1 to 64 (default: half of the cores)\n"
     "  --precision P     fp32, bf16 or auto: bf16 where the processor has it (default)\n"
+    "  --moments P       fp32 (default), bf16 or 8bit: memory of the optimizer\n"
+    "  --feedback P      fp32 (default) or bf16: memory of what was not sent yet\n"
+    "  --recompute       less memory for some time: layers are computed twice\n"
+    "                    (a local state kept with other --moments or --feedback is put\n"
+    "                    aside, and training starts from the run's weights)\n"
     "  --quota MIB       disk for the text cache (default: 512)\n"
     "  --save SECONDS    how often the local state is saved (default: 30)\n"
     "  --quiet           log to the file only, not to stderr\n"
@@ -48,6 +55,9 @@ enum {
     OPT_NAME,
     OPT_THREADS,
     OPT_PRECISION,
+    OPT_MOMENTS,
+    OPT_FEEDBACK,
+    OPT_RECOMPUTE,
     OPT_QUOTA,
     OPT_SAVE,
     OPT_QUIET,
@@ -63,6 +73,9 @@ static const struct option longs[] = {
     {"name",       required_argument, NULL, OPT_NAME      },
     {"threads",    required_argument, NULL, OPT_THREADS   },
     {"precision",  required_argument, NULL, OPT_PRECISION },
+    {"moments",    required_argument, NULL, OPT_MOMENTS   },
+    {"feedback",   required_argument, NULL, OPT_FEEDBACK  },
+    {"recompute",  no_argument,       NULL, OPT_RECOMPUTE },
     {"quota",      required_argument, NULL, OPT_QUOTA     },
     {"save",       required_argument, NULL, OPT_SAVE      },
     {"quiet",      no_argument,       NULL, OPT_QUIET     },
@@ -103,7 +116,7 @@ static int read_options(int argc, char **argv, struct options *o)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int64_t threads = cores / 2 > 0 ? cores / 2 : 1;
     int64_t quota = DEFAULT_QUOTA_MIB, save = DEFAULT_SAVE_S;
-    int precision = TRAINER_AUTO;
+    int precision = TRAINER_AUTO, moments = 0, feedback = 0;
     if (threads > 64) threads = 64;
     int c;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
@@ -114,6 +127,9 @@ static int read_options(int argc, char **argv, struct options *o)
         case OPT_NAME: o->name = optarg; break;
         case OPT_THREADS: threads = number(optarg, 1, 64); break;
         case OPT_PRECISION: precision = precision_of(optarg); break;
+        case OPT_MOMENTS: moments = packed_of_word(optarg, &o->moments); break;
+        case OPT_FEEDBACK: feedback = packed_of_word(optarg, &o->feedback); break;
+        case OPT_RECOMPUTE: o->recompute = true; break;
         case OPT_QUOTA: quota = number(optarg, 1, 1 << 20); break;
         case OPT_SAVE: save = number(optarg, 1, 3600); break;
         case OPT_QUIET: o->is_quiet = true; break;
@@ -127,6 +143,9 @@ static int read_options(int argc, char **argv, struct options *o)
     if (optind < argc) return usage_error("no arguments are expected");
     if (threads < 0) return usage_error("--threads wants a number from 1 to 64");
     if (precision < 0) return usage_error("--precision wants fp32, bf16 or auto");
+    if (moments < 0) return usage_error("--moments wants fp32, bf16 or 8bit");
+    if (feedback < 0 || o->feedback == PACKED_Q8)
+        return usage_error("--feedback wants fp32 or bf16");
     if (quota < 0) return usage_error("--quota wants a number of MiB from 1");
     if (save < 0) return usage_error("--save wants a number of seconds from 1 to 3600");
     o->n_threads = (uint32_t)threads;
@@ -166,6 +185,9 @@ int main(int argc, char **argv)
         struct agent_config c = {.home = &h,
                                  .n_threads = o.n_threads,
                                  .precision = o.precision,
+                                 .moments = o.moments,
+                                 .feedback = o.feedback,
+                                 .recompute = o.recompute,
                                  .quota_bytes = o.quota_mib << 20,
                                  .save_every_ms = (int64_t)o.save_s * 1000,
                                  .is_demo = o.is_demo};

@@ -54,7 +54,13 @@ static void say(const struct run *x, const char *line)
 
 static struct trainer_options how_of(const struct run *x)
 {
-    return (struct trainer_options){.n_threads = x->o->n_threads, .precision = x->o->precision};
+    const struct bench_engine_options *o = x->o;
+    return (struct trainer_options){.n_threads = o->n_threads,
+                                    .precision = o->precision,
+                                    .moments = o->moments,
+                                    .feedback = o->feedback,
+                                    .recompute = o->recompute,
+                                    .is_solo = o->is_solo};
 }
 
 static void measure_peak(struct run *x)
@@ -107,7 +113,9 @@ static int create(struct run *x, struct err *e)
     if (rc != OK) return rc;
     budget_plan(&p->model, &p->train, &how, &plan);
     x->r->budget_bytes = plan.total_bytes;
+    x->r->how = how;
     x->r->n_params = trainer_table(x->trainer)->n_params;
+    x->r->bytes_per_param = (double)budget_param_bytes(&plan) / (double)x->r->n_params;
     snprintf(x->r->class, sizeof x->r->class, "%s", trainer_class(x->trainer));
     trainer_init_weights(x->trainer, x->o->seed);
     if (!x->o->weights) return OK;
@@ -297,6 +305,17 @@ static void put_blas(json_t *o, const struct bench_engine *r)
     }
 }
 
+static void put_memory(json_t *o, const struct bench_engine *r)
+{
+    json_set_text(o, "moments", packed_word(r->how.moments));
+    json_set_text(o, "feedback", packed_word(r->how.feedback));
+    json_set_bool(o, "recompute", r->how.recompute);
+    json_set_bool(o, "solo", r->how.is_solo);
+    json_set_real(o, "rss_mb", (double)r->rss_bytes / MB);
+    json_set_real(o, "budget_mb", (double)r->budget_bytes / MB);
+    json_set_real(o, "bytes_per_param", r->bytes_per_param);
+}
+
 int bench_engine_json(const struct bench_engine *r, bool with_losses, struct buf *out,
                       struct err *e)
 {
@@ -318,8 +337,7 @@ int bench_engine_json(const struct bench_engine *r, bool with_losses, struct buf
     json_set_real(o, "fraction_of_peak_best", share(r->best_gflops, r->peak_gflops));
     put_blas(o, r);
     json_set_real(o, "cpu_share", r->cpu_share);
-    json_set_real(o, "rss_mb", (double)r->rss_bytes / MB);
-    json_set_real(o, "budget_mb", (double)r->budget_bytes / MB);
+    put_memory(o, r);
     json_set_real(o, "loss", r->losses[r->n_steps - 1]);
     json_set_text(o, "class", r->class);
     json_set_text(o, "text", r->from);
@@ -354,8 +372,10 @@ void bench_engine_text(const struct bench_engine *r, struct buf *out)
                    100 * share(r->gflops, t->gflops));
     else if (*r->blas_fault)
         buf_printf(out, "OpenBLAS   %s\n", r->blas_fault);
-    buf_printf(out, "memory     %.1f MB at most; %.1f MB of it were planned\n",
-               (double)r->rss_bytes / MB, (double)r->budget_bytes / MB);
+    buf_printf(out,
+               "memory     %.1f MB at most; %.1f MB of it were planned: %.1f bytes a parameter,\n"
+               "           and the activations\n",
+               (double)r->rss_bytes / MB, (double)r->budget_bytes / MB, r->bytes_per_param);
     buf_printf(out, "class      %s\n", r->class);
     if (r->cpu_share < BENCH_ENGINE_QUIET)
         buf_printf(out,

@@ -23,6 +23,9 @@
 struct bench_engine_options {
     struct bench_preset preset;
     enum trainer_precision precision;
+    enum packed_kind moments, feedback; /* as in struct trainer_options, these and the next two */
+    bool recompute;
+    bool is_solo;
     uint32_t n_threads;
     uint32_t n_steps;    /* 1..BENCH_ENGINE_STEPS */
     uint32_t most_ms;    /* stop early after so long, but not before two steps; 0: never */
@@ -51,6 +54,8 @@ struct bench_engine {
     char blas_fault[300]; /* why there is none */
     uint64_t rss_bytes;   /* most memory this process ever held */
     uint64_t budget_bytes;
+    struct trainer_options how;
+    double bytes_per_param; /* planned, without activations and scratch */
     double losses[BENCH_ENGINE_STEPS];
     double speeds[BENCH_ENGINE_STEPS]; /* tokens/s of each step, the first included */
     char class[256];

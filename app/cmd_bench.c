@@ -38,6 +38,10 @@ static const char usage_text[] =
     "\n"
     "  --config NAME     demo, S, M or L (or 350M, 1B, 3B, where they fit)\n"
     "  --precision P     fp32, bf16 or auto (default): what to train in\n"
+    "  --moments P       fp32 (default), bf16 or 8bit: how AdamW's moments are kept\n"
+    "  --feedback P      fp32 (default) or bf16: the error feedback (no step touches it)\n"
+    "  --recompute       keep less of each layer, and compute it twice\n"
+    "  --solo            without what an exchange needs, as potluck train\n"
     "  --threads N       processor threads, 1 to 64 (default: all cores)\n"
     "  --steps N         training steps, 1 to 2000 (default: 10)\n"
     "  --seconds N       stop after so long, though not before two steps\n"
@@ -62,6 +66,10 @@ static const char usage_text[] =
 enum {
     OPT_CONFIG = 1,
     OPT_PRECISION,
+    OPT_MOMENTS,
+    OPT_FEEDBACK,
+    OPT_RECOMPUTE,
+    OPT_SOLO,
     OPT_THREADS,
     OPT_STEPS,
     OPT_SECONDS,
@@ -83,6 +91,10 @@ enum {
 static const struct option longs[] = {
     {"config",       required_argument, NULL, OPT_CONFIG      },
     {"precision",    required_argument, NULL, OPT_PRECISION   },
+    {"moments",      required_argument, NULL, OPT_MOMENTS     },
+    {"feedback",     required_argument, NULL, OPT_FEEDBACK    },
+    {"recompute",    no_argument,       NULL, OPT_RECOMPUTE   },
+    {"solo",         no_argument,       NULL, OPT_SOLO        },
     {"threads",      required_argument, NULL, OPT_THREADS     },
     {"steps",        required_argument, NULL, OPT_STEPS       },
     {"seconds",      required_argument, NULL, OPT_SECONDS     },
@@ -148,6 +160,21 @@ static int take_precision(struct options *o, const char *text)
     return usage_error("--precision wants fp32, bf16 or auto");
 }
 
+static int take_kind(struct options *o, int c, const char *text)
+{
+    enum packed_kind kind = PACKED_F32;
+    bool is_moments = c == OPT_MOMENTS;
+    int rc = packed_of_word(text, &kind);
+    if (rc != 0 || (!is_moments && kind == PACKED_Q8))
+        return usage_error(is_moments ? "--moments wants fp32, bf16 or 8bit"
+                                      : "--feedback wants fp32 or bf16");
+    if (is_moments)
+        o->engine.moments = kind;
+    else
+        o->engine.feedback = kind;
+    return 0;
+}
+
 static int take_number(struct options *o, int c, const char *text)
 {
     long long v = 0;
@@ -194,6 +221,10 @@ static int take_option(struct options *o, int c)
         if (bench_preset_find(optarg, &o->engine.preset) == 0) return 0;
         return usage_error("--config wants demo, S, M, L, 350M, 1B or 3B");
     case OPT_PRECISION: return take_precision(o, optarg);
+    case OPT_MOMENTS:
+    case OPT_FEEDBACK: return take_kind(o, c, optarg);
+    case OPT_RECOMPUTE: o->engine.recompute = true; break;
+    case OPT_SOLO: o->engine.is_solo = true; break;
     case OPT_THREADS:
     case OPT_STEPS:
     case OPT_SECONDS:

@@ -46,10 +46,8 @@ void train_end(struct train *t);
  */
 int train_make_trainer(struct train *t, struct err *e) MUST_CHECK;
 
-/* The newest weights become the base, which is what is evaluated, saved and read by others; not a
- * bit of what comes after changes. ERR_LIMIT when one of them is not finite.
- */
-int train_settle(struct train *t, struct err *e) MUST_CHECK;
+/* ERR_LIMIT when a weight is not finite: such a model is neither measured nor saved. */
+int train_check_weights(const struct train *t, struct err *e) MUST_CHECK;
 
-/* Save the state: the newest weights as base and local, and the note. */
+/* Save the state: the newest weights, their moments, and the note. */
 int train_save(struct train *t, struct err *e) MUST_CHECK;

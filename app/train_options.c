@@ -14,11 +14,13 @@
 #define DEFAULT_SIZE    1 /* small */
 #define DEFAULT_OUT     "potluck-model"
 
-/* A WORD is kept as its number in `words`, and written as the word. */
-enum type { COUNT, REAL, WORD };
+/* A WORD is kept as its number in `words`, and written as the word; a FLAG is 1 when it is said. */
+enum type { COUNT, REAL, WORD, FLAG };
 
 static const char *const precisions[] = {
     [TRAINER_FP32] = "fp32", [TRAINER_BF16] = "bf16", [TRAINER_AUTO] = "auto", NULL};
+static const char *const moments[] = {
+    [PACKED_F32] = "fp32", [PACKED_BF16] = "bf16", [PACKED_Q8] = "8bit", NULL};
 
 struct row {
     const char *name;
@@ -55,6 +57,7 @@ static const struct row rows[] = {
     {"seed", TRAIN_COURSE, COUNT, false, AT(seed), 0, 9007199254740991.0, "N", "of the first weights and the order of the text (default: 1)", NULL},
     {"val-frac", TRAIN_COURSE, REAL, false, AT(val_frac), 0.0001, 0.49, "X", "share of the text held out to measure (default: 0.01)", NULL},
     {"eval-seqs", TRAIN_COURSE, COUNT, false, AT(eval_seqs), 1, 65536, "N", "held-out texts measured on (default: 64)", NULL},
+    {"moments", TRAIN_COURSE, WORD, false, AT(moments), 0, 2, "P", "AdamW's two values a weight: fp32 (default), bf16 or 8bit", moments},
     {"steps", TRAIN_LENGTH, COUNT, false, AT(steps), 1, 1e12, "N", "train so many steps in all (default: 1000)", NULL},
     {"tokens", TRAIN_LENGTH, COUNT, false, AT(tokens), 1, 1e15, "N", "or so many tokens: 50M, 2G", NULL},
     {"hours", TRAIN_LENGTH, REAL, false, AT(hours), 0, 100000, "H", "or about so many hours, measured on this computer", NULL},
@@ -66,6 +69,7 @@ static const struct row rows[] = {
     {"report", TRAIN_MACHINE, COUNT, false, AT(report_s), 1, 3600, "SECONDS", "time between lines where there is no terminal (default: 10)", NULL},
     {"eval-every", TRAIN_MACHINE, COUNT, false, AT(eval_every), 1, 1e9, "STEPS", "steps between two measurements on held-out text (default: 100)", NULL},
     {"stop-at", TRAIN_MACHINE, COUNT, false, AT(stop_at), 1, 1e12, "STEP", "save and end at this step; a later call goes on", NULL},
+    {"recompute", TRAIN_MACHINE, FLAG, false, AT(recompute), 0, 1, "", "less memory for some time: layers are computed twice", NULL},
 };
 /* clang-format on */
 
@@ -114,7 +118,9 @@ static void fill_longs(struct option longs[N_ROWS + N_WORDS + 1])
     size_t n = 0;
     for (size_t i = 0; i < N_ROWS; i++)
         if (!rows[i].is_silent)
-            longs[n++] = (struct option){rows[i].name, required_argument, NULL, (int)i + 1};
+            longs[n++] = (struct option){rows[i].name,
+                                         rows[i].type == FLAG ? no_argument : required_argument,
+                                         NULL, (int)i + 1};
     memcpy(longs + n, words, sizeof words);
     longs[n + N_WORDS] = (struct option){0};
 }
@@ -192,6 +198,7 @@ static int set_word(struct train_options *o, const struct row *r, const char *te
 static int set_row(struct train_options *o, const struct row *r, const char *text, struct err *e)
 {
     if (r->type == WORD) return set_word(o, r, text, e);
+    if (r->type == FLAG) text = "1";
     const char *end = NULL;
     double v = read_number(text, &end);
     if (end == text || *end || !(v >= r->lo && v <= r->hi))
@@ -343,7 +350,11 @@ int train_options_parse(int argc, char **argv, struct train_options *ret, struct
 
 static int differs(const struct row *r, double given, double has, const char *who, struct err *e)
 {
-    err_set(e, ERR_ARG, 0, "--%s %.9g does not fit: %s has %.9g", r->name, given, who, has);
+    if (r->type == WORD)
+        err_set(e, ERR_ARG, 0, "--%s %s does not fit: %s has %s", r->name, r->words[(size_t)given],
+                who, r->words[(size_t)has]);
+    else
+        err_set(e, ERR_ARG, 0, "--%s %.9g does not fit: %s has %.9g", r->name, given, who, has);
     err_hint(e, "leave the option out, or begin another model with another --out");
     return ERR_ARG;
 }
@@ -357,11 +368,18 @@ static int settle(struct train_options *o, const struct row *r, double v, const 
     return OK;
 }
 
+/* Left out where it says its first choice. */
+static bool may_lack(const struct row *r)
+{
+    return r->type == WORD && r->kind == TRAIN_COURSE;
+}
+
 /* What train.json says; the reader is bad afterwards when it says nothing that can be. */
 static double read_value(struct json_reader *reader, const json_t *saved, const struct row *r)
 {
     char word[16];
     double v = 0;
+    if (may_lack(r) && !json_object_get(saved, r->name)) return 0;
     if (r->type == COUNT)
         return (double)json_u64(reader, saved, r->name, (uint64_t)r->lo, (uint64_t)r->hi);
     if (r->type == REAL) return json_real_in(reader, saved, r->name, r->lo, r->hi);
@@ -473,6 +491,7 @@ static json_t *kept(const struct train_options *o, enum train_option_kind last)
     for (size_t i = 0; ret && i < N_ROWS; i++) {
         const struct row *r = &rows[i];
         if (r->kind > last || r->offset == AT(tokens)) continue;
+        if (may_lack(r) && value_of(o, r) == 0) continue;
         if (r->type == WORD)
             json_set_text(ret, r->name, r->words[(size_t)value_of(o, r)]);
         else if (r->type == COUNT)
@@ -518,7 +537,10 @@ void train_options_model(const struct train_options *o, struct model_config *ret
 void train_options_trainer(const struct train_options *o, struct trainer_options *ret)
 {
     *ret = (struct trainer_options){.n_threads = (uint32_t)o->threads,
-                                    .precision = (enum trainer_precision)o->precision};
+                                    .precision = (enum trainer_precision)o->precision,
+                                    .moments = (enum packed_kind)o->moments,
+                                    .recompute = o->recompute != 0,
+                                    .is_solo = true};
 }
 
 void train_options_params(const struct train_options *o, struct train_params *ret)

@@ -9,6 +9,9 @@
  *   MANNER   the precision; may be chosen anew too: it changes the bits that follow, but another
  *            computer may be fast in another one
  *   MACHINE  how this computer does it; never kept, never changes a bit of the result
+ *
+ * A word of the COURSE that says its first choice is not written: folders begun before there was
+ * such a word go on.
  */
 
 #include <stdbool.h>
@@ -42,13 +45,14 @@ struct train_options {
     /* course */
     uint64_t batch, warmup, seed, eval_seqs;
     double lr, weight_decay, val_frac;
+    uint64_t moments; /* enum packed_kind */
     /* length: steps counts; tokens and hours become steps */
     uint64_t steps, tokens;
     double hours;
     /* manner */
     uint64_t precision; /* enum trainer_precision; decided by train_options_fill */
     /* machine */
-    uint64_t threads, nice, duty, save_s, report_s, eval_every, stop_at;
+    uint64_t threads, nice, duty, save_s, report_s, eval_every, stop_at, recompute;
     /* bit i: option i of the table was given */
     uint64_t given;
 };

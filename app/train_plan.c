@@ -25,7 +25,11 @@ int train_plan_make(const struct train_options *o, struct train_plan *ret, struc
 static const char *size_that_fits(const struct train_options *o, uint64_t available,
                                   struct budget *ret)
 {
-    struct train_options s = {.threads = o->threads, .precision = o->precision, .steps = 1};
+    struct train_options s = {.threads = o->threads,
+                              .precision = o->precision,
+                              .moments = o->moments,
+                              .recompute = o->recompute,
+                              .steps = 1};
     struct train_plan p;
     const char *best = NULL;
     const char *name = NULL;

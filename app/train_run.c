@@ -89,7 +89,7 @@ static int evaluate(struct train *t, struct course *c, struct err *e)
     double nats = 0;
     uint64_t n_tokens = 0;
     if (!t->val.n_seqs) return OK;
-    int rc = train_settle(t, e);
+    int rc = train_check_weights(t, e);
     for (uint32_t i = 0; rc == OK && i < t->val.n_seqs; i += EVAL_SLICE) {
         struct trainer_eval_result r = {0};
         uint32_t k = t->val.n_seqs - i < EVAL_SLICE ? t->val.n_seqs - i : EVAL_SLICE;

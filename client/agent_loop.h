@@ -13,10 +13,12 @@
 struct agent_config {
     struct home *home; /* open and locked */
     uint32_t n_threads;
-    enum trainer_precision precision; /* what to train in; weights and sums are fp32 in either */
-    uint64_t quota_bytes;             /* text cache */
-    int64_t save_every_ms;            /* local state */
-    bool is_demo;                     /* told to screens: q ends the demo */
+    enum trainer_precision precision;   /* what to train in; weights and sums are fp32 in either */
+    enum packed_kind moments, feedback; /* less memory, see engine/trainer.h; as the next one */
+    bool recompute;
+    uint64_t quota_bytes;  /* text cache */
+    int64_t save_every_ms; /* local state */
+    bool is_demo;          /* told to screens: q ends the demo */
 };
 
 /* Run until `stop` or a signal asks to end. Blocks; owns its loop. Errors only for what makes it

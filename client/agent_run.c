@@ -462,6 +462,9 @@ static int start_parts(struct agent *a, struct err *e)
                             .quota_bytes = a->config.quota_bytes,
                             .n_threads = a->config.n_threads,
                             .precision = a->config.precision,
+                            .moments = a->config.moments,
+                            .feedback = a->config.feedback,
+                            .recompute = a->config.recompute,
                             .save_every_ms = a->config.save_every_ms,
                             .wake = wake,
                             .ctx = a};

@@ -369,7 +369,11 @@ static void open_voice(struct work *w)
 static bool open_all(struct work *w)
 {
     const struct work_config *c = &w->config;
-    const struct trainer_options how = {.n_threads = c->n_threads, .precision = c->precision};
+    const struct trainer_options how = {.n_threads = c->n_threads,
+                                        .precision = c->precision,
+                                        .moments = c->moments,
+                                        .feedback = c->feedback,
+                                        .recompute = c->recompute};
     struct work_news n = {.kind = WORK_DONE, .order = WORK_OPEN};
     size_t n_tokens = size_mul(c->run->train.batch_seqs, (size_t)c->run->train.seq_len + 1);
     w->tokens = alloc_zero(n_tokens, sizeof *w->tokens);

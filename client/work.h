@@ -44,6 +44,8 @@ struct work_config {
     uint64_t quota_bytes;
     uint32_t n_threads;
     enum trainer_precision precision;
+    enum packed_kind moments, feedback;
+    bool recompute;
     int64_t save_every_ms;
     void (*wake)(void *ctx); /* there is news: uv_async_send */
     void *ctx;

@@ -29,10 +29,20 @@ static uint64_t count_flops(const struct model_config *c, uint64_t n_params, uin
 struct model_pass_shape budget_shape(const struct train_params *p, const struct trainer_options *o)
 {
     bool is_bf16 = trainer_precision_here(o->precision) == TRAINER_BF16;
-    struct model_pass_shape s = {
-        .seq_len = p->seq_len, .type = is_bf16 ? MICRO_BF16 : MICRO_F32, .eval_only = o->eval_only};
+    struct model_pass_shape s = {.seq_len = p->seq_len,
+                                 .type = is_bf16 ? MICRO_BF16 : MICRO_F32,
+                                 .eval_only = o->eval_only,
+                                 .recompute = o->recompute};
     s.n_seqs = model_pass_seqs(s.type, p->seq_len, p->batch_seqs);
     return s;
+}
+
+uint64_t budget_param_bytes(const struct budget *b)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < BUDGET_ACTIVATIONS; i++)
+        sum = size_add(sum, b->bytes[i]);
+    return sum;
 }
 
 void budget_plan(const struct model_config *c, const struct train_params *p,

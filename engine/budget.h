@@ -35,6 +35,9 @@ struct model_pass_shape budget_shape(const struct train_params *p, const struct 
 void budget_plan(const struct model_config *c, const struct train_params *p,
                  const struct trainer_options *o, struct budget *ret);
 
+/* What grows with the weights alone: all but activations and scratch. */
+uint64_t budget_param_bytes(const struct budget *b);
+
 /* Does it fit into available_bytes (memfree_bytes; 0: not known, then it does)? A little is left to
  * the rest of the program and to others. ERR_NOMEM: "training this model needs 3.1 GiB of memory
  * (weights ...), 1.9 GiB is available", with a hint.

@@ -22,6 +22,26 @@ size_t packed_bytes(enum packed_kind kind, uint64_t n)
     return SIZE_MAX;
 }
 
+static const char *const words[] = {
+    [PACKED_F32] = "fp32", [PACKED_BF16] = "bf16", [PACKED_Q8] = "8bit"};
+
+#define N_WORDS (sizeof words / sizeof *words)
+
+const char *packed_word(enum packed_kind kind)
+{
+    return (size_t)kind < N_WORDS ? words[kind] : NULL;
+}
+
+int packed_of_word(const char *word, enum packed_kind *ret)
+{
+    for (size_t i = 0; i < N_WORDS; i++) {
+        if (strcmp(word, words[i]) != 0) continue;
+        *ret = (enum packed_kind)i;
+        return 0;
+    }
+    return -1;
+}
+
 static uint8_t *group_at(const void *block, uint64_t at)
 {
     return (uint8_t *)(uintptr_t)block + at / PACKED_GROUP * GROUP_BYTES;

@@ -22,6 +22,11 @@
 
 enum packed_kind { PACKED_F32, PACKED_BF16, PACKED_Q8, PACKED_U8, PACKED_KINDS };
 
+/* "fp32", "bf16" or "8bit": as options name them; NULL for other kinds. */
+const char *packed_word(enum packed_kind kind);
+/* The kind of such a word. 0, or -1 when it is none. */
+int packed_of_word(const char *word, enum packed_kind *ret);
+
 /* Bytes of n values; SIZE_MAX when that does not fit in an address. */
 size_t packed_bytes(enum packed_kind kind, uint64_t n);
 

@@ -34,6 +34,8 @@ static void bench_engine_fills_every_field(void **state)
     struct bench_engine *r = alloc_zero(1, sizeof *r);
     scratch_make(dir);
     struct bench_engine_options o = tiny(dir);
+    o.moments = PACKED_BF16;
+    o.recompute = o.is_solo = true;
     assert_int_equal(bench_engine_run(&o, r, &e), OK);
     assert_int_equal(r->n_steps, 5);
     assert_true(r->tok_per_s > 0 && r->best_tok_per_s >= r->tok_per_s);
@@ -49,6 +51,11 @@ static void bench_engine_fills_every_field(void **state)
     struct json_reader in = {.e = &e};
     assert_true(json_real_in(&in, j, "tokens_per_s", 0, 1e9) == r->tok_per_s);
     assert_true(json_real_in(&in, j, "fraction_of_peak", 0, 1) > 0);
+    assert_true(json_real_in(&in, j, "bytes_per_param", 0, 100) == 12);
+    assert_string_equal(json_string_value(json_object_get(j, "moments")), "bf16");
+    assert_string_equal(json_string_value(json_object_get(j, "feedback")), "fp32");
+    assert_true(json_is_true(json_object_get(j, "recompute")));
+    assert_true(json_is_true(json_object_get(j, "solo")));
     assert_int_equal(json_array_size(json_array_in(&in, j, "losses", 5)), 5);
     assert_true(json_is_null(json_object_get(j, "sgemm_gflops"))); /* not measured: not a number */
     assert_false(json_bad(&in));

@@ -114,6 +114,28 @@ static void budget_of_an_absurd_model_does_not_wrap(void **state)
     assert_true(b.total_bytes > 1ull << 45);
 }
 
+static void budget_knows_what_each_memory_option_saves(void **state)
+{
+    (void)state;
+    struct budget all, b;
+    budget_plan(&config, &params, &(struct trainer_options){.n_threads = 2}, &all);
+    uint64_t n = all.bytes[BUDGET_GRADIENTS] / 4;
+    assert_int_equal(budget_param_bytes(&all), 24 * n);
+    budget_plan(&config, &params,
+                &(struct trainer_options){.n_threads = 2, .moments = PACKED_BF16, .is_solo = true},
+                &b);
+    assert_int_equal(budget_param_bytes(&b), 12 * n);
+    assert_int_equal(b.bytes[BUDGET_FEEDBACK], 0);
+    budget_plan(
+        &config, &params,
+        &(struct trainer_options){.n_threads = 2, .moments = PACKED_Q8, .feedback = PACKED_BF16},
+        &b);
+    assert_int_equal(budget_param_bytes(&b), 14 * n + 2 * packed_bytes(PACKED_Q8, n));
+    budget_plan(&config, &params, &(struct trainer_options){.n_threads = 2, .recompute = true}, &b);
+    assert_int_equal(budget_param_bytes(&b), 24 * n);
+    assert_true(b.bytes[BUDGET_ACTIVATIONS] < all.bytes[BUDGET_ACTIVATIONS] * 2 / 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +146,7 @@ int main(void)
         cmocka_unit_test(budget_that_does_not_fit_is_refused_with_both_figures),
         cmocka_unit_test(budget_bytes_are_said_in_their_unit),
         cmocka_unit_test(budget_of_an_absurd_model_does_not_wrap),
+        cmocka_unit_test(budget_knows_what_each_memory_option_saves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

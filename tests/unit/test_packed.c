@@ -86,6 +86,21 @@ static void packed_bytes_grow_as_the_header_says(void **state)
     assert_true(packed_bytes(PACKED_F32, UINT64_MAX / 2) == SIZE_MAX);
 }
 
+static void packed_kinds_have_words_that_lead_back(void **state)
+{
+    (void)state;
+    enum packed_kind kind = PACKED_KINDS;
+    for (int i = PACKED_F32; i <= PACKED_Q8; i++) {
+        assert_int_equal(packed_of_word(packed_word((enum packed_kind)i), &kind), 0);
+        assert_int_equal(kind, i);
+    }
+    assert_null(packed_word(PACKED_U8));
+    assert_null(packed_word(PACKED_KINDS));
+    assert_int_equal(packed_of_word("8 bit", &kind), -1);
+    assert_int_equal(packed_of_word("", &kind), -1);
+    assert_int_equal(kind, PACKED_Q8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +108,7 @@ int main(void)
         cmocka_unit_test(packed_codes_stay_within_half_a_step_of_their_curve),
         cmocka_unit_test(packed_variance_that_is_not_zero_stays_so),
         cmocka_unit_test(packed_bytes_grow_as_the_header_says),
+        cmocka_unit_test(packed_kinds_have_words_that_lead_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

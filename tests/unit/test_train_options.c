@@ -226,6 +226,55 @@ static void a_precision_is_a_word_that_may_change(void **state)
     json_decref(j);
 }
 
+/* A folder of before there was the word has none, and its state is named by the same hash. */
+static void moments_are_fixed_and_their_first_choice_is_not_written(void **state)
+{
+    (void)state;
+    struct hash before, after;
+    struct trainer_options t;
+    json_t *j = saved_by("--size tiny a");
+    assert_null(json_object_get(j, "moments"));
+    assert_int_equal(train_options_hash(&o, &before, &e), OK);
+    assert_int_equal(parse("--moments fp32 a"), OK);
+    assert_int_equal(train_options_resume(&o, j, &e), OK);
+    assert_int_equal(parse("--moments 8bit a"), OK);
+    assert_int_equal(train_options_resume(&o, j, &e), ERR_ARG);
+    assert_non_null(strstr(e.what, "--moments 8bit does not fit: this model has fp32"));
+    json_decref(j);
+    j = saved_by("--size tiny --moments 8bit a");
+    assert_string_equal(json_string_value(json_object_get(j, "moments")), "8bit");
+    assert_int_equal(train_options_hash(&o, &after, &e), OK);
+    assert_false(hash_equal(&before, &after));
+    assert_int_equal(parse(""), OK);
+    assert_int_equal(train_options_resume(&o, j, &e), OK);
+    train_options_trainer(&o, &t);
+    assert_int_equal(t.moments, PACKED_Q8);
+    assert_true(t.is_solo);
+    json_set_text(j, "moments", "4bit");
+    assert_int_equal(parse(""), OK);
+    assert_int_equal(train_options_resume(&o, j, &e), ERR_PROTO);
+    json_decref(j);
+}
+
+static void recomputing_is_this_computers_own_matter(void **state)
+{
+    (void)state;
+    struct hash before, after;
+    struct trainer_options t;
+    json_t *j = saved_by("--size tiny --recompute a");
+    assert_null(json_object_get(j, "recompute"));
+    assert_int_equal(train_options_hash(&o, &before, &e), OK);
+    train_options_trainer(&o, &t);
+    assert_true(t.recompute);
+    assert_int_equal(parse("a"), OK);
+    assert_int_equal(train_options_resume(&o, j, &e), OK);
+    assert_int_equal(train_options_hash(&o, &after, &e), OK);
+    assert_true(hash_equal(&before, &after));
+    train_options_trainer(&o, &t);
+    assert_false(t.recompute);
+    json_decref(j);
+}
+
 static void a_train_json_that_was_damaged_is_refused(void **state)
 {
     (void)state;
@@ -298,6 +347,8 @@ int main(void)
         cmocka_unit_test(the_length_may_change),
         cmocka_unit_test(the_same_hours_again_keep_the_measured_end),
         cmocka_unit_test(a_precision_is_a_word_that_may_change),
+        cmocka_unit_test(moments_are_fixed_and_their_first_choice_is_not_written),
+        cmocka_unit_test(recomputing_is_this_computers_own_matter),
         cmocka_unit_test(a_train_json_that_was_damaged_is_refused),
         cmocka_unit_test(a_model_to_start_from_decides_the_shape),
         cmocka_unit_test(help_names_every_option),

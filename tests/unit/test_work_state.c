@@ -397,6 +397,33 @@ static void work_state_trains_in_the_precision_of_its_owner(void **state)
     assert_int_equal(work_state_pack(&r->s, NULL), OK);
 }
 
+/* A state of other kinds is no use to this trainer, but to the next one that is as it was. */
+static void work_state_puts_a_state_kept_otherwise_aside_and_whole(void **state)
+{
+    struct rig *r = *state;
+    char aside[PATH_CAP];
+    train(r, 3);
+    assert_int_equal(work_state_save(&r->s, NULL), OK);
+    how.moments = PACKED_Q8;
+    how.feedback = PACKED_BF16;
+    reopen(r);
+    assert_true(r->s.is_fresh);
+    assert_non_null(strstr(r->said, "other memory options"));
+    assert_non_null(strstr(r->said, "state.damaged-last"));
+    assert_non_null(strstr(r->said, "starts from the run's weights"));
+    train(r, 3);
+    assert_int_equal(work_state_pack(&r->s, NULL), OK);
+    reopen(r); /* and as it is now, it goes on */
+    assert_false(r->s.is_fresh);
+    assert_true(r->s.journal.has_payload);
+    how.moments = how.feedback = PACKED_F32;
+    assert_int_equal(path_format(aside, "%s.damaged-last", r->state), 0);
+    assert_int_equal(rename(aside, r->state), 0);
+    reopen(r);
+    assert_false(r->s.is_fresh);
+    assert_int_equal(r->s.journal.n_steps, 3);
+}
+
 static void work_state_schedule_counts_by_rounds(void **state)
 {
     (void)state;
@@ -434,6 +461,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(work_state_says_when_a_payload_was_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(work_state_trains_in_the_precision_of_its_owner, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(work_state_puts_a_state_kept_otherwise_aside_and_whole,
+                                        setup, teardown),
         cmocka_unit_test(work_state_schedule_counts_by_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
