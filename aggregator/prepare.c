@@ -22,7 +22,8 @@
 #define MIN_TRAIN      (2 * DATA_CHUNK_TOKENS)
 #define MIN_VAL        1024
 #define MIN_VAL_DOCS   8
-#define MAX_TOLD       1000 /* skipped files in the report; all of them are on the screen */
+#define MAX_TOLD       1000 /* skipped files in the report */
+#define MAX_SAID       20   /* and on the screen: a folder of pictures should not fill it */
 #define PROGRESS_BYTES (16u << 20)
 
 struct tokens {
@@ -73,7 +74,8 @@ static void note_skip(enum corpus_fault why, const char *path, const char *what,
     (void)path;
     j->n_of[why]++;
     j->report.n_skipped++;
-    tell(j, "skipped  %s", what);
+    if (j->report.n_skipped <= MAX_SAID) tell(j, "skipped  %s", what);
+    if (j->report.n_skipped == MAX_SAID) tell(j, "skipped  and more like these; the sum follows");
     if (json_array_size(j->skipped) >= MAX_TOLD) return;
     json_t *o = json_object();
     json_set_text(o, "why", corpus_fault_name(why));

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/budget.h"
+#include "engine/memfree.h"
 #include "engine/trainer.h"
 
 #define MB 1e6
@@ -197,7 +198,12 @@ int bench_engine_run(const struct bench_engine_options *o, struct bench_engine *
     x->r = ret;
     bool is_bf16 = trainer_precision_here(o->precision) == TRAINER_BF16;
     ret->precision = is_bf16 ? BENCH_BF16 : BENCH_FP32;
-    int rc = open_all(x, e);
+    struct trainer_options how = how_of(x);
+    struct budget plan;
+    budget_plan(&o->preset.model, &o->preset.train, &how, &plan);
+    int rc =
+        budget_check(&plan, memfree_bytes(), e); /* before minutes go into measuring OpenBLAS */
+    if (rc == OK) rc = open_all(x, e);
     if (rc == OK) {
         measure_peak(x);
         measure_blas(x, true);

@@ -374,7 +374,7 @@ static int tell(struct job *j, struct err *e)
     int rc = flush(j, e);
     if (rc || j->o->is_quiet) return rc;
     if (j->n_written > 1)
-        fprintf(stderr, "-- %u tokens, %.3g a second, seed %llu%s\n", j->n_written, speed(j),
+        fprintf(stderr, "-- %u tokens, %.0f a second, seed %llu%s\n", j->n_written, speed(j),
                 (unsigned long long)j->o->seed, why[j->ended]);
     else
         fprintf(stderr, "-- %u token%s, seed %llu%s\n", j->n_written, j->n_written == 1 ? "" : "s",

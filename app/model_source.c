@@ -303,6 +303,8 @@ static int load_state(struct model_source *s, float *params, struct err *e)
     int rc = trainer_state_load_block(s->path, &shape, s->table.n_params,
                                       is_run ? TRAINER_STATE_BASE : TRAINER_STATE_LOCAL, params,
                                       &n_steps, note, sizeof note, e);
+    if (!is_run && (rc == ERR_AUTH || rc == ERR_PROTO))
+        err_hint(e, "put back a good copy; this file is the only one of what was trained here");
     if (rc != OK) return rc;
     if (!is_run) {
         s->card.n_steps = n_steps;

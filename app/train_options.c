@@ -586,7 +586,8 @@ int train_options_help(struct buf *out, struct err *e)
     buf_put_str(
         out, "Usage: potluck train --data PATH [options]\n"
              "Train a model alone, on your own text, with this computer. Ctrl+C saves; the same\n"
-             "command again goes on where it was, to the bit.\n"
+             "command again goes on where it was, to the bit. Ctrl+Z gives the processor back at once\n"
+             "and keeps the memory; `fg` goes on.\n"
              "\n"
              "  potluck train --data ~/texts                     a small model, 1000 steps\n"
              "  potluck train --data ~/texts --size tiny --steps 300\n"

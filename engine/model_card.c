@@ -44,7 +44,7 @@ static void put_history(const struct model_card *c, const struct hash *model, st
     put_number(b, "contributors", c->n_people);
     put_number(b, "training steps", c->n_steps);
     put_number(b, "tokens trained on", c->n_tokens);
-    put_number(b, "of them by who exported this", c->own_tokens);
+    put_number(b, "tokens trained on by who exported this", c->own_tokens);
     buf_printf(b, "| SHA-256 of the weights as fp32 | `%s` |\n", hash_hex(model, hex));
 }
 
