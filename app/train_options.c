@@ -584,18 +584,19 @@ static void put_rows(struct buf *out, const char *title, enum train_option_kind 
 int train_options_help(struct buf *out, struct err *e)
 {
     buf_put_str(
-        out, "Usage: potluck train --data PATH [options]\n"
-             "Train a model alone, on your own text, with this computer. Ctrl+C saves; the same\n"
-             "command again goes on where it was, to the bit. Ctrl+Z gives the processor back at once\n"
-             "and keeps the memory; `fg` goes on.\n"
-             "\n"
-             "  potluck train --data ~/texts                     a small model, 1000 steps\n"
-             "  potluck train --data ~/texts --size tiny --steps 300\n"
-             "  potluck train --data ~/texts --size medium --hours 8 --out night\n"
-             "  potluck train --out night                        go on\n"
-             "  potluck train --data ~/texts --init ~/models/SmolLM --out mine\n"
-             "  potluck train --data ~/texts --size large --dry-run    would it fit?\n"
-             "\n");
+        out,
+        "Usage: potluck train --data PATH [options]\n"
+        "Train a model alone, on your own text, with this computer. Ctrl+C saves; the same\n"
+        "command again goes on where it was, to the bit. Ctrl+Z gives the processor back at once\n"
+        "and keeps the memory; `fg` goes on.\n"
+        "\n"
+        "  potluck train --data ~/texts                     a small model, 1000 steps\n"
+        "  potluck train --data ~/texts --size tiny --steps 300\n"
+        "  potluck train --data ~/texts --size medium --hours 8 --out night\n"
+        "  potluck train --out night                        go on\n"
+        "  potluck train --data ~/texts --init ~/models/SmolLM --out mine\n"
+        "  potluck train --data ~/texts --size large --dry-run    would it fit?\n"
+        "\n");
     put_option(out, "data", "PATH", "a text file, a folder of them, or a folder that");
     buf_put_str(out, "                       `potluck-aggregator prepare` made; more than once\n");
     put_option(out, "out", "DIR", "where the model lies (default: " DEFAULT_OUT ")");
