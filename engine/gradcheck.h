@@ -1,8 +1,8 @@
 #pragma once
 /* Why: the one independent witness a gradient has on the machine itself is the loss: central
  * differences. The tests hold every layer against it, and `gradcheck_self` lets a contributor's
- * machine prove that it computes what it should before it sends anything (a broken BLAS library
- * has done that silently).
+ * machine prove that it computes what it should before it sends anything (failing memory or
+ * an overclock can do that silently).
  */
 
 #include <stdint.h>

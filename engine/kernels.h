@@ -1,8 +1,9 @@
 #pragma once
 /* Why: the vector loops. Each is written so that a compiler vectorises it without being allowed to
  * reorder arithmetic: element-wise loops are independent, sums run in LANES interleaved partial
- * sums that are added in one fixed tree. Nothing fuses multiply and add (-ffp-contract=off), so
- * the clones for SSE2, AVX2 and AVX-512 give the same bits, and so does any other CPU.
+ * sums that are added in one fixed tree. Multiply and add fuse only where fmaf says so
+ * (-ffp-contract=off), so plain C, AVX2 and AVX-512 (kernels_inline.h) give the same bits, and so
+ * does any other CPU.
  * exp, log, sin and cos are ours for the same reason: libm differs between systems.
  *
  * All loops accept any n >= 0 and unaligned pointers; rows may not overlap unless said so.
