@@ -13,6 +13,7 @@ enum {
     SLICE_TN = 256,
     ROWS = 1024,
     ROWS_TN = 256,
+    TOLD = 64, /* rows that are handed out at a time */
     GROUP = 4, /* panels packed at a time where both sides are */
     PANEL_UNITS = (SLICE_TN * MICRO_NR + MICRO_LANES) * GROUP,
     BLOCK_UNITS = (SLICE * MICRO_LANES + MICRO_LANES) * (ROWS_TN / MICRO_LANES),
@@ -101,13 +102,13 @@ static void pack_b(const struct piece *x, uint32_t col, uint32_t n)
     x->cut->micro->pack(&s, x->k0, x->k, col + n - rest, rest, &to);
 }
 
-/* Where the rows of strip i of A begin. */
+/* Where row i of A begins, the first of a block. */
 static void find_a(const struct piece *x, uint32_t i, struct micro_strip *s)
 {
     const struct gemm_job *j = x->j;
     if (!x->cut->is_a_direct) {
-        uint32_t in = i % MICRO_LANES;
-        s->a = x->block + i / MICRO_LANES * stride_of(x, MICRO_LANES) + in;
+        s->a_block = stride_of(x, MICRO_LANES);
+        s->a = x->block + i / MICRO_LANES * s->a_block;
         s->a_row = 1;
         s->a_step = MICRO_LANES;
         return;
@@ -115,6 +116,7 @@ static void find_a(const struct piece *x, uint32_t i, struct micro_strip *s)
     bool is_bf16 = j->type == MICRO_BF16;
     s->a = element(j->a, is_bf16, (uint64_t)(x->row + i) * j->lda + x->k0);
     s->a_row = is_bf16 ? j->lda / 2 : j->lda;
+    s->a_block = MICRO_LANES * s->a_row;
     s->a_step = 1;
 }
 
@@ -137,41 +139,18 @@ static void find_c(const struct piece *x, uint32_t i, uint32_t col, struct micro
     if (!s->is_out_bf16) s->out_ld = MICRO_NR;
 }
 
-/* C comes from far away where it is large, in too many short rows for the hardware to foresee. */
-static void fetch_c(const struct micro_strip *s)
-{
-    const char *at = (const char *)s->in;
-    for (uint32_t i = 0; at && i < MICRO_MR; i++, at += s->in_ld * sizeof(float))
-        for (uint32_t b = 0; b < s->n * sizeof(float); b += 64)
-            __builtin_prefetch(at + b, 1);
-}
-
-/* So does A, when it is larger than the second-level cache. */
-static void fetch_a(const struct piece *x, const struct micro_strip *s)
-{
-    if (!x->cut->is_a_direct) return;
-    size_t bytes = (size_t)s->k * 4;
-    const char *at = s->a;
-    for (uint32_t i = 0; i < MICRO_MR; i++, at += s->a_row * 4)
-        for (size_t b = 0; b < bytes; b += 64)
-            __builtin_prefetch(at + b);
-}
-
-/* The rows of a piece against the packed panel. */
+/* The rows of a piece against the packed panel; some at a time where somebody waits for them. */
 static void strips(const struct piece *x, const uint32_t *panel, uint32_t col, uint32_t n)
 {
     struct micro_strip s = {.b = panel, .n = n, .k = micro_units(x->j->type, x->k)};
-    for (uint32_t i = 0; i < x->n_rows; i += MICRO_MR) {
-        s.m = at_most(x->n_rows - i, MICRO_MR);
-        find_a(x, i + MICRO_MR, &s); /* the next rows, on their way while these are worked on */
-        find_c(x, i + MICRO_MR, col, &s);
-        fetch_a(x, &s);
-        fetch_c(&s);
+    bool is_told = x->j->done && x->is_last;
+    uint32_t step = is_told ? TOLD : x->n_rows;
+    for (uint32_t i = 0; i < x->n_rows; i += step) {
+        s.m = at_most(x->n_rows - i, step);
         find_a(x, i, &s);
         find_c(x, i, col, &s);
         x->cut->micro->strip(&s);
-        if (x->j->done && x->is_last)
-            x->j->done(x->j->ctx, x->row + i, s.m, col, n, s.out, MICRO_NR);
+        if (is_told) x->j->done(x->j->ctx, x->row + i, s.m, col, n, s.out, MICRO_NR);
     }
 }
 
