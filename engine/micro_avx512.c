@@ -176,7 +176,11 @@ INLINE void look_ahead(const struct rows *x, uint32_t p, const uint32_t M, const
     if (s->a_step == 1)
 #    pragma GCC unroll 8
         for (uint32_t i = 0; i < M; i++)
-            __builtin_prefetch(x->next_a + i * s->a_row + p);
+            __builtin_prefetch(x->next_a + i * s->a_row + p, 0, 2);
+    else if (x->next_a != x->a + M)
+#    pragma GCC unroll 8
+        for (uint32_t i = 0; i < FETCH; i++)
+            __builtin_prefetch(x->next_a + (p + i) * MICRO_LANES);
     if (s->in && i_c < M)
 #    pragma GCC unroll 3
         for (uint32_t v = 0; v < V; v++)
@@ -388,19 +392,39 @@ INLINE void fetch_row(const void *p)
     __builtin_prefetch(p);
 }
 
+/* Whole panels of a row: V vectors each. */
+INLINE TARGET void row_panels(const float *x, size_t ahead, uint32_t *dst, size_t stride,
+                              uint32_t n_panels, const uint32_t V)
+{
+    for (uint32_t q = 0; q < n_panels; q++, dst += stride)
+#    pragma GCC unroll 3
+        for (uint32_t v = 0; v < V; v++, x += 16) {
+            fetch_row(x + ahead);
+            _mm512_store_si512(dst + 16 * (size_t)v, _mm512_loadu_si512(x));
+        }
+}
+
 static TARGET void rows_f32(const struct micro_source *s, uint32_t k0, uint32_t k, uint32_t j0,
                             uint32_t n, const struct micro_panels *to)
 {
-    for (uint32_t p = 0; p < k; p++)
-        for (uint32_t q = 0; q < n; q += to->w) {
-            uint32_t *dst = (uint32_t *)to->dst + q / to->w * to->stride + (size_t)p * to->w;
-            for (uint32_t j = q; j < q + to->w; j += 16) {
-                const float *x = (const float *)s->data + (size_t)(k0 + p) * s->ld + j0 + j;
-                __mmask16 m = mask_of(j < n ? n - j : 0);
-                fetch_row(x + AHEAD * s->ld);
-                _mm512_store_si512(dst + (j - q), _mm512_maskz_loadu_epi32(m, x));
-            }
-        }
+    uint32_t w = to->w;
+    uint32_t whole = n / w;
+    size_t ahead = AHEAD * s->ld;
+    for (uint32_t p = 0; p < k; p++) {
+        const float *x = (const float *)s->data + (size_t)(k0 + p) * s->ld + j0;
+        uint32_t *dst = (uint32_t *)to->dst + (size_t)p * w;
+        if (w == 16)
+            row_panels(x, ahead, dst, to->stride, whole, 1);
+        else if (w == 32)
+            row_panels(x, ahead, dst, to->stride, whole, 2);
+        else
+            row_panels(x, ahead, dst, to->stride, whole, 3);
+        dst += whole * to->stride;
+        for (uint32_t j = whole * w; j < n; j += 16)
+            _mm512_store_si512(dst + j % w, _mm512_maskz_loadu_epi32(mask_of(n - j), x + j));
+        for (uint32_t j = (n + 15) / 16 * 16; j < (n + w - 1) / w * w; j += 16)
+            _mm512_store_si512(dst + j % w, _mm512_setzero_si512());
+    }
 }
 
 /* 32 elements of a row of k in bfloat16, the first n of them. */
@@ -429,38 +453,51 @@ INLINE TARGET_HW __m512i row_hw(const struct micro_source *s, size_t at, uint32_
                                         _mm512_maskz_loadu_ps(mask_of(n), x));
 }
 
-/* Rows lie along the columns: two rows are interleaved, 32 columns at a time. */
+/* Where the next 16 columns of a row go. */
+struct place {
+    uint32_t *dst;
+    uint32_t in; /* columns of the panel that are behind us */
+};
+
+INLINE TARGET void put_columns(struct place *at, const struct micro_panels *to, __m512i x)
+{
+    _mm512_store_si512(at->dst + at->in, x);
+    at->in += 16;
+    if (at->in != to->w) return;
+    at->dst += to->stride;
+    at->in = 0;
+}
+
+/* Rows lie along the columns: two rows are interleaved, 32 columns at a time; whole ones first,
+ * without masks to be worked out.
+ */
 #    define PACK_ROWS(name, target, row)                                                           \
-        static target void name(const struct micro_source *s, uint32_t k0, uint32_t k,             \
-                                uint32_t j0, uint32_t n, const struct micro_panels *to)            \
+        INLINE target void name##_32(const struct micro_source *s, size_t i, uint32_t left,        \
+                                     bool has_hi, const struct micro_panels *to, struct place *at, \
+                                     bool is_last)                                                 \
         {                                                                                          \
             const __m512i mix =                                                                    \
                 _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, \
                                  7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);              \
             const __m512i mix_hi = _mm512_add_epi16(mix, _mm512_set1_epi16(16));                   \
+            __m512i lo = row(s, i, left);                                                          \
+            __m512i hi = has_hi ? row(s, i + s->ld, left) : _mm512_setzero_si512();                \
+            put_columns(at, to, _mm512_permutex2var_epi16(lo, mix, hi));                           \
+            if (!is_last) put_columns(at, to, _mm512_permutex2var_epi16(lo, mix_hi, hi));          \
+        }                                                                                          \
+        static target void name(const struct micro_source *s, uint32_t k0, uint32_t k,             \
+                                uint32_t j0, uint32_t n, const struct micro_panels *to)            \
+        {                                                                                          \
             uint32_t end = (n + to->w - 1) / to->w * to->w;                                        \
             for (uint32_t p = 0; 2 * p < k; p++) {                                                 \
-                uint32_t *dst = (uint32_t *)to->dst + (size_t)p * to->w;                           \
-                uint32_t in = 0;                                                                   \
-                for (uint32_t j = 0; j < end; j += 32) {                                           \
-                    size_t at = (size_t)(k0 + 2 * p) * s->ld + j0 + j;                             \
-                    uint32_t left = j < n ? n - j : 0;                                             \
-                    __m512i lo = row(s, at, left);                                                 \
-                    __m512i hi = row(s, at + s->ld, 2 * p + 1 < k ? left : 0);                     \
-                    _mm512_store_si512(dst + in, _mm512_permutex2var_epi16(lo, mix, hi));          \
-                    in += 16;                                                                      \
-                    if (in == to->w) {                                                             \
-                        dst += to->stride;                                                         \
-                        in = 0;                                                                    \
-                    }                                                                              \
-                    if (j + 16 >= end) break;                                                      \
-                    _mm512_store_si512(dst + in, _mm512_permutex2var_epi16(lo, mix_hi, hi));       \
-                    in += 16;                                                                      \
-                    if (in == to->w) {                                                             \
-                        dst += to->stride;                                                         \
-                        in = 0;                                                                    \
-                    }                                                                              \
-                }                                                                                  \
+                struct place at = {.dst = (uint32_t *)to->dst + (size_t)p * to->w};                \
+                size_t from = (size_t)(k0 + 2 * p) * s->ld + j0;                                   \
+                bool has_hi = 2 * p + 1 < k;                                                       \
+                uint32_t j = 0;                                                                    \
+                for (; has_hi && j + 32 <= n; j += 32)                                             \
+                    name##_32(s, from + j, 32, true, to, &at, false);                              \
+                for (; j < end; j += 32)                                                           \
+                    name##_32(s, from + j, j < n ? n - j : 0, has_hi, to, &at, j + 16 >= end);     \
             }                                                                                      \
         }
 PACK_ROWS(rows_bf16, TARGET, row_bf16)
