@@ -23,6 +23,7 @@ struct job {
     float *at_target; /* [n_rows] logit of the target */
     double *row_nats; /* [n_rows] */
     void *e;          /* [n_rows, ld] exp(logit - top), then the gradient; NULL: loss only */
+    void *room;       /* for the product that makes the head's gradient */
     uint32_t ld;      /* V and a cache line: rows 64 KiB apart would share the same few sets */
 };
 
@@ -64,7 +65,9 @@ static size_t carve(const struct layers_dims *s, bool is_eval, char *block, stru
     at = size_add(at, each);
     j->e = block && !is_eval ? block + at : NULL;
     if (is_eval) return at;
-    return size_add(at, padded(size_mul(size_mul(n, ld_of(s)), kernels_act_bytes(s->type))));
+    at = size_add(at, padded(size_mul(size_mul(n, ld_of(s)), kernels_act_bytes(s->type))));
+    j->room = block ? block + at : NULL;
+    return size_add(at, gemm_room(s->type, s->D, n));
 }
 
 size_t loss_scratch(const struct layers_dims *s, bool is_eval)
@@ -156,7 +159,7 @@ static void back(struct pool *p, const struct job *j, const void *h, const float
          .b = head,
          .ldb = s->D,
          .c = d_h,
-         .ldc = s->D},
+         .ldc = s->D    },
         { .kind = GEMM_TN,
          .type = s->type,
          .add = add,
@@ -169,7 +172,8 @@ static void back(struct pool *p, const struct job *j, const void *h, const float
          .b = h,
          .ldb = s->D,
          .c = d_head,
-         .ldc = s->D},
+         .ldc = s->D,
+         .room = j->room},
     };
     gemm_run(p, g, 2);
 }
