@@ -195,12 +195,18 @@ INLINE void look_ahead(const struct rows *x, uint32_t p, const uint32_t M, const
             const uint32_t *a = x->a;                                                              \
             const uint32_t *b = s->b;                                                              \
             begin(x, acc, M, V);                                                                   \
-            for (uint32_t p = 0; p < s->k;) {                                                      \
-                uint32_t end = s->k - p < FETCH ? s->k : p + FETCH;                                \
+            uint32_t p = 0;                                                                        \
+            for (; p + FETCH <= s->k; p += FETCH) {                                                \
                 if (x->next_a) look_ahead(x, p, M, V);                                             \
-                for (; p < end; p++, a += s->a_step, b += 16 * (size_t)V)                          \
+                _Pragma("GCC unroll 16") for (uint32_t i = 0; i < FETCH; i++)                      \
+                {                                                                                  \
                     step_##set(acc, a, s->a_row, b, M, V);                                         \
+                    a += s->a_step;                                                                \
+                    b += 16 * (size_t)V;                                                           \
+                }                                                                                  \
             }                                                                                      \
+            for (; p < s->k; p++, a += s->a_step, b += 16 * (size_t)V)                             \
+                step_##set(acc, a, s->a_row, b, M, V);                                             \
             if (s->is_out_bf16)                                                                    \
                 end_bf(x, acc, M, V);                                                              \
             else                                                                                   \
