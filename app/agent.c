@@ -21,6 +21,7 @@ struct options {
     enum trainer_precision precision;
     enum packed_kind moments, feedback;
     bool recompute;
+    struct work_choice chosen;
     uint64_t quota_mib;
     uint64_t save_s;
     bool is_demo;
@@ -40,8 +41,9 @@ static const char usage_text[] =
     "  --moments P       fp32 (default), bf16 or 8bit: memory of the optimizer\n"
     "  --feedback P      fp32 (default) or bf16: memory of what was not sent yet\n"
     "  --recompute       less memory for some time: layers are computed twice\n"
-    "                    (a local state kept with other --moments or --feedback is put\n"
-    "                    aside, and training starts from the run's weights)\n"
+    "                    Without --moments and --feedback a local state goes on as it was\n"
+    "                    kept; with another choice it is put aside, and training starts from\n"
+    "                    the run's weights. Recomputing may change at any time.\n"
     "  --quota MIB       disk for the text cache (default: 512)\n"
     "  --save SECONDS    how often the local state is saved (default: 30)\n"
     "  --quiet           log to the file only, not to stderr\n"
@@ -127,8 +129,14 @@ static int read_options(int argc, char **argv, struct options *o)
         case OPT_NAME: o->name = optarg; break;
         case OPT_THREADS: threads = number(optarg, 1, 64); break;
         case OPT_PRECISION: precision = precision_of(optarg); break;
-        case OPT_MOMENTS: moments = packed_of_word(optarg, &o->moments); break;
-        case OPT_FEEDBACK: feedback = packed_of_word(optarg, &o->feedback); break;
+        case OPT_MOMENTS:
+            moments = packed_of_word(optarg, &o->moments);
+            o->chosen.moments = true;
+            break;
+        case OPT_FEEDBACK:
+            feedback = packed_of_word(optarg, &o->feedback);
+            o->chosen.feedback = true;
+            break;
         case OPT_RECOMPUTE: o->recompute = true; break;
         case OPT_QUOTA: quota = number(optarg, 1, 1 << 20); break;
         case OPT_SAVE: save = number(optarg, 1, 3600); break;
@@ -188,6 +196,7 @@ int main(int argc, char **argv)
                                  .moments = o.moments,
                                  .feedback = o.feedback,
                                  .recompute = o.recompute,
+                                 .chosen = o.chosen,
                                  .quota_bytes = o.quota_mib << 20,
                                  .save_every_ms = (int64_t)o.save_s * 1000,
                                  .is_demo = o.is_demo};

@@ -400,9 +400,19 @@ static int cut_history(struct train *t, struct err *e)
 static void say_class(struct train *t, const json_t *saved)
 {
     const char *was = json_string_value(json_object_get(saved, "class"));
+    const char *precision = json_string_value(json_object_get(saved, "precision"));
+    const char *now = t->o.precision == TRAINER_BF16 ? "bf16" : "fp32";
+    if (precision && strcmp(precision, now) != 0)
+        train_show_line(&t->show, "note     the precision was %s, is %s from here on", precision,
+                        now);
     if (!was || strcmp(was, trainer_class(t->trainer)) == 0) return;
     train_show_line(&t->show, "note     begun with '%s', goes on with '%s': not the same bits", was,
                     trainer_class(t->trainer));
+    json_t *o = t->show.is_json ? json_object() : NULL;
+    json_set_text(o, "event", "note");
+    json_set_text(o, "class_before", was);
+    json_set_text(o, "class", trainer_class(t->trainer));
+    train_show_event(&t->show, o);
 }
 
 static int make_files(struct train *t, const json_t *saved, const char *folder, struct err *e)

@@ -465,6 +465,7 @@ static int start_parts(struct agent *a, struct err *e)
                             .moments = a->config.moments,
                             .feedback = a->config.feedback,
                             .recompute = a->config.recompute,
+                            .chosen = a->config.chosen,
                             .save_every_ms = a->config.save_every_ms,
                             .wake = wake,
                             .ctx = a};

@@ -248,18 +248,26 @@ static int check_fits(const struct trainer_state *s, const struct trainer_state_
     return OK;
 }
 
-/* Blocks that are NULL are left out. */
-static int load_fd(struct trainer_state *s, int fd, const char *path, uint8_t *io, char *note,
-                   size_t note_cap, struct err *e)
+/* Into io, [IO_BYTES], where the note stays. */
+static int read_head(int fd, const char *path, uint8_t *io, struct trainer_state_head *ret,
+                     uint64_t *ret_total, struct err *e)
 {
     struct stat st = {0};
     if (fstat(fd, &st)) return file_error(e, errno, "look at", path);
     if (!S_ISREG(st.st_mode)) return damaged(e, "it is not a plain file");
-    uint64_t total = (uint64_t)st.st_size;
-    size_t n = total < HEAD_MAX ? (size_t)total : HEAD_MAX;
-    struct trainer_state_head h = {0};
+    *ret_total = (uint64_t)st.st_size;
+    size_t n = *ret_total < HEAD_MAX ? (size_t)*ret_total : HEAD_MAX;
     int rc = read_at(fd, io, n, 0, path, e);
-    if (!rc) rc = trainer_state_parse(io, n, total, &h, e);
+    return rc ? rc : trainer_state_parse(io, n, *ret_total, ret, e);
+}
+
+/* Blocks that are NULL are left out. */
+static int load_fd(struct trainer_state *s, int fd, const char *path, uint8_t *io, char *note,
+                   size_t note_cap, struct err *e)
+{
+    uint64_t total = 0;
+    struct trainer_state_head h = {0};
+    int rc = read_head(fd, path, io, &h, &total, e);
     if (!rc) rc = check_fits(s, &h, note_cap, e);
     if (rc) return rc;
     char text[TRAINER_STATE_NOTE_MAX + 1] = {0};
@@ -278,19 +286,55 @@ static int load_fd(struct trainer_state *s, int fd, const char *path, uint8_t *i
     return OK;
 }
 
-int trainer_state_load(struct trainer_state *s, const char *path, char *note, size_t note_cap,
-                       struct err *e)
+static int open_file(const char *path, int *ret_fd, uint8_t **ret_io, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return err_set(e, ERR_NOTFOUND, 0, "there is no file '%s'", path);
     if (fd < 0) return file_error(e, errno, "open", path);
-    uint8_t *io = alloc_zero(IO_BYTES, 1);
-    int rc = io ? load_fd(s, fd, path, io, note, note_cap, e)
-                : err_set(e, ERR_NOMEM, 0, "out of memory for reading the training state");
+    *ret_io = alloc_zero(IO_BYTES, 1);
+    *ret_fd = fd;
+    if (*ret_io) return OK;
+    close(fd);
+    return err_set(e, ERR_NOMEM, 0, "out of memory for reading the training state");
+}
+
+int trainer_state_load(struct trainer_state *s, const char *path, char *note, size_t note_cap,
+                       struct err *e)
+{
+    int fd = -1;
+    uint8_t *io = NULL;
+    int rc = open_file(path, &fd, &io, e);
+    if (rc) return rc;
+    rc = load_fd(s, fd, path, io, note, note_cap, e);
     free(io);
     close(fd);
     return rc;
+}
+
+int trainer_state_kinds(const char *path, enum packed_kind *ret_moments,
+                        enum packed_kind *ret_feedback, struct err *e)
+{
+    int fd = -1;
+    uint8_t *io = NULL;
+    uint64_t total = 0;
+    struct trainer_state_head h = {0};
+    int rc = open_file(path, &fd, &io, e);
+    if (rc) return rc;
+    rc = read_head(fd, path, io, &h, &total, e);
+    free(io);
+    close(fd);
+    if (rc) return rc;
+    uint8_t m = h.kind[TRAINER_STATE_M];
+    uint8_t f = h.kind[TRAINER_STATE_E];
+    if (f == TRAINER_STATE_ABSENT) f = PACKED_F32;
+    if ((m != PACKED_F32 && m != PACKED_BF16 && m != PACKED_Q8) ||
+        h.kind[TRAINER_STATE_V] != (m == PACKED_Q8 ? PACKED_U8 : m) ||
+        (f != PACKED_F32 && f != PACKED_BF16))
+        return damaged(e, "its values are kept as no trainer keeps them");
+    *ret_moments = (enum packed_kind)m;
+    *ret_feedback = (enum packed_kind)f;
+    return OK;
 }
 
 int trainer_state_load_block(const char *path, const struct hash *shape, uint64_t n_params,
