@@ -8,19 +8,21 @@
 
 #include "app/bench_engine.h"
 #include "app/bench_page.h"
+#include "app/bench_sample.h"
 #include "base/alloc.h"
 #include "engine/pool.h"
 
 #define STEPS_DEFAULT 10
 
-enum what { PAGE, ENGINE, BLAS };
+enum what { PAGE, ENGINE, SAMPLE, BLAS };
 
 struct options {
     enum what what;
     struct bench_engine_options engine;
     struct bench_blas_try blas;
-    double lr;      /* 0: the preset's */
-    int64_t warmup; /* -1: the preset's */
+    uint32_t n_prompt, n_tokens; /* of sample; 0: half of what the size can read, each */
+    double lr;                   /* 0: the preset's */
+    int64_t warmup;              /* -1: the preset's */
     bool is_json;
     bool with_losses;
 };
@@ -28,12 +30,15 @@ struct options {
 static const char usage_text[] =
     "Usage: potluck bench [--threads N] [--json]\n"
     "       potluck bench engine --config NAME [options]\n"
+    "       potluck bench sample --config NAME [--prompt N] [--tokens N] [--threads N]\n"
     "       potluck bench blas [--config NAME] [--threads N] [--json]\n"
     "\n"
     "Without a word: one page about this computer, in less than half a minute: what its\n"
     "processor and memory can do, what our engine makes of it, which models would fit.\n"
     "engine: train a model of a known size on real text and say how fast that was, beside\n"
     "the processor's peak and OpenBLAS' rate, both measured in the same run.\n"
+    "sample: how fast a model of a known size reads and writes text, beside the speed of\n"
+    "memory, which is what bounds the writing. Its weights are random.\n"
     "blas: OpenBLAS alone, in all the ways it can be called here.\n"
     "\n"
     "  --config NAME     demo, S, M or L (or 350M, 1B, 3B, where they fit)\n"
@@ -44,6 +49,8 @@ static const char usage_text[] =
     "  --solo            without what an exchange needs, as potluck train\n"
     "  --threads N       processor threads, 1 to 64 (default: all cores)\n"
     "  --steps N         training steps, 1 to 2000 (default: 10)\n"
+    "  --prompt N        sample: tokens to read at once (default: a half of the context)\n"
+    "  --tokens N        sample: tokens to write, one by one (default: the other half)\n"
     "  --seconds N       stop after so long, though not before two steps\n"
     "  --data DIR        token shards (*.shard) to train on; without it, text of this\n"
     "                    computer is turned into some once and kept in the cache\n"
@@ -61,6 +68,7 @@ static const char usage_text[] =
     "Examples:\n"
     "  potluck bench\n"
     "  potluck bench engine --config S --precision fp32 --json\n"
+    "  potluck bench sample --config M\n"
     "  potluck bench engine --config M --steps 20 --data my-run/data\n";
 
 enum {
@@ -73,6 +81,8 @@ enum {
     OPT_THREADS,
     OPT_STEPS,
     OPT_SECONDS,
+    OPT_PROMPT,
+    OPT_TOKENS,
     OPT_DATA,
     OPT_SEED,
     OPT_LR,
@@ -98,6 +108,8 @@ static const struct option longs[] = {
     {"threads",      required_argument, NULL, OPT_THREADS     },
     {"steps",        required_argument, NULL, OPT_STEPS       },
     {"seconds",      required_argument, NULL, OPT_SECONDS     },
+    {"prompt",       required_argument, NULL, OPT_PROMPT      },
+    {"tokens",       required_argument, NULL, OPT_TOKENS      },
     {"data",         required_argument, NULL, OPT_DATA        },
     {"seed",         required_argument, NULL, OPT_SEED        },
     {"lr",           required_argument, NULL, OPT_LR          },
@@ -194,6 +206,13 @@ static int take_number(struct options *o, int c, const char *text)
             return usage_error("--seconds wants a number from 1 to 86400");
         o->engine.most_ms = (uint32_t)v * 1000;
         break;
+    case OPT_PROMPT:
+    case OPT_TOKENS:
+        if (!number(text, 1, 1 << 20, &v))
+            return usage_error(c == OPT_PROMPT ? "--prompt wants a number of tokens from 1"
+                                               : "--tokens wants a number from 1");
+        *(c == OPT_PROMPT ? &o->n_prompt : &o->n_tokens) = (uint32_t)v;
+        break;
     case OPT_WARMUP:
         if (!number(text, 0, 10000, &v)) return usage_error("--warmup wants a number up to 10000");
         o->warmup = v;
@@ -228,6 +247,8 @@ static int take_option(struct options *o, int c)
     case OPT_THREADS:
     case OPT_STEPS:
     case OPT_SECONDS:
+    case OPT_PROMPT:
+    case OPT_TOKENS:
     case OPT_WARMUP:
     case OPT_SEED: return take_number(o, c, optarg);
     case OPT_LR: return take_lr(o, optarg);
@@ -251,10 +272,12 @@ static int take_word(struct options *o, int argc, char **argv)
     if (optind >= argc) return 0;
     if (strcmp(argv[optind], "engine") == 0)
         o->what = ENGINE;
+    else if (strcmp(argv[optind], "sample") == 0)
+        o->what = SAMPLE;
     else if (strcmp(argv[optind], "blas") == 0)
         o->what = BLAS;
     else
-        return usage_error("the word after bench is engine, blas, or none");
+        return usage_error("the word after bench is engine, sample, blas, or none");
     if (optind + 1 < argc) return usage_error("one argument too many; sizes go with --config");
     return 0;
 }
@@ -280,7 +303,7 @@ static int read_options(int argc, char **argv, struct options *o)
     }
     int done = take_word(o, argc, argv);
     if (done) return done;
-    if (o->what == ENGINE && !o->engine.preset.name)
+    if ((o->what == ENGINE || o->what == SAMPLE) && !o->engine.preset.name)
         return usage_error("say which size to measure: --config S, M or L");
     if (o->what == BLAS && !o->engine.preset.name) (void)bench_preset_find("S", &o->engine.preset);
     struct train_params *t = &o->engine.preset.train;
@@ -317,6 +340,24 @@ static int run_engine(const struct options *o)
     if (rc == OK && o->is_json) rc = bench_engine_json(r, o->with_losses, &out, &e);
     if (rc == OK && !o->is_json) bench_engine_text(r, &out);
     free(r);
+    return finish(rc, &out, &e);
+}
+
+static int run_sample(const struct options *o)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    struct bench_sample r;
+    uint32_t most = o->engine.preset.model.max_position_embeddings;
+    struct bench_sample_options s = {.preset = o->engine.preset,
+                                     .n_threads = o->engine.n_threads,
+                                     .n_prompt = o->n_prompt ? o->n_prompt : most / 2,
+                                     .n_tokens = o->n_tokens,
+                                     .seed = o->engine.seed};
+    if (!s.n_tokens) s.n_tokens = s.n_prompt < most ? most - s.n_prompt : 1;
+    int rc = bench_sample_run(&s, &r, &e);
+    if (rc == OK && o->is_json) rc = bench_sample_json(&r, &out, &e);
+    if (rc == OK && !o->is_json) bench_sample_text(&r, &out);
     return finish(rc, &out, &e);
 }
 
@@ -361,6 +402,7 @@ int cmd_bench(int argc, char **argv)
     if (done) return done == 1 ? 0 : done;
     switch (o.what) {
     case ENGINE: return run_engine(&o);
+    case SAMPLE: return run_sample(&o);
     case BLAS: return run_blas(&o);
     case PAGE: break;
     }
