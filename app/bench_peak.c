@@ -230,14 +230,10 @@ struct reading {
     uint32_t pieces;
 };
 
-/* Pieces of 128 KiB, asked for 8 KiB ahead as matvec.c does. */
-static void read_share(void *ctx, uint32_t piece, uint32_t i_worker)
+/* Lines of 64 bytes, asked for 8 KiB ahead as matvec.c does. */
+static inline __attribute__((always_inline)) void read_lines(const wide *a, size_t n)
 {
-    (void)i_worker;
-    enum { SUMS = 4, AHEAD = 128 };
-    const struct reading *r = ctx;
-    size_t n = r->n / r->pieces / (SUMS * 16) * SUMS;
-    const wide *a = (const wide *)(const void *)r->a + n * piece;
+    enum { SUMS = 2, AHEAD = 128 }; /* more would not stay in SSE registers */
     wide s[SUMS] = {{0}};
     for (size_t i = 0; i < n; i += SUMS) {
         for (size_t k = 0; k < SUMS; k++) {
@@ -247,6 +243,34 @@ static void read_share(void *ctx, uint32_t piece, uint32_t i_worker)
     }
     for (int k = 0; k < SUMS; k++)
         __asm__ volatile("" ::"m"(s[k]));
+}
+
+static void read_plain(const wide *a, size_t n)
+{
+    read_lines(a, n);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) static void read_512(const wide *a, size_t n)
+{
+    read_lines(a, n);
+}
+#endif
+
+/* Pieces of 128 KiB. */
+static void read_share(void *ctx, uint32_t piece, uint32_t i_worker)
+{
+    (void)i_worker;
+    const struct reading *r = ctx;
+    size_t n = r->n / r->pieces / 32 * 2;
+    const wide *a = (const wide *)(const void *)r->a + n * piece;
+#if defined(__x86_64__)
+    if (has_fma_512()) {
+        read_512(a, n);
+        return;
+    }
+#endif
+    read_plain(a, n);
 }
 
 int bench_peak_read(struct pool *p, size_t bytes, double *ret_gb_per_s, struct err *e)
