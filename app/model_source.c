@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -87,31 +86,16 @@ static int read_run(struct model_source *s, const char *path, struct err *e)
 
 /* ---- checkpoints of an aggregator ---- */
 
-static int read_at(int fd, void *p, size_t n, uint64_t at, const char *path, struct err *e)
-{
-    uint8_t *b = p;
-    while (n) {
-        ssize_t got = pread(fd, b, n, (off_t)at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return file_error(e, errno, "read", path);
-        if (got == 0) return err_set(e, ERR_PROTO, 0, "'%s' ends too early", path);
-        b += got;
-        n -= (size_t)got;
-        at += (uint64_t)got;
-    }
-    return OK;
-}
-
 /* The header of a checkpoint, and the descriptor it was read from. */
 static int open_checkpoint(const char *path, struct checkpoint *ret, int *ret_fd, struct err *e)
 {
     uint8_t head[CHECKPOINT_HEADER_BYTES];
-    struct stat st = {0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return file_error(e, errno, "open", path);
-    int rc = fstat(fd, &st) ? file_error(e, errno, "look at", path) : OK;
-    if (rc == OK) rc = read_at(fd, head, sizeof head, 0, path, e);
-    if (rc == OK) rc = checkpoint_parse_head(head, sizeof head, (uint64_t)st.st_size, ret, e);
+    uint64_t total = 0;
+    int fd = -1;
+    int rc = file_open(path, &fd, &total, e);
+    if (rc != OK) return rc;
+    rc = file_read_at(fd, head, sizeof head, 0, path, e);
+    if (rc == OK) rc = checkpoint_parse_head(head, sizeof head, total, ret, e);
     if (rc == OK)
         *ret_fd = fd;
     else
@@ -196,8 +180,8 @@ static int load_checkpoint(struct model_source *s, float *params, struct err *e)
     if (c.n_params != s->table.n_params)
         rc = err_set(e, ERR_PROTO, 0, "the checkpoint is of another model than its run.potluck");
     if (rc == OK)
-        rc = read_at(fd, params, s->table.n_params * sizeof *params, CHECKPOINT_HEADER_BYTES,
-                     s->path, e);
+        rc = file_read_at(fd, params, s->table.n_params * sizeof *params, CHECKPOINT_HEADER_BYTES,
+                          s->path, e);
     close(fd);
     if (rc != OK) return rc;
     struct hash got = model_hash(&s->table, params);
