@@ -2,7 +2,6 @@
  * everything else is in aggregator/.
  */
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "aggregator/origin.h"
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
+#include "app/optread.h"
 #include "base/log.h"
 
 /* Exit codes, also in docs/OPERATING.md. */
@@ -190,7 +190,7 @@ static int parse(int argc, char **argv, struct line *l, struct err *e)
     *l = (struct line){.vocab = 4096, .val_frac = 0.03, .wait_for = 1};
     setup_defaults(&l->setup);
     for (;;) {
-        int opt = getopt_long(argc, argv, "h", options, NULL); /* NOLINT(concurrency-mt-unsafe) */
+        int opt = getopt_long(argc, argv, ":h", options, NULL); /* NOLINT(concurrency-mt-unsafe) */
         if (opt == -1) break;
         if (opt == OPT_HELP || opt == 'h') {
             print_usage(stdout);
@@ -200,11 +200,8 @@ static int parse(int argc, char **argv, struct line *l, struct err *e)
             puts("potluck-aggregator " POTLUCK_VERSION);
             return ERR_CANCELLED;
         }
-        if (opt == '?') {
-            err_set(e, ERR_ARG, 0, "that option is not known or lacks its value");
-            err_hint(e, "see: potluck-aggregator --help");
-            return ERR_ARG;
-        }
+        if (opt == '?' || opt == ':')
+            return optread_fault(opt, argv, options, "potluck-aggregator", e);
         int rc = take(l, opt, optarg, e);
         if (rc != OK) return rc;
     }
@@ -367,11 +364,15 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 
 static int check_command(const char *command, struct err *e)
 {
-    static const char *const known[] = {"init", "prepare", "serve", "status"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    static const char *const known[] = {"init", "prepare", "serve", "status", NULL};
+    for (size_t i = 0; known[i]; i++)
         if (strcmp(command, known[i]) == 0) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
-    err_hint(e, "see: potluck-aggregator --help");
+    const char *near = optread_nearest(command, known);
+    if (near)
+        err_hint(e, "did you mean `potluck-aggregator %s`?", near);
+    else
+        err_hint(e, "see: potluck-aggregator --help");
     return ERR_ARG;
 }
 

@@ -1,14 +1,13 @@
 #include "app/cmd_bench.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/bench_engine.h"
 #include "app/bench_page.h"
 #include "app/bench_sample.h"
+#include "app/optread.h"
 #include "base/alloc.h"
 #include "engine/pool.h"
 
@@ -26,6 +25,8 @@ struct options {
     bool is_json;
     bool with_losses;
 };
+
+#define NAME "potluck bench"
 
 static const char usage_text[] =
     "Usage: potluck bench [--threads N] [--json]\n"
@@ -126,32 +127,15 @@ static const struct option longs[] = {
     {NULL,           0,                 NULL, 0               },
 };
 
-static int usage_error(const char *what)
-{
-    fprintf(stderr, "potluck bench: %s\nSee potluck bench --help.\n", what);
-    return 2;
-}
-
 static int fail(const struct err *e)
 {
-    char line[400];
-    fprintf(stderr, "potluck bench: %s\n", err_line(e, line, sizeof line));
-    return e->code == ERR_ARG ? 2 : 1;
+    int code = optread_fail(NAME, e);
+    return e->code == ERR_ARG ? 2 : code;
 }
 
 static void say(const char *line)
 {
     fprintf(stderr, "%s\n", line);
-}
-
-/* false when text is not a whole number in [lo, hi]. */
-static bool number(const char *text, long long lo, long long hi, long long *ret)
-{
-    char *end = NULL;
-    long long v = strtoll(text, &end, 10);
-    if (!*text || *end || v < lo || v > hi) return false;
-    *ret = v;
-    return true;
 }
 
 static int take_precision(struct options *o, const char *text)
@@ -169,7 +153,7 @@ static int take_precision(struct options *o, const char *text)
         o->engine.precision = words[i].precision;
         return 0;
     }
-    return usage_error("--precision wants fp32, bf16 or auto");
+    return optread_usage(NAME, "--precision wants fp32, bf16 or auto");
 }
 
 static int take_kind(struct options *o, int c, const char *text)
@@ -178,8 +162,8 @@ static int take_kind(struct options *o, int c, const char *text)
     bool is_moments = c == OPT_MOMENTS;
     int rc = packed_of_word(text, &kind);
     if (rc != 0 || (!is_moments && kind == PACKED_Q8))
-        return usage_error(is_moments ? "--moments wants fp32, bf16 or 8bit"
-                                      : "--feedback wants fp32 or bf16");
+        return optread_usage(NAME, is_moments ? "--moments wants fp32, bf16 or 8bit"
+                                              : "--feedback wants fp32 or bf16");
     if (is_moments)
         o->engine.moments = kind;
     else
@@ -189,47 +173,47 @@ static int take_kind(struct options *o, int c, const char *text)
 
 static int take_number(struct options *o, int c, const char *text)
 {
-    long long v = 0;
+    uint64_t v = 0;
     switch (c) {
     case OPT_THREADS:
-        if (!number(text, 1, POOL_MAX_THREADS, &v))
-            return usage_error("--threads wants a number from 1 to 64");
+        if (!optread_whole(text, 1, POOL_MAX_THREADS, &v))
+            return optread_usage(NAME, "--threads wants a number from 1 to 64");
         o->engine.n_threads = (uint32_t)v;
         break;
     case OPT_STEPS:
-        if (!number(text, 1, BENCH_ENGINE_STEPS, &v))
-            return usage_error("--steps wants a number from 1 to 2000");
+        if (!optread_whole(text, 1, BENCH_ENGINE_STEPS, &v))
+            return optread_usage(NAME, "--steps wants a number from 1 to 2000");
         o->engine.n_steps = (uint32_t)v;
         break;
     case OPT_SECONDS:
-        if (!number(text, 1, 86400, &v))
-            return usage_error("--seconds wants a number from 1 to 86400");
+        if (!optread_whole(text, 1, 86400, &v))
+            return optread_usage(NAME, "--seconds wants a number from 1 to 86400");
         o->engine.most_ms = (uint32_t)v * 1000;
         break;
     case OPT_PROMPT:
     case OPT_TOKENS:
-        if (!number(text, 1, 1 << 20, &v))
-            return usage_error(c == OPT_PROMPT ? "--prompt wants a number of tokens from 1"
-                                               : "--tokens wants a number from 1");
+        if (!optread_whole(text, 1, 1 << 20, &v))
+            return optread_usage(NAME, c == OPT_PROMPT ? "--prompt wants a number of tokens from 1"
+                                                       : "--tokens wants a number from 1");
         *(c == OPT_PROMPT ? &o->n_prompt : &o->n_tokens) = (uint32_t)v;
         break;
     case OPT_WARMUP:
-        if (!number(text, 0, 10000, &v)) return usage_error("--warmup wants a number up to 10000");
-        o->warmup = v;
+        if (!optread_whole(text, 0, 10000, &v))
+            return optread_usage(NAME, "--warmup wants a number up to 10000");
+        o->warmup = (int64_t)v;
         break;
     default:
-        if (!number(text, 0, INT64_MAX, &v)) return usage_error("--seed wants a number");
-        o->engine.seed = (uint64_t)v;
+        if (!optread_whole(text, 0, INT64_MAX, &v))
+            return optread_usage(NAME, "--seed wants a number");
+        o->engine.seed = v;
     }
     return 0;
 }
 
 static int take_lr(struct options *o, const char *text)
 {
-    char *end = NULL;
-    o->lr = strtod(text, &end);
-    if (*text && !*end && o->lr > 0 && o->lr <= 1) return 0;
-    return usage_error("--lr wants a number above 0, at most 1");
+    if (optread_real(text, &o->lr) && o->lr > 0 && o->lr <= 1) return 0;
+    return optread_usage(NAME, "--lr wants a number above 0, at most 1");
 }
 
 /* 0 go on, 1 done (help), 2 usage. */
@@ -238,7 +222,7 @@ static int take_option(struct options *o, int c)
     switch (c) {
     case OPT_CONFIG:
         if (bench_preset_find(optarg, &o->engine.preset) == 0) return 0;
-        return usage_error("--config wants demo, S, M, L, 350M, 1B or 3B");
+        return optread_usage(NAME, "--config wants demo, S, M, L, 350M, 1B or 3B");
     case OPT_PRECISION: return take_precision(o, optarg);
     case OPT_MOMENTS:
     case OPT_FEEDBACK: return take_kind(o, c, optarg);
@@ -262,7 +246,7 @@ static int take_option(struct options *o, int c)
     case OPT_JSON: o->is_json = true; break;
     case OPT_HOME: o->engine.home = optarg; break;
     case OPT_HELP: fputs(usage_text, stdout); return 1;
-    default: return usage_error("unknown option, or a value is missing");
+    default: return optread_usage(NAME, "this option is not at home here");
     }
     return 0;
 }
@@ -277,17 +261,16 @@ static int take_word(struct options *o, int argc, char **argv)
     else if (strcmp(argv[optind], "blas") == 0)
         o->what = BLAS;
     else
-        return usage_error("the word after bench is engine, sample, blas, or none");
-    if (optind + 1 < argc) return usage_error("one argument too many; sizes go with --config");
+        return optread_usage(NAME, "the word after bench is engine, sample, blas, or none");
+    if (optind + 1 < argc)
+        return optread_usage(NAME, "one argument too many; sizes go with --config");
     return 0;
 }
 
 static int read_options(int argc, char **argv, struct options *o)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (cores < 1) cores = 1;
     o->engine = (struct bench_engine_options){
-        .n_threads = cores > POOL_MAX_THREADS ? POOL_MAX_THREADS : (uint32_t)cores,
+        .n_threads = optread_cores(POOL_MAX_THREADS),
         .precision = TRAINER_AUTO,
         .n_steps = STEPS_DEFAULT,
         .seed = 1,
@@ -297,14 +280,19 @@ static int read_options(int argc, char **argv, struct options *o)
     opterr = 0;
     int c;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
+        struct err e = {0};
+        if (c == '?' || c == ':') {
+            (void)optread_fault(c, argv, longs, NAME, &e);
+            return optread_told(NAME, &e);
+        }
         int done = take_option(o, c);
         if (done) return done;
     }
     int done = take_word(o, argc, argv);
     if (done) return done;
     if ((o->what == ENGINE || o->what == SAMPLE) && !o->engine.preset.name)
-        return usage_error("say which size to measure: --config S, M or L");
+        return optread_usage(NAME, "say which size to measure: --config S, M or L");
     if (o->what == BLAS && !o->engine.preset.name) (void)bench_preset_find("S", &o->engine.preset);
     struct train_params *t = &o->engine.preset.train;
     if (o->lr > 0) t->lr = o->lr;
