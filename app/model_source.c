@@ -25,7 +25,13 @@
 #include "record/checkpoint.h"
 #include "record/rundesc.h"
 
-enum { MAX_TOKENIZER = 64 << 20, MAX_HISTORY = 4 << 20, IO_BYTES = 1 << 20 };
+enum {
+    MAX_TOKENIZER = 64 << 20,
+    MAX_HISTORY = 4 << 20,
+    MAX_STEPS = 256 << 20, /* history.ndjson */
+    MAX_CARD = 1 << 20,
+    IO_BYTES = 1 << 20
+};
 
 struct model_source {
     enum model_source_kind kind;
@@ -206,6 +212,17 @@ static int open_trained(struct model_source *s, const char *dir, struct err *e)
     return rc;
 }
 
+/* An export of ours keeps its history when it is exported again. */
+static void read_card(struct model_source *s, const char *dir)
+{
+    char path[PATH_CAP];
+    struct buf b = {0};
+    if (join(path, dir, "README.md", NULL) == OK && file_read(path, MAX_CARD, &b, NULL) == OK &&
+        model_card_read(b.p, b.len, &s->card, NULL) != OK)
+        s->card = (struct model_card){0}; /* somebody else's: nothing is known */
+    buf_deinit(&b);
+}
+
 static int open_hf(struct model_source *s, const char *dir, struct err *e)
 {
     char path[PATH_CAP];
@@ -214,6 +231,7 @@ static int open_hf(struct model_source *s, const char *dir, struct err *e)
     if (rc != OK) return rc;
     s->config = s->hf.config;
     s->ids = s->hf.ids;
+    read_card(s, dir);
     rc = join(path, dir, "tokenizer_config.json", e);
     if (rc == OK && file_exists(path)) rc = file_read(path, MAX_TOKENIZER, &s->tokenizer_config, e);
     return rc == OK && path_format(s->path, "%s", dir) ? ERR_LIMIT : rc;
@@ -259,12 +277,43 @@ static void read_losses(struct model_source *s)
     struct history *h = alloc_zero(1, sizeof *h);
     if (h && home_run_path(&s->home, &s->run->id, "history", path, NULL) == OK &&
         file_read(path, MAX_HISTORY, &b, NULL) == OK && history_load(b.p, b.len, h, NULL) == OK)
-        for (uint32_t i = 0; i < h->n_val && s->card.n_losses < MODEL_CARD_LOSSES; i++) {
-            s->card.loss_round[s->card.n_losses] = h->val_round[i];
-            s->card.loss[s->card.n_losses++] = (double)h->val[i];
-        }
+        for (uint32_t i = 0; i < h->n_val; i++)
+            model_card_add(&s->card, h->val_round[i], (double)h->val[i], 0);
     buf_deinit(&b);
     free(h);
+}
+
+static void add_row(struct model_card *c, const json_t *o, uint64_t n_steps)
+{
+    struct json_reader r = {0};
+    uint64_t step = json_u64(&r, o, "step", 0, n_steps);
+    double loss = json_real_in(&r, o, "val_loss", 0, 1000);
+    double bits = json_number_value(json_object_get(o, "val_bits_per_byte"));
+    bool is_next = !c->n_losses || step > c->loss_round[c->n_losses - 1];
+    if (json_bad(&r) || !is_next || !(loss > 0)) return;
+    model_card_add(c, step, loss, bits > 0 && bits < 1000 ? bits : 0);
+}
+
+/* What potluck train measured on held-out text up to this step; missing: nothing is known. */
+static void read_steps(struct model_source *s, uint64_t n_steps)
+{
+    char path[PATH_CAP], dir[PATH_CAP];
+    struct buf b = {0};
+    s->card.n_losses = 0;
+    s->card.is_by_step = true;
+    if (path_dirname(dir, s->path) || join(path, dir, "history.ndjson", NULL) != OK ||
+        file_read(path, MAX_STEPS, &b, NULL) != OK)
+        b.len = 0;
+    for (size_t at = 0; at < b.len;) {
+        const char *line = (const char *)b.p + at;
+        const char *end = memchr(line, '\n', b.len - at);
+        size_t n = end ? (size_t)(end - line) : b.len - at;
+        json_t *o = NULL;
+        at += n + 1;
+        if (json_parse(line, n, &o, NULL) == OK) add_row(&s->card, o, n_steps);
+        json_decref(o);
+    }
+    buf_deinit(&b);
 }
 
 /* The note of potluck train is JSON that says how many tokens went in; 0 when it does not. */
@@ -293,6 +342,7 @@ static int load_state(struct model_source *s, float *params, struct err *e)
     if (!is_run) {
         s->card.n_steps = n_steps;
         s->card.n_tokens = tokens_of(note);
+        read_steps(s, n_steps);
         return OK;
     }
     rc = journal_decode(note, strlen(note), &j, e);
