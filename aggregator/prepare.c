@@ -187,6 +187,13 @@ static int find_text(struct job *j, struct err *e)
          j->report.n_files, (double)j->report.n_text_bytes / 1e6, j->report.n_skipped,
          j->n_of[CORPUS_EMPTY], j->n_of[CORPUS_BINARY], j->n_of[CORPUS_INVALID_UTF8],
          j->n_of[CORPUS_UNREADABLE], j->n_of[CORPUS_NOT_A_FILE] + j->n_of[CORPUS_TOO_LARGE]);
+    if (j->report.n_files &&
+        j->report.n_text_bytes < MIN_TRAIN) { /* no token is less than a byte */
+        err_set(e, ERR_ARG, 0, "too little text: %" PRIu64 " bytes, at least %u tokens are needed",
+                j->report.n_text_bytes, MIN_TRAIN);
+        err_hint(e, "add text: a few megabytes are a good start");
+        return ERR_ARG;
+    }
     if (j->report.n_files) return OK;
     if (!j->report.n_skipped) {
         err_set(e, ERR_ARG, 0, "'%s' holds no file at all", j->o->paths[0]);

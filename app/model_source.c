@@ -19,6 +19,7 @@
 #include "client/history.h"
 #include "client/home.h"
 #include "client/journal.h"
+#include "engine/gguf.h"
 #include "engine/hf_folder.h"
 #include "engine/tokenizer.h"
 #include "engine/trainer_state.h"
@@ -366,6 +367,20 @@ static int no_model(const char *path, struct err *e)
     return ERR_NOTFOUND;
 }
 
+/* What people download for llama.cpp is a folder with a GGUF file. */
+static int no_model_but(const char *path, struct err *e)
+{
+    DIR *d = opendir(path);
+    const struct dirent *it;
+    int rc = OK;
+    while (rc == OK && d && (it = readdir(d))) { /* NOLINT(concurrency-mt-unsafe): own stream */
+        char file[PATH_CAP];
+        if (join(file, path, it->d_name, NULL) == OK) rc = gguf_refuse(file, e);
+    }
+    if (d) closedir(d);
+    return rc == OK ? no_model(path, e) : rc;
+}
+
 static int open_folder(struct model_source *s, const char *path, struct err *e)
 {
     if (path_format(s->dir, "%s", path))
@@ -376,7 +391,7 @@ static int open_folder(struct model_source *s, const char *path, struct err *e)
     }
     if (has(path, "run.potluck") && has(path, "checkpoints")) return open_aggregator(s, path, e);
     if (has(path, "current") && has(path, "runs")) return open_joined(s, path, e);
-    return no_model(path, e);
+    return no_model_but(path, e);
 }
 
 static int open_any(struct model_source *s, const char *path, const char *home, struct err *e)
@@ -385,7 +400,9 @@ static int open_any(struct model_source *s, const char *path, const char *home, 
     if (!path) return open_joined(s, home, e);
     if (stat(path, &st) && errno == ENOENT) return no_model(path, e);
     if (stat(path, &st)) return file_error(e, errno, "look at", path);
-    return S_ISDIR(st.st_mode) ? open_folder(s, path, e) : open_weights_file(s, path, e);
+    if (S_ISDIR(st.st_mode)) return open_folder(s, path, e);
+    int rc = gguf_refuse(path, e);
+    return rc == OK ? open_weights_file(s, path, e) : rc;
 }
 
 int model_source_open(const char *path, const char *home, struct model_source **ret, struct err *e)

@@ -391,6 +391,21 @@ int gguf_open(struct gguf_file *f, const char *path, struct err *e)
     return rc;
 }
 
+int gguf_refuse(const char *path, struct err *e)
+{
+    char first[4] = "";
+    int fd = -1;
+    if (file_open(path, &fd, NULL, NULL) != OK) return OK;
+    int rc = file_read_at(fd, first, sizeof first, 0, path, NULL);
+    close(fd);
+    if (rc || memcmp(first, "GGUF", sizeof first) != 0) return OK;
+    err_set(e, ERR_VERSION, 0, "'%.100s' is a GGUF file: potluck writes those, but reads none",
+            path);
+    err_hint(e,
+             "give the folder that it was made from: config.json, *.safetensors, tokenizer.json");
+    return ERR_VERSION;
+}
+
 void gguf_close(struct gguf_file *f)
 {
     if (f->fd >= 0) close(f->fd);
