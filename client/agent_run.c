@@ -481,6 +481,7 @@ int agent_run_begin(struct agent *a, const struct hash *run, struct err *e)
     if (rc == OK) rc = home_load_run(a->config.home, run, a->run, e);
     if (rc == OK) rc = find_paths(a, run, e);
     if (rc == OK) {
+        home_name(a->config.home, a->name); /* `join --name` may have changed it */
         read_leftovers(a);
         rc = start_parts(a, e);
     }
