@@ -112,8 +112,9 @@ static const struct option longs[] = {
 };
 
 /* NULL, or what is wrong with it. */
-static const char *take_option(int c, struct options *o)
+static const char *take_option(int c, void *ctx)
 {
+    struct options *o = ctx;
     switch (c) {
     case OPT_FROM: o->from = optarg; return NULL;
     case OPT_HOME: o->home = optarg; return NULL;
@@ -150,22 +151,9 @@ static int read_options(int argc, char **argv, struct options *o)
           .seed = seed >> 32, .n_tokens = 128
     };
     o->n_threads = optread_cores(POOL_MAX_THREADS);
-    int c;
-    opterr = 0;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
-    while ((c = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
-        if (c == OPT_HELP) {
-            fputs(usage_text, stdout);
-            return 1;
-        }
-        struct err e = {0};
-        if (c == '?' || c == ':') {
-            (void)optread_fault(c, argv, longs, NAME, &e);
-            return optread_told(NAME, &e);
-        }
-        const char *wrong = take_option(c, o);
-        if (wrong) return optread_usage(NAME, wrong);
-    }
+    const struct optread r = {NAME, usage_text, longs, OPT_HELP, take_option};
+    int done = optread_each(&r, argc, argv, o);
+    if (done) return done;
     if (optind < argc) o->text = argv[optind++];
     if (optind < argc) return optread_usage(NAME, "one TEXT only; put it into quotes");
     struct err e = {0};

@@ -176,3 +176,24 @@ int optread_usage(const char *command, const char *what)
     err_set(&e, ERR_ARG, 0, "%s", what);
     return optread_told(command, &e);
 }
+
+int optread_each(const struct optread *r, int argc, char **argv, void *ctx)
+{
+    int c;
+    opterr = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
+    while ((c = getopt_long(argc, argv, ":", r->longs, NULL)) != -1) {
+        struct err e = {0};
+        if (c == r->help) {
+            fputs(r->usage_text, stdout);
+            return 1;
+        }
+        if (c == '?' || c == ':') {
+            (void)optread_fault(c, argv, r->longs, r->command, &e);
+            return optread_told(r->command, &e);
+        }
+        const char *wrong = r->take(c, ctx);
+        if (wrong) return optread_usage(r->command, wrong);
+    }
+    return 0;
+}

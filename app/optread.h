@@ -25,6 +25,19 @@ uint32_t optread_cores(uint32_t most);
 int optread_fault(int c, char *const *argv, const struct option *longs, const char *command,
                   struct err *e);
 
+/* Run through the options of a command; take gets each (its value in optarg) and returns NULL or what
+ * is wrong with it. `help` is told with usage_text. 0: go on, the rest begins at argv[optind]; 1:
+ * done (help); 2: a slip, told.
+ */
+struct optread {
+    const char *command;
+    const char *usage_text;
+    const struct option *longs;
+    int help;
+    const char *(*take)(int c, void *ctx);
+};
+int optread_each(const struct optread *r, int argc, char **argv, void *ctx);
+
 /* The one of `names` (ended by NULL) that was probably meant by text: one or two slips away, or
  * what text begins. NULL when none is near.
  */
