@@ -63,7 +63,7 @@ static const struct setup_option options[] = {
     COUNT("k", k, 1, 4096, "values sent of each --chunk: more is exact, less is fast"),
     COUNT("chunk", chunk, 64, 4096, "values of the model that are packed together"),
     REAL("outer-lr", outer_lr, 1e-4, 100, "how far the model follows the merged update"),
-    REAL("min-senders", min_senders, 1, 1024, "a merge divides by at least so many senders"),
+    REAL("min-senders", min_senders, 1, 1024, "what fewer send counts as if so many had, at most those who took part"),
     COUNT("min-contributions", min_contributions, 1, 1024, "a round waits for so many contributions"),
     COUNT("val-seqs", val_seqs, 1, 65536, "held-out texts the model is measured on after a round"),
     COUNT("checkpoint-every", checkpoint_every, 1, 1e6, "rounds from one saved model to the next"),

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/optread.h"
+
 /* Where an option may stand. */
 enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8 };
 
@@ -99,6 +101,34 @@ static int usage(struct err *e, const char *fmt, const char *what)
     return ERR_ARG;
 }
 
+/* As usage, with what was probably meant. names ends with NULL. */
+static int unknown(struct err *e, const char *fmt, const char *what, const char *const *names)
+{
+    const char *near = optread_nearest(what, names);
+    (void)usage(e, fmt, what);
+    if (near) err_hint(e, "did you mean `%s`? See `potluck help`", near);
+    return ERR_ARG;
+}
+
+static int no_option(const char *arg, size_t len, int where, struct err *e)
+{
+    const char *names[COUNT(options) + 1] = {NULL};
+    char name[40];
+    size_t n = 0;
+    for (size_t k = 0; k < COUNT(options); k++)
+        if (options[k].where & where) names[n++] = options[k].name;
+    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), arg);
+    return unknown(e, "there is no option", name, names);
+}
+
+static int no_command(const char *arg, struct err *e)
+{
+    const char *names[COUNT(words) + 1] = {NULL};
+    for (size_t i = 0; i < COUNT(words); i++)
+        names[i] = words[i].name;
+    return unknown(e, "there is no command", arg, names);
+}
+
 static int set_time(struct cmdline *c, const char *value, struct err *e)
 {
     char *end = NULL;
@@ -147,7 +177,7 @@ static int take_option(int argc, char **argv, int *i, const struct word *w, stru
         if (*i + 1 >= argc) return usage(e, "a value is missing after", o->name);
         return set_option(c, o, argv[++*i], e);
     }
-    return usage(e, "unknown option", arg);
+    return no_option(arg, len, where, e);
 }
 
 /* A command, or its argument. */
@@ -155,7 +185,7 @@ static int take_word(const char *arg, const struct word **w, struct cmdline *c, 
 {
     if (!*w) {
         *w = find_word(arg);
-        if (!*w) return usage(e, "there is no command", arg);
+        if (!*w) return no_command(arg, e);
         c->command = (*w)->command;
         return OK;
     }
@@ -224,8 +254,8 @@ int cmdline_help(const char *command, struct buf *out, struct err *e)
     if (command) {
         const struct word *w = find_word(command);
         if (!w) {
-            err_set(e, ERR_NOTFOUND, 0, "there is no command '%.40s'", command);
-            err_hint(e, "see `potluck help`");
+            (void)no_command(command, e);
+            if (e) e->code = ERR_NOTFOUND;
             return ERR_NOTFOUND;
         }
         bool has_options = strcmp(w->args, "[options]") == 0;
