@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aggregator/door.h"
 #include "aggregator/hoststatus.h"
 #include "aggregator/job.h"
 #include "aggregator/store_view.h"
@@ -35,8 +36,7 @@ static void refuse(struct request *r, int status, const struct err *e, const cha
     request_reply_error(r, status, e->what, e->hint[0] ? e->hint : hint);
 }
 
-/* Our own trouble: told to the host's log, kept short for the peer. */
-static void trouble(struct request *r, const struct err *e)
+void api_trouble(struct request *r, const struct err *e)
 {
     log_err(LOG_WARN, e, "a request could not be answered");
     request_add_header(r, "retry-after", "30");
@@ -56,7 +56,7 @@ static void reply_buf(struct request *r, int rc, const char *type, const struct 
     if (rc == OK)
         request_reply(r, 200, type, b->p, b->len);
     else
-        trouble(r, e);
+        api_trouble(r, e);
 }
 
 static bool number(const char *text, uint64_t max, uint64_t *ret)
@@ -137,7 +137,7 @@ static void get_update(struct host *h, struct request *r, const struct router_ma
     else if (rc == ERR_NOTFOUND)
         not_found(r, "that round is not merged");
     else
-        trouble(r, &e);
+        api_trouble(r, &e);
 }
 
 static void get_head(struct host *h, struct request *r, const struct router_match *m)
@@ -164,7 +164,7 @@ static void get_checkpoint(struct host *h, struct request *r, const struct route
     uint32_t n = 0;
     bool is_number = number(m->segment[0], INT64_MAX, &round);
     if (store_round_checkpoints(h->store, c, PUBLISH_KEEP_CHECKPOINTS, &n, &e) != OK) {
-        trouble(r, &e);
+        api_trouble(r, &e);
         return;
     }
     for (uint32_t i = 0; is_number && i < n; i++) {
@@ -236,14 +236,36 @@ static void note_seen(struct host *h, const struct registry_row *row)
     host_step(h, &ev);
 }
 
+/* It was let in: a session, and what round it is. */
+static void joined(struct host *h, struct request *r, const struct msg_join *join)
+{
+    struct err e = {0};
+    struct buf json = {0};
+    char name[MSG_NAME_CAP], client[sizeof join->client], key[KEY_HEX];
+    utf8_printable(join->name, name, sizeof name);
+    utf8_printable(join->client, client, sizeof client);
+    if (store_join(h->store, &join->contributor, name, client, clock_wall_ms(), &e) != OK) {
+        api_trouble(r, &e);
+        return;
+    }
+    const struct registry_row *old = registry_of(&h->registry, &join->contributor);
+    bool is_new = !old || !registry_is_here(old, clock_mono_ms());
+    struct registry_row *row =
+        registry_join(&h->registry, &join->contributor, name, clock_mono_ms());
+    if (is_new)
+        log_info("joined: %s (%.8s, %s)", *name ? name : "anonymous",
+                 key_hex(&join->contributor, key), client);
+    note_seen(h, row);
+    reply_buf(r, host_round_json(h, row->session, &json, &e), JSON, &json, &e);
+    buf_deinit(&json);
+}
+
 static void post_join(struct host *h, struct request *r, const struct router_match *m)
 {
     size_t n = 0;
     const void *body = request_body(r, &n);
     struct msg_join join;
     struct err e = {0};
-    struct buf json = {0};
-    char name[MSG_NAME_CAP], client[sizeof join.client];
     (void)m;
     if (msg_join_verify(body, n, NULL, &join, &e) != OK) {
         refuse(r, 400, &e, "sign the join with your key, as docs/PROTOCOL.md says");
@@ -254,23 +276,7 @@ static void post_join(struct host *h, struct request *r, const struct router_mat
                             "join with this aggregator's own invite link");
         return;
     }
-    utf8_printable(join.name, name, sizeof name);
-    utf8_printable(join.client, client, sizeof client);
-    if (store_join(h->store, &join.contributor, name, client, clock_wall_ms(), &e) != OK) {
-        trouble(r, &e);
-        return;
-    }
-    const struct registry_row *old = registry_of(&h->registry, &join.contributor);
-    bool is_new = !old || !registry_is_here(old, clock_mono_ms());
-    struct registry_row *row =
-        registry_join(&h->registry, &join.contributor, name, clock_mono_ms());
-    char key[KEY_HEX];
-    if (is_new)
-        log_info("joined: %s (%.8s, %s)", *name ? name : "anonymous",
-                 key_hex(&join.contributor, key), client);
-    note_seen(h, row);
-    reply_buf(r, host_round_json(h, row->session, &json, &e), JSON, &json, &e);
-    buf_deinit(&json);
+    door_join(h, r, &join, joined);
 }
 
 /* Nobody waits for it any more: the round may close without it right now. */
@@ -299,6 +305,10 @@ static void get_round(struct host *h, struct request *r, const struct router_mat
         host_wait_round(h, r, UINT64_MAX); /* no round has that number: answered at once */
         return;
     }
+    if (row && !door_is_in(h, r, &row->key)) { /* the host has changed its mind */
+        say_goodbye(h, row);
+        return;
+    }
     if (row) {
         registry_note(row, state, request_query(r, "speed"), clock_mono_ms());
         note_seen(h, row);
@@ -324,6 +334,7 @@ static void post_contribution(struct host *h, struct request *r, const struct ro
         refuse(r, 400, &e, "sign the reservation with your key");
         return;
     }
+    if (!door_is_in(h, r, &reserve.contributor)) return;
     struct round_event ev = {
         .kind = ROUND_EV_RESERVE, .reserve = &reserve, .room_bytes = spool_room(&h->spool)};
     ev.req = host_wait_reply(h, r);
