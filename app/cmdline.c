@@ -48,7 +48,7 @@ static const struct word words[] = {
     {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
 };
 
-enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
+enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
            OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME };
 
 struct option_word {
@@ -63,6 +63,7 @@ static const struct option_word options[] = {
     {"--home", OPT_HOME, ON_ALL, "DIR", "keep everything in DIR (or POTLUCK_HOME)"},
     {"--json", OPT_JSON, ON_STATUS | ON_JOIN, NULL, "answer with one JSON object"},
     {"--name", OPT_NAME, ON_JOIN, "NAME", "how others see you; at most 32 bytes"},
+    {"--code", OPT_CODE, ON_JOIN, "CODE", "invite code of a private run, when the link has none"},
     {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
     {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
     {"--plain", OPT_PLAIN, ON_SCREEN, NULL, "lines instead of a screen"},
@@ -115,6 +116,7 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_HOME: c->home = value; break;
     case OPT_JSON: c->is_json = true; break;
     case OPT_NAME: c->name = value; break;
+    case OPT_CODE: c->code = value; break;
     case OPT_THREADS: c->threads = value; break;
     case OPT_NO_AGENT: c->no_agent = true; break;
     case OPT_PLAIN: c->screen.is_plain = true; break;

@@ -40,6 +40,7 @@ struct cmdline {
     const char *home;    /* --home; NULL: not given */
     const char *source;  /* join: FILE|LINK; help: a command's name or NULL */
     const char *name;    /* join: --name */
+    const char *code;    /* join: --code */
     const char *threads; /* join, screen: --threads, for an agent that is started */
     bool is_json;
     bool no_agent; /* join, screen: start none */

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "client/home.h"
 #include "client/invite.h"
+#include "client/pass.h"
 
 struct program {
     struct cmdline c;
@@ -159,6 +160,22 @@ static int start_agent(struct program *p, struct err *e)
     return spawn_agent(&p->home, p->c.home, p->c.threads, p->c.name, e);
 }
 
+/* Of --code, or of the link. */
+static int keep_code(struct program *p, const struct rundesc *run, struct err *e)
+{
+    char code[RUNDESC_CODE_CAP], dir[PATH_CAP];
+    invite_code(p->c.source, code);
+    if (p->c.code && !rundesc_is_code(p->c.code)) {
+        err_set(e, ERR_ARG, 0, "'%.40s' is not an invite code", p->c.code);
+        err_hint(e, "it has 32 of the characters 0-9 and a-f; copy it whole");
+        return ERR_ARG;
+    }
+    if (p->c.code) snprintf(code, sizeof code, "%s", p->c.code);
+    if (!code[0]) return OK;
+    int rc = home_run_path(&p->home, &run->id, "", dir, e);
+    return rc == OK ? pass_keep_invite(dir, code, e) : rc;
+}
+
 static int run_join(struct program *p)
 {
     struct err e = {0};
@@ -171,6 +188,7 @@ static int run_join(struct program *p)
     if (rc == OK) rc = home_open(&p->home, p->c.home, &e); /* nothing is made for a bad link */
     if (rc == OK && p->c.name) rc = home_name_set(&p->home, p->c.name, &e);
     if (rc == OK) rc = invite_accept(&p->home, &jws, run, &e);
+    if (rc == OK) rc = keep_code(p, run, &e);
     if (rc == OK && talk_is_there(p->home.paths.socket)) {
         hash_hex(&run->id, it.text);
         rc = talk_intent(p->home.paths.socket, &it, &e);

@@ -55,6 +55,15 @@ int invite_get(const char *source, struct buf *out, struct rundesc *ret, struct 
     return rc;
 }
 
+void invite_code(const char *source, char dst[RUNDESC_CODE_CAP])
+{
+    struct rundesc_invite v;
+    dst[0] = '\0';
+    if (strncmp(source, SCHEME, strlen(SCHEME)) == 0 &&
+        rundesc_invite_parse(source, &v, NULL) == OK)
+        memcpy(dst, v.code, RUNDESC_CODE_CAP);
+}
+
 int invite_accept(const struct home *h, const struct buf *jws, const struct rundesc *run,
                   struct err *e)
 {

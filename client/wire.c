@@ -38,6 +38,7 @@ struct text_want {
 
 struct wire {
     struct wire_config config;
+    struct pass pass;
     char run_dir[PATH_CAP], receipts_path[PATH_CAP];
     struct link *link;
     uint64_t i_link; /* how many links there were */
@@ -176,11 +177,13 @@ static void problem_text(const struct link_reply *reply, char *dst, size_t cap)
     json_decref(o);
 }
 
-static void tell_failed(struct call *k, int code, int status, const char *why)
+static void tell_failed(struct call *k, int code, int status, uint32_t retry_after_s,
+                        const char *why)
 {
     struct session_event ev = {.kind = SESSION_EV_FAILED, .tag = k->tag};
     ev.failed.code = code;
     ev.failed.status = status;
+    ev.failed.retry_after_ms = (int64_t)retry_after_s * 1000;
     ev.failed.why = why;
     k->wire->config.on_event(&ev, k->wire->config.ctx);
 }
@@ -189,7 +192,7 @@ static void tell_err(struct call *k, const struct err *e)
 {
     char line[MSG_REASON_CAP] = "the connection was given up";
     if (e->what[0]) err_line(e, line, sizeof line);
-    tell_failed(k, e->code, 0, line);
+    tell_failed(k, e->code, 0, 0, line);
 }
 
 /* --- answers to the session ---------------------------------------------------------------------- */
@@ -453,7 +456,7 @@ static void end_session_call(struct call *k, const struct link_reply *reply)
     } else if (!is_good(reply)) {
         char why[MSG_REASON_CAP];
         problem_text(reply, why, sizeof why);
-        tell_failed(k, OK, reply->status, why);
+        tell_failed(k, OK, reply->status, reply->retry_after_s, why);
     } else {
         int rc = answer_session(k, reply, &e);
         if (rc == ERR_AGAIN) return; /* goes on as another request */
@@ -514,6 +517,8 @@ static int build_join(struct wire *w, struct buf *body, struct err *e)
     struct msg_join m = {.run = w->config.run->id, .contributor = w->config.key->pub};
     snprintf(m.name, sizeof m.name, "%s", w->config.name);
     snprintf(m.client, sizeof m.client, "potluck/%s", POTLUCK_VERSION);
+    memcpy(m.invite, w->pass.invite, sizeof m.invite);
+    m.proof = w->pass.proof;
     m.created_at_ms = clock_wall_ms();
     return msg_join_sign(&m, w->config.key, body, e);
 }
@@ -680,6 +685,11 @@ void wire_drop(struct wire *w, uint32_t tag)
         if (k->id && w->link && k->i_link == w->i_link) link_cancel(w->link, k->id);
         return;
     }
+}
+
+void wire_set_pass(struct wire *w, const struct pass *p)
+{
+    w->pass = *p;
 }
 
 void wire_take_fetched(struct wire *w, struct buf *ret)
