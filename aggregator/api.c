@@ -13,13 +13,16 @@
 #include "aggregator/door.h"
 #include "aggregator/hoststatus.h"
 #include "aggregator/job.h"
+#include "aggregator/round_seat.h"
 #include "aggregator/store_view.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "net/router.h"
+#include "net/signature.h"
 
 #define JSON            "application/json"
 #define JOSE            "application/jose"
@@ -44,10 +47,11 @@ void api_trouble(struct request *r, const struct err *e)
                         "try again in half a minute");
 }
 
+/* Of the whole stored thing, also where only a range of it is sent (RFC 9530). */
 static void send_hash(struct request *r, const struct hash *h)
 {
-    char hex[HASH_HEX];
-    request_add_header(r, "x-potluck-sha256", hash_hex(h, hex));
+    char text[DIGEST_CAP];
+    request_add_header(r, "repr-digest", digest_text(h, text));
 }
 
 static void reply_buf(struct request *r, int rc, const char *type, const struct buf *b,
@@ -341,21 +345,45 @@ static void post_contribution(struct host *h, struct request *r, const struct ro
     host_step(h, &ev);
 }
 
+/* A chunk has no signed text of its own, so the request is signed: nobody can fill the upload of
+ * another, whatever ids get known. False: r was answered. An unknown upload is the round's to refuse.
+ */
+static bool is_signed_by_owner(struct host *h, struct request *r, const char *id,
+                               const char *digest)
+{
+    const struct round_seat *s = round_seat_by_id(&h->round, id);
+    struct signature_target t = {request_method(r), request_header(r, ":authority"),
+                                 request_path(r), digest};
+    struct key_pub key;
+    struct err e = {0};
+    int rc = signature_check(&t, request_header(r, "signature-input"),
+                             request_header(r, "signature"), &key, &e);
+    if (rc == OK && s && !key_equal(&key, &s->key))
+        rc = err_set(&e, ERR_AUTH, 0, "that upload belongs to another key");
+    if (rc == OK) return true;
+    request_reply_problem(r, rc == ERR_PROTO ? 401 : 403, "potluck:problem/signature", e.what,
+                          e.hint[0] ? e.hint
+                                    : "sign the chunk with the key that reserved the upload");
+    return false;
+}
+
 static void put_chunk(struct host *h, struct request *r, const struct router_match *m)
 {
     uint64_t i = 0;
     struct job_input in = {0};
-    const char *hex = request_header(r, "x-potluck-sha256");
+    const char *digest = request_header(r, "content-digest");
     in.bytes = request_body(r, &in.n_bytes);
-    if (!hex || hash_from_hex(hex, &in.hash) != 0) {
-        request_reply_error(r, 400, "the header x-potluck-sha256 is missing or malformed",
-                            "send the SHA-256 of the chunk in lower-case hex");
+    if (!digest) digest = request_header(r, "repr-digest"); /* a chunk is sent whole: the same */
+    if (!digest || digest_parse(digest, &in.hash) != 0) {
+        request_reply_error(r, 400, "the header content-digest is missing or malformed",
+                            "send the chunk's SHA-256 as RFC 9530 has it: sha-256=:BASE64:");
         return;
     }
     if (!number(m->segment[1], MSG_MAX_CHUNKS - 1, &i)) {
         not_found(r, "there is no such chunk");
         return;
     }
+    if (!is_signed_by_owner(h, r, m->segment[0], digest)) return;
     struct round_event ev = {
         .kind = ROUND_EV_CHUNK, .id = m->segment[0], .i_chunk = (uint32_t)i, .n_bytes = in.n_bytes};
     ev.req = host_wait_reply(h, r);

@@ -578,6 +578,8 @@ static int build_chunk(struct wire *w, const struct session_action *a, const str
     r->body = p;
     struct hash h = hash_of(p, r->n_body);
     r->digest = hash_hex(&h, w->digest);
+    r->signer = w->config.key;
+    r->signed_at_s = clock_wall_ms() / 1000;
     return OK;
 }
 
