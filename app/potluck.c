@@ -19,6 +19,7 @@
 #include "client/home.h"
 #include "client/invite.h"
 #include "client/pass.h"
+#include "client/sent.h"
 
 struct program {
     struct cmdline c;
@@ -97,6 +98,22 @@ static int run_status(struct program *p)
     print(&b);
     free(v);
     return code;
+}
+
+/* No agent is needed for that: it follows from the program alone. */
+static int run_what_is_sent(struct program *p)
+{
+    struct err e = {0};
+    struct buf b = {0};
+    int rc = OK;
+    if (p->c.is_json)
+        rc = sent_json(&b, &e);
+    else
+        sent_text(&b);
+    if (rc == OK) rc = buf_ok(&b, &e);
+    if (rc == OK) print(&b);
+    buf_deinit(&b);
+    return rc == OK ? CMDLINE_EXIT_OK : say_error(p, &e, CMDLINE_EXIT_ERROR);
 }
 
 static int done(const struct program *p, const char *what)
@@ -248,7 +265,7 @@ static int run(struct program *p)
     case CMDLINE_FINISH:
         return run_intent(p, INTENT_FINISH, "This round will be completed, then pause.");
     case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent has saved and ended.");
-    case CMDLINE_STATUS: return run_status(p);
+    case CMDLINE_STATUS: return p->c.what_is_sent ? run_what_is_sent(p) : run_status(p);
     case CMDLINE_HELP: return run_help(p);
     case CMDLINE_VERSION: puts("potluck " POTLUCK_VERSION); return CMDLINE_EXIT_OK;
     }
