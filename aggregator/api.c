@@ -23,6 +23,7 @@
 #include "base/utf8.h"
 #include "net/router.h"
 #include "net/signature.h"
+#include "record/runlist.h"
 
 #define JSON            "application/json"
 #define JOSE            "application/jose"
@@ -519,6 +520,23 @@ static void get_status(struct host *h, struct request *r, const struct router_ma
     buf_deinit(&json);
 }
 
+/* The host's list of runs, if it keeps one: read anew each time, so that a new one counts at once. */
+static void get_runs(struct host *h, struct request *r, const struct router_match *m)
+{
+    struct err e = {0};
+    struct buf list = {0};
+    char path[PATH_CAP];
+    (void)m;
+    int rc = path_format(path, "%s/runs.potluck", h->home) == 0
+                 ? file_read(path, RUNLIST_MAX_BYTES, &list, &e)
+                 : ERR_NOTFOUND;
+    if (rc == ERR_NOTFOUND)
+        request_reply_error(r, 404, "this aggregator has no list of runs", "ask its host for one");
+    else
+        reply_buf(r, rc, JOSE, &list, &e);
+    buf_deinit(&list);
+}
+
 /* ---- table ---------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -531,11 +549,12 @@ static const struct router_entry routes[] = {
     {"GET",  "/v1/data/*/*/index"},               {"GET",  "/v1/data/*/*/chunks/*"},
     {"GET",  "/v1/peers"},                        {"GET",  "/v1/credits/*"},
     {"GET",  "/v1/receipts/*"},                   {"GET",  "/v1/status"},
+    {"GET",  "/v1/runs"},
 };
 static const handler_fn handlers[] = {
     get_run, post_join, get_round, post_contribution, put_chunk, post_manifest, get_update, get_head,
     get_checkpoint, get_tokenizer, get_index, get_chunk, get_peers, get_credits, get_receipts,
-    get_status,
+    get_status, get_runs,
 };
 /* clang-format on */
 

@@ -15,6 +15,7 @@
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
 #include "app/doors.h"
+#include "app/listing.h"
 #include "base/log.h"
 
 /* Exit codes, also in docs/OPERATING.md. */
@@ -33,6 +34,7 @@ enum {
     OPT_PORT_FILE,
     OPT_USES,
     OPT_DAYS,
+    OPT_FILE,
     OPT_SETUP
 };
 
@@ -54,6 +56,7 @@ struct line {
     bool has_uses, has_days;
     uint64_t uses;
     double days;
+    const char *file;
     char *const *rest; /* what is left after the options */
     int n_rest;
 };
@@ -70,6 +73,8 @@ static const char usage[] =
     "  potluck-aggregator invite  --home DIR [--uses N] [--days D]   a link for a private run\n"
     "  potluck-aggregator invite  --home DIR list | revoke ID|all\n"
     "  potluck-aggregator allow   --home DIR add KEY | remove KEY | list\n"
+    "  potluck-aggregator list    --home DIR [add RUN.potluck... | remove NAME|ID]\n"
+    "                                                a signed list of runs, for `potluck runs`\n"
     "\n"
     "init and prepare may come in either order; the second prints the invite link.\n"
     "With --from MODEL_DIR a run goes on from that model; then init comes first:\n"
@@ -78,6 +83,7 @@ static const char usage[] =
     "prepare: --vocab N (4096)  --val-frac F (0.03)  --shard-tokens N\n"
     "         --tokenizer FILE   a model's tokenizer.json, instead of learning one\n"
     "serve:   --wait-for N (1)  --port-file PATH  --listen ADDR:PORT\n"
+    "list:    --file PATH (HOME/runs.potluck, which serve hands out)\n"
     "invite:  --uses N (1; 0: any number)  --days D (30; 0: for ever)  --note TEXT\n"
     "all:     --home DIR (or POTLUCK_HOME)  --help  --version\n"
     "\n"
@@ -145,6 +151,7 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
     case OPT_JSON: l->is_json = true; return OK;
     case OPT_PORT_FILE: l->port_file = arg; return OK;
     case OPT_TOKENIZER: l->tokenizer_path = arg; return OK;
+    case OPT_FILE: l->file = arg; return OK;
     case OPT_USES:
         rc = parse_count("uses", arg, 0, 1e6, &v, e);
         l->has_uses = true;
@@ -191,6 +198,7 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
         {"port-file",    required_argument, NULL, OPT_PORT_FILE},
         {"uses",         required_argument, NULL, OPT_USES     },
         {"days",         required_argument, NULL, OPT_DAYS     },
+        {"file",         required_argument, NULL, OPT_FILE     },
     };
     size_t n = sizeof own / sizeof *own, n_setup = 0;
     const struct setup_option *o = setup_options(&n_setup);
@@ -401,7 +409,7 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 
 static int check_command(const char *command, struct err *e)
 {
-    static const char *const known[] = {"init", "prepare", "serve", "status"};
+    static const char *const known[] = {"init", "prepare", "serve", "status", "list"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(command, known[i]) == 0 || doors_is_command(command)) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
@@ -414,6 +422,10 @@ static int run(const char *command, struct line *l, struct err *e)
     char home[PATH_CAP];
     int rc = find_home(l, home, e);
     if (rc != OK) return rc;
+    if (strcmp(command, "list") == 0) {
+        struct listing_words w = {home, l->file, l->rest, l->n_rest};
+        return listing_run(&w, e);
+    }
     if (doors_is_command(command)) return run_who(command, l, home, e);
     if (l->n_rest && strcmp(command, "prepare") != 0)
         return err_set(e, ERR_ARG, 0, "'%.80s' is not expected here", l->rest[0]);

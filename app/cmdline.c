@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Where an option may stand. */
-enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8, ON_ASK = 16 };
+enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8, ON_ASK = 16, ON_RUNS = 32 };
 
 struct word {
     const char *name;
@@ -22,6 +22,8 @@ static const struct word words[] = {
      "Open the screen; start the agent if a run is joined. The same as no command at all."},
     {"join", CMDLINE_JOIN, ON_JOIN, "FILE|LINK", true,
      "Take part in a run: its run.potluck file, or its potluck:// invite link."},
+    {"runs", CMDLINE_RUNS, ON_STATUS | ON_RUNS, "FILE|URL|LINK", true,
+     "Show a list of runs to join: a file, an https address, or a host's link."},
     {"status", CMDLINE_STATUS, ON_STATUS | ON_ASK, "", false,
      "Say what the agent does and why; the exit code says it too."},
     {"pause", CMDLINE_PAUSE, ON_STATUS, "", false,
@@ -49,7 +51,7 @@ static const struct word words[] = {
 };
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
-           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT };
+           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY };
 
 struct option_word {
     const char *name;
@@ -63,6 +65,7 @@ static const struct option_word options[] = {
     {"--home", OPT_HOME, ON_ALL, "DIR", "keep everything in DIR (or POTLUCK_HOME)"},
     {"--json", OPT_JSON, ON_STATUS | ON_JOIN, NULL, "answer with one JSON object"},
     {"--what-is-sent", OPT_SENT, ON_ASK, NULL, "every kind of request this machine makes, and why"},
+    {"--key", OPT_KEY, ON_RUNS, "KEY", "who must have signed the list; 64 hex digits"},
     {"--name", OPT_NAME, ON_JOIN, "NAME", "how others see you; at most 32 bytes"},
     {"--code", OPT_CODE, ON_JOIN, "CODE", "invite code of a private run, when the link has none"},
     {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
@@ -127,6 +130,7 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_RECORD: c->screen.record = value; break;
     case OPT_DUMP: c->screen.dump = value; break;
     case OPT_RECORDING: c->screen.recording = value; break;
+    case OPT_KEY: c->key = value; break;
     case OPT_SENT: c->what_is_sent = true; break;
     case OPT_TIME: return set_time(c, value, e);
     }
@@ -195,7 +199,8 @@ int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
     }
     if (rc != OK) return rc;
     if (w && c.command == w->command && w->needs_arg && !c.source)
-        return usage(e, "say what to join: potluck join", w->args);
+        return usage(e, w->command == CMDLINE_JOIN ? "say what to join: potluck join"
+                                                   : "say which list: potluck runs", w->args);
     *ret = c;
     return OK;
 }

@@ -12,12 +12,14 @@
 
 #include "app/attach.h"
 #include "app/cmdline.h"
+#include "app/runs.h"
 #include "app/spawn.h"
 #include "app/status.h"
 #include "app/talk.h"
 #include "base/json.h"
 #include "client/home.h"
 #include "client/invite.h"
+#include "client/lists.h"
 #include "client/pass.h"
 #include "client/sent.h"
 
@@ -177,6 +179,28 @@ static int start_agent(struct program *p, struct err *e)
     return spawn_agent(&p->home, p->c.home, p->c.threads, p->c.name, e);
 }
 
+static int run_runs(struct program *p)
+{
+    struct err e = {0};
+    struct buf b = {0};
+    struct key_pub key;
+    struct lists_news news = {0};
+    struct runlist *l = calloc(1, sizeof *l);
+    int rc = l ? OK : err_set(&e, ERR_NOMEM, 0, "out of memory");
+    if (rc == OK && p->c.key && key_from_hex(p->c.key, &key) != 0)
+        rc = err_set(&e, ERR_ARG, 0, "--key '%.70s' is not a key of 64 hex digits", p->c.key);
+    if (rc == OK) rc = home_open(&p->home, p->c.home, &e);
+    if (rc == OK) rc = lists_get(&p->home, p->c.source, p->c.key ? &key : NULL, l, &news, &e);
+    if (rc == OK && p->c.is_json) rc = runs_json(l, &news, &b, &e);
+    if (rc == OK && !p->c.is_json) runs_text(l, &news, p->home_words, &b);
+    if (rc == OK) rc = buf_ok(&b, &e);
+    if (rc == OK) print(&b);
+    buf_deinit(&b);
+    free(l);
+    if (rc == OK) return CMDLINE_EXIT_OK;
+    return say_error(p, &e, rc == ERR_ARG ? CMDLINE_EXIT_USAGE : CMDLINE_EXIT_ERROR);
+}
+
 /* Of --code, or of the link. */
 static int keep_code(struct program *p, const struct rundesc *run, struct err *e)
 {
@@ -265,6 +289,7 @@ static int run(struct program *p)
     case CMDLINE_FINISH:
         return run_intent(p, INTENT_FINISH, "This round will be completed, then pause.");
     case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent has saved and ended.");
+    case CMDLINE_RUNS: return run_runs(p);
     case CMDLINE_STATUS: return p->c.what_is_sent ? run_what_is_sent(p) : run_status(p);
     case CMDLINE_HELP: return run_help(p);
     case CMDLINE_VERSION: puts("potluck " POTLUCK_VERSION); return CMDLINE_EXIT_OK;

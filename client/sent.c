@@ -91,6 +91,9 @@ static const struct sent_kind kinds[SENT_KINDS] = {
         {"key", "your public key; everybody may ask for everybody's"}}},
     [SENT_STATUS] = {"GET", "/v1/status", NULL,
         "When you export the model: fetches how the run stands, for the model's card.", {{NULL, NULL}}},
+    [SENT_RUNS] = {"GET", "/v1/runs", NULL,
+        "When you ask a host for its list of runs; `potluck runs https://...` asks that address instead.",
+        {{NULL, NULL}}},
 };
 
 static const struct sent_field headers[] = {

@@ -31,6 +31,7 @@ enum sent_what {
     SENT_PEERS,
     SENT_CREDITS,
     SENT_STATUS,
+    SENT_RUNS,
     SENT_KINDS,
 };
 
