@@ -199,8 +199,10 @@ int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
     }
     if (rc != OK) return rc;
     if (w && c.command == w->command && w->needs_arg && !c.source)
-        return usage(e, w->command == CMDLINE_JOIN ? "say what to join: potluck join"
-                                                   : "say which list: potluck runs", w->args);
+        return usage(e,
+                     w->command == CMDLINE_JOIN ? "say what to join: potluck join"
+                                                : "say which list: potluck runs",
+                     w->args);
     *ret = c;
     return OK;
 }

@@ -46,7 +46,7 @@ struct cmdline {
     const char *threads; /* join, screen: --threads, for an agent that is started */
     bool is_json;
     bool what_is_sent; /* status: --what-is-sent */
-    bool no_agent; /* join, screen: start none */
+    bool no_agent;     /* join, screen: start none */
     struct attach_options screen;
     int i_rest; /* agent, engine commands: the first argument that belongs to it */
 };
