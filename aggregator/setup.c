@@ -25,6 +25,8 @@
 #define MAX_PUZZLE_MIB  256      /* PUZZLE_MAX_KIB */
 #define ENDLESS_STEPS   10000000 /* of the cosine when no end is known: nearly flat for years */
 
+_Static_assert(MAX_PUZZLE_MIB * 1024 == PUZZLE_MAX_KIB, "one bound in two units");
+
 #define TEXT(f, member, what)                                                                      \
     {                                                                                              \
         f, SETUP_TEXT, offsetof(struct setup, member), sizeof(((struct setup *)0)->member), 0, 0,  \
