@@ -111,6 +111,7 @@ int store_open(const char *path, const struct hash *run, struct store **ret, str
         err_hint(e, "install that version; this one reads databases up to version %d", SCHEMA);
     }
     if (rc == OK) rc = check_owner(s, path, run, e);
+    if (rc == OK) rc = store_admit_open(s->db, e);
     if (rc != OK) {
         store_close(s);
         return rc;

@@ -7,7 +7,17 @@
 
 #include "aggregator/setup.h"
 
-enum { INIT = 1, PREPARE = 2, SERVE = 4, STATUS = 8, ALL = 15 };
+enum {
+    INIT = 1,
+    PREPARE = 2,
+    SERVE = 4,
+    STATUS = 8,
+    DOORS = 16,
+    INVITE = 32,
+    ALLOW = 64,
+    LIST = 128,
+    ALL = 255
+};
 
 struct command {
     const char *name;
@@ -38,6 +48,21 @@ static const struct command commands[] = {
     {"status", STATUS, "", "say how it goes",
      "Asks the one that serves; when none does, tells what its books say.\n",
      "  potluck-aggregator status --home my-run --json\n"},
+    {"doors", DOORS, "[public|private]", "say who may take part, or change it",
+     "Counts at once, also while the run is served. A private run takes who has an invite code or\n"
+     "is on the list of those allowed.\n",
+     "  potluck-aggregator doors --home my-run private\n"},
+    {"invite", INVITE, "[list | revoke ID|all]", "make an invite link for a private run",
+     "Without a word: a new code, printed once as a link. Only its hash is kept.\n",
+     "  potluck-aggregator invite --home my-run --uses 3 --days 7 --note 'for the club'\n"
+     "  potluck-aggregator invite --home my-run revoke all\n"},
+    {"allow", ALLOW, "add KEY | remove KEY | list", "let single keys into a private run",
+     "KEY is what `potluck status` shows a contributor: 64 hex digits.\n",
+     "  potluck-aggregator allow --home my-run list\n"},
+    {"list", LIST, "[add RUN.potluck... | remove NAME|ID]", "keep a signed list of runs",
+     "What `potluck runs` shows to people who look for something to join. Without a word this\n"
+     "home's own run is put in.\n",
+     "  potluck-aggregator list --home my-run add friends.potluck\n"},
 };
 
 static const struct {
@@ -51,7 +76,10 @@ static const struct {
     {"shard-tokens", "N", PREPARE, "tokens in one shard (16777216)"},
     {"wait-for", "N", SERVE, "begin the first round when so many contributors are here (1)"},
     {"port-file", "PATH", SERVE, "write the port there once it listens"},
-    {"json", "", STATUS, "answer with one JSON object"},
+    {"uses", "N", INVITE, "let so many in (1; 0: any number)"},
+    {"days", "D", INVITE, "the code's life (30; 0: for ever)"},
+    {"file", "PATH", LIST, "the list (HOME/runs.potluck, which serve hands out)"},
+    {"json", "", STATUS | DOORS | INVITE | ALLOW, "answer with one JSON object"},
     {"home", "DIR", ALL, "keys, data and books of this run (or POTLUCK_HOME)"},
 };
 /* clang-format on */
@@ -65,9 +93,10 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
-/* Every choice is init's; where to listen can be said anew. */
+/* Every choice is init's; where to listen can be said anew, and an invite has a note too. */
 static int where_choice(const char *name)
 {
+    if (strcmp(name, "note") == 0) return INIT | INVITE;
     return strcmp(name, "listen") == 0 ? INIT | SERVE | STATUS : INIT;
 }
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/session_in.h"
+
 #define JOIN_MS         30000
 #define POLL_MS         45000
 #define TRANSFER_MS     60000
@@ -15,7 +17,7 @@
 #define BACKOFF_SOON    14
 #define BACKOFF_SOON_MS 5000
 #define BACKOFF_CAP_MS  30000
-#define REFUSED_JOIN_MS 60000
+#define RETRY_AFTER_MS  600000 /* no server may ask for longer */
 #define ADDRESS_TRIES   3
 #define SLOT_TRIES      4
 
@@ -188,17 +190,6 @@ static void exchange(struct step *c)
     memcpy(a->id, s->note.id, sizeof a->id);
 }
 
-static bool can_update(const struct session *s)
-{
-    const struct msg_round *r = &s->round;
-    if (s->is_base_wrong || s->is_update_gone || s->model_round >= r->round) return false;
-    if (s->model_round < r->oldest_update_round) return false;
-    if (!r->checkpoint_bytes || r->checkpoint_round <= s->model_round) return true;
-    /* Many small updates may cost more than one checkpoint and the few updates after it. */
-    uint64_t saved = r->checkpoint_round - s->model_round;
-    return !r->update_bytes || saved < r->checkpoint_bytes / r->update_bytes + 1;
-}
-
 /* The model here is not the one of the open round: get there by updates, or by a checkpoint. */
 static void fetch(struct step *c)
 {
@@ -216,7 +207,7 @@ static void fetch(struct step *c)
         set_state(c, SESSION_APPLYING);
         return;
     }
-    bool by_update = can_update(s);
+    bool by_update = session_can_update(s);
     bool is_useful = s->round.checkpoint_bytes > 0 && s->round.checkpoint_round <= s->round.round;
     if (!by_update && !is_useful) {
         set_why(s, "the aggregator offers neither the updates nor a checkpoint that are needed");
@@ -273,19 +264,12 @@ static void halt(struct step *c)
 
 /* --- deciding --------------------------------------------------------------------------------- */
 
-static enum session_state state_of_order(enum session_do what)
-{
-    if (what == SESSION_DO_TRAIN) return SESSION_TRAINING;
-    if (what == SESSION_DO_RETURN) return SESSION_RETURNING;
-    if (what == SESSION_DO_APPLY || what == SESSION_DO_LOAD) return SESSION_APPLYING;
-    return SESSION_PACKING;
-}
-
 /* An order is under way. Training for a round that is over is cut short. */
 static void watch_order(struct step *c)
 {
     struct session *s = c->s;
-    set_state(c, state_of_order(s->work.what));
+    set_state(c, session_state_of_order(s->work.what));
+    if (s->is_shut_out) halt(c);
     if (s->work.what != SESSION_DO_TRAIN || !s->has_round) return;
     if (!is_here(s) || s->round.state != MSG_ROUND_OPEN) halt(c);
 }
@@ -436,6 +420,8 @@ static void on_success(struct session *s)
     if (s->n_failures && s->n_work_failures == 0) s->retry_at_ms = SESSION_NONE;
     s->n_failures = 0;
     s->n_address_failures = 0;
+    s->n_refusals = 0;
+    s->is_shut_out = false;
 }
 
 static void on_work_success(struct session *s)
@@ -460,8 +446,19 @@ static int64_t retry_time(struct step *c, const struct session_event *ev, uint32
 {
     int64_t ms = backoff_ms(c->s, n);
     if (ev->failed.retry_after_ms > ms) ms = ev->failed.retry_after_ms;
-    if (ms > REFUSED_JOIN_MS * 10) ms = REFUSED_JOIN_MS * 10;
+    if (ms > RETRY_AFTER_MS) ms = RETRY_AFTER_MS;
     return c->now + ms;
+}
+
+/* Not let in, or not any more: nothing is trained for a run that does not want it. */
+static void shut_out(struct step *c)
+{
+    struct session *s = c->s;
+    s->is_shut_out = true;
+    s->is_joined = false;
+    s->has_round = false;
+    if (!s->n_refusals) say(c, true, s->why);
+    s->poll_at_ms = c->now + session_refused_ms(s->n_refusals++);
 }
 
 static void presence_failed(struct step *c, const struct session_event *ev, enum session_do what)
@@ -475,8 +472,8 @@ static void presence_failed(struct step *c, const struct session_event *ev, enum
     set_why(s, ev->failed.why);
     s->n_failures++;
     s->poll_at_ms = retry_time(c, ev, s->n_failures);
-    bool is_refusal = ev->failed.status == 403 || ev->failed.status == 400;
-    if (is_refusal) s->poll_at_ms = c->now + REFUSED_JOIN_MS;
+    if (ev->failed.status == 403) shut_out(c);
+    if (ev->failed.status == 400) s->poll_at_ms = c->now + session_refused_ms(s->n_refusals++);
     next_address(c);
 }
 
@@ -724,8 +721,10 @@ static void on_intent(struct step *c, enum intent_kind intent)
     case INTENT_FINISH: s->is_finishing = !s->is_paused; break;
     case INTENT_LEAVE:
     case INTENT_STOP: s->ending = intent; break;
+    case INTENT_JOIN: /* once more, with something new in hand */
+        if (s->is_shut_out) s->poll_at_ms = c->now;
+        break;
     case INTENT_NONE:
-    case INTENT_JOIN:
     case INTENT_COUNT: break;
     }
     if (s->is_paused == was_paused || !s->presence.tag || !s->is_joined) return;
