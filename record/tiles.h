@@ -39,6 +39,8 @@ struct tiles_at {
 /* "tile/..." into dst; returns dst. */
 char *tiles_path(const struct tiles_at *at, char dst[TILES_PATH_CAP]);
 
+bool tiles_same(const struct tiles_at *a, const struct tiles_at *b);
+
 /* Read such a path (n bytes, from anybody). Only the one spelling that tiles_path would write is
  * taken, and only what lies within 2^62 leaves. 0, or -1 (ret untouched).
  */
