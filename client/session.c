@@ -9,6 +9,7 @@
 #define TRANSFER_MS 60000
 #define FETCH_MS    600000
 #define LEAVE_MS    10000
+#define RECORD_MS   60000
 
 static bool is_here(const struct session *s)
 {
@@ -265,12 +266,37 @@ static void next_work(struct session_turn *c)
         work_elsewhere(c);
 }
 
+/* Beside everything else: is the log still the one that was remembered? */
+static void check_record(struct session_turn *c)
+{
+    struct session *s = c->s;
+    if (!s->is_record_due || s->record.tag || c->now < s->record_at_ms) return;
+    s->is_record_due = false;
+    session_turn_begin(c, &s->record, SESSION_DO_CHECK_RECORD, RECORD_MS);
+}
+
+/* Nothing goes to this host any more, and what comes from it is not worth training on. An order
+ * under way ends by itself; training is cut short, for what it makes has nowhere to go.
+ */
+static void distrust(struct session_turn *c)
+{
+    struct session *s = c->s;
+    session_turn_drop(c, &s->presence);
+    session_turn_drop(c, &s->transfer);
+    session_turn_drop(c, &s->record);
+    if (s->is_gated) session_turn_add(c, SESSION_DO_GATE)->is_long = false;
+    s->is_gated = false;
+    session_turn_halt(c);
+    session_turn_state(c, SESSION_DISTRUST);
+}
+
 static void leave(struct session_turn *c)
 {
     struct session *s = c->s;
     if (s->state == SESSION_LEAVING) return;
     session_turn_drop(c, &s->presence);
     session_turn_drop(c, &s->transfer);
+    session_turn_drop(c, &s->record);
     session_turn_begin(c, &s->work, SESSION_DO_STOP_WORK, LEAVE_MS);
     session_turn_state(c, SESSION_LEAVING);
 }
@@ -283,6 +309,11 @@ static void decide(struct session_turn *c)
         leave(c);
         return;
     }
+    if (s->is_rewritten) {
+        distrust(c);
+        return;
+    }
+    check_record(c);
     if (c->now >= s->retry_at_ms) s->retry_at_ms = SESSION_NONE; /* also when it is none */
     presence(c);
     if (s->is_paused) {
@@ -309,6 +340,8 @@ void session_step(struct session *s, const struct session_event *ev, int64_t now
         if (s->state != SESSION_IDLE) return;
         session_turn_state(&c, SESSION_JOINING);
         s->poll_at_ms = now_ms;
+        s->is_record_due = true;
+        s->record_at_ms = now_ms;
     } else {
         session_turn_hear(&c, ev);
     }

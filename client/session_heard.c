@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "client/session_turn.h"
@@ -9,6 +10,7 @@
 #define REFUSED_JOIN_MS 60000
 #define ADDRESS_TRIES   3
 #define SLOT_TRIES      4
+#define RECORD_TRIES    3 /* before it is worth a warning */
 
 static bool ends_lane(struct session_lane *lane, const struct session_event *ev,
                       struct session_lane *ret)
@@ -105,6 +107,20 @@ static void transfer_failed(struct session_turn *c, const struct session_event *
     next_address(c);
 }
 
+/* Never in the way of the exchange: a host may be slow, or its log one entry behind. */
+static void record_failed(struct session_turn *c, const struct session_event *ev)
+{
+    struct session *s = c->s;
+    char text[MSG_REASON_CAP];
+    s->is_record_due = true;
+    s->n_record_failures++;
+    s->record_at_ms = retry_time(c, ev, s->n_record_failures);
+    if (s->n_record_failures != RECORD_TRIES) return;
+    snprintf(text, sizeof text, "the host's record cannot be checked: %.110s",
+             ev->failed.why ? ev->failed.why : "no answer");
+    session_turn_say(c, true, text);
+}
+
 static void on_failed(struct session_turn *c, const struct session_event *ev)
 {
     struct session_lane was;
@@ -112,6 +128,8 @@ static void on_failed(struct session_turn *c, const struct session_event *ev)
         presence_failed(c, ev, was.what);
     else if (ends_lane(&c->s->transfer, ev, &was))
         transfer_failed(c, ev, was.what);
+    else if (ends_lane(&c->s->record, ev, &was))
+        record_failed(c, ev);
 }
 
 static void on_work_failed(struct session_turn *c, const struct session_event *ev)
@@ -278,6 +296,8 @@ static void on_applied(struct session_turn *c, const struct session_event *ev)
     s->is_round_done = false;
     s->has_diverged = false;
     s->is_update_gone = false;
+    s->is_record_due = true;
+    s->record_at_ms = c->now;
     s->base = ev->applied;
     if (was.what == SESSION_DO_APPLY) {
         s->has_fetched_update = false;
@@ -295,6 +315,22 @@ static void on_applied(struct session_turn *c, const struct session_event *ev)
     /* A checkpoint that does not help either must not be fetched in a tight circle. */
     if (++s->n_refetched > 1)
         s->retry_at_ms = c->now + session_turn_backoff_ms(s, s->n_refetched + 2);
+}
+
+static void on_record(struct session_turn *c, const struct session_event *ev)
+{
+    struct session_lane was;
+    if (!ends_lane(&c->s->record, ev, &was)) return;
+    c->s->n_record_failures = 0;
+}
+
+static void on_rewritten(struct session_turn *c, const struct session_event *ev)
+{
+    struct session_lane was;
+    if (!ends_lane(&c->s->record, ev, &was)) return;
+    c->s->is_rewritten = true;
+    session_turn_why(c->s, ev->failed.why);
+    session_turn_say(c, true, c->s->why);
 }
 
 static void on_stopped(struct session_turn *c, const struct session_event *ev)
@@ -344,6 +380,7 @@ static void on_tick(struct session_turn *c, const struct session_event *ev)
     struct session *s = c->s;
     expire(c, &s->presence);
     expire(c, &s->transfer);
+    expire(c, &s->record);
     if (!s->work.tag || c->now < s->work.deadline_ms) return;
     if (s->state == SESSION_LEAVING) {
         session_turn_state(c, SESSION_GONE);
@@ -363,14 +400,15 @@ typedef void (*on_fn)(struct session_turn *c, const struct session_event *ev);
 static on_fn handler(enum session_event_kind kind)
 {
     static const on_fn table[SESSION_EVENT_COUNT] = {
-        [SESSION_EV_ROUND] = on_round,     [SESSION_EV_SLOT] = on_slot,
-        [SESSION_EV_CHUNK] = on_chunk,     [SESSION_EV_RECEIPT] = on_receipt,
-        [SESSION_EV_UPDATE] = on_update,   [SESSION_EV_CHECKPOINT] = on_checkpoint,
-        [SESSION_EV_FAILED] = on_failed,   [SESSION_EV_TRAINED] = on_trained,
-        [SESSION_EV_PACKED] = on_packed,   [SESSION_EV_RETURNED] = on_returned,
-        [SESSION_EV_APPLIED] = on_applied, [SESSION_EV_WORK_FAILED] = on_work_failed,
-        [SESSION_EV_STOPPED] = on_stopped, [SESSION_EV_INTENT] = on_intent,
-        [SESSION_EV_TICK] = on_tick,
+        [SESSION_EV_ROUND] = on_round,         [SESSION_EV_SLOT] = on_slot,
+        [SESSION_EV_CHUNK] = on_chunk,         [SESSION_EV_RECEIPT] = on_receipt,
+        [SESSION_EV_UPDATE] = on_update,       [SESSION_EV_CHECKPOINT] = on_checkpoint,
+        [SESSION_EV_FAILED] = on_failed,       [SESSION_EV_TRAINED] = on_trained,
+        [SESSION_EV_PACKED] = on_packed,       [SESSION_EV_RETURNED] = on_returned,
+        [SESSION_EV_APPLIED] = on_applied,     [SESSION_EV_WORK_FAILED] = on_work_failed,
+        [SESSION_EV_STOPPED] = on_stopped,     [SESSION_EV_INTENT] = on_intent,
+        [SESSION_EV_TICK] = on_tick,           [SESSION_EV_RECORD] = on_record,
+        [SESSION_EV_REWRITTEN] = on_rewritten,
     };
     return kind > 0 && kind < SESSION_EVENT_COUNT ? table[kind] : NULL;
 }
