@@ -53,19 +53,14 @@ static void open_put(json_t *o, const struct entry_open *m)
 {
     json_set_hash(o, "initial", &m->initial);
     json_set_hash(o, "commit_next", &m->commit_next);
-    if (m->retention == ENTRY_RETAIN_ALL)
-        json_object_set_new(o, "retention", json_null());
-    else
-        json_set_u64(o, "retention", m->retention);
+    json_set_u64(o, "retention", m->retention);
 }
 
 static void open_get(struct json_reader *r, const json_t *o, struct entry_open *m)
 {
     json_hash(r, o, "initial", &m->initial);
     json_hash(r, o, "commit_next", &m->commit_next);
-    m->retention = ENTRY_RETAIN_ALL;
-    if (!json_is_null(json_object_get(o, "retention")))
-        m->retention = msg_json_count(r, o, "retention", 1);
+    m->retention = msg_json_count(r, o, "retention", 0);
     msg_json_only(r, o, "an open entry", N_COMMON + 3);
 }
 

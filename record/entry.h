@@ -21,10 +21,10 @@
 #include "base/key.h"
 #include "record/msg.h"
 
-#define ENTRY_MAX_BYTES   65535u     /* entry bundles prefix a leaf with two bytes of length */
-#define ENTRY_RETAIN_ALL  UINT64_MAX /* "retention": null: every payload is kept */
-#define ENTRY_RULE_MERGE  1          /* record/merge.h */
-#define ENTRY_RULE_REWARD 1          /* record/reward.h: by tokens */
+#define ENTRY_MAX_BYTES   65535u /* entry bundles prefix a leaf with two bytes of length */
+#define ENTRY_RETAIN_ALL  0      /* every payload is kept */
+#define ENTRY_RULE_MERGE  1      /* record/merge.h */
+#define ENTRY_RULE_REWARD 1      /* record/reward.h: by tokens */
 
 enum entry_kind {
     ENTRY_OPEN = 1,
@@ -39,7 +39,7 @@ enum entry_kind {
 struct entry_open {
     struct hash initial;     /* model hash of round 0's base */
     struct hash commit_next; /* to round 0's secret: entry_commit */
-    uint64_t retention;      /* rounds of payloads kept, at least 1; ENTRY_RETAIN_ALL: all */
+    uint64_t retention;      /* rounds of payloads kept; ENTRY_RETAIN_ALL: all */
 };
 
 /* One merged round. */
