@@ -20,6 +20,18 @@ struct hash hash_of(const void *p, size_t n)
     return h;
 }
 
+struct hash hash_of_two(const void *p, size_t n, const void *q, size_t m)
+{
+    struct hash h = {0};
+    unsigned len = sizeof h.b;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    check(ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
+    check(EVP_DigestUpdate(ctx, p, n) == 1 && EVP_DigestUpdate(ctx, q, m) == 1);
+    check(EVP_DigestFinal_ex(ctx, h.b, &len) == 1);
+    EVP_MD_CTX_free(ctx);
+    return h;
+}
+
 struct hasher *hasher_create(void)
 {
     struct hasher *h = alloc_zero(1, sizeof *h);

@@ -16,6 +16,9 @@ struct hash {
 /* One-shot SHA-256 of n bytes. */
 struct hash hash_of(const void *p, size_t n);
 
+/* SHA-256 of n bytes and m more, without putting them side by side. */
+struct hash hash_of_two(const void *p, size_t n, const void *q, size_t m);
+
 /* Streaming SHA-256. Owner: hasher_create / hasher_destroy (NULL allowed). hasher_end resets it
  * for the next object. Any one thread at a time.
  */
