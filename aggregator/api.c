@@ -366,8 +366,9 @@ static void post_manifest(struct host *h, struct request *r, const struct router
                             "send it to the upload that it names");
         return;
     }
-    struct job_input in = {.manifest = &manifest};
-    struct round_event ev = {.kind = ROUND_EV_MANIFEST, .manifest = &manifest};
+    struct job_input in = {.bytes = body, .n_bytes = n, .manifest = &manifest};
+    struct round_event ev = {
+        .kind = ROUND_EV_MANIFEST, .manifest = &manifest, .manifest_hash = hash_of(body, n)};
     ev.req = host_wait_reply(h, r);
     host_step_with(h, &ev, &in);
 }
