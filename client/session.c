@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "client/session_in.h"
 #include "client/session_turn.h"
 
 #define JOIN_MS     30000
@@ -72,17 +73,6 @@ static void exchange(struct session_turn *c)
     memcpy(a->id, s->note.id, sizeof a->id);
 }
 
-static bool can_update(const struct session *s)
-{
-    const struct msg_round *r = &s->round;
-    if (s->is_base_wrong || s->is_update_gone || s->model_round >= r->round) return false;
-    if (s->model_round < r->oldest_update_round) return false;
-    if (!r->checkpoint_bytes || r->checkpoint_round <= s->model_round) return true;
-    /* Many small updates may cost more than one checkpoint and the few updates after it. */
-    uint64_t saved = r->checkpoint_round - s->model_round;
-    return !r->update_bytes || saved < r->checkpoint_bytes / r->update_bytes + 1;
-}
-
 /* The model here is not the one of the open round: get there by updates, or by a checkpoint. */
 static void fetch(struct session_turn *c)
 {
@@ -100,7 +90,7 @@ static void fetch(struct session_turn *c)
         session_turn_state(c, SESSION_APPLYING);
         return;
     }
-    bool by_update = can_update(s);
+    bool by_update = session_can_update(s);
     bool is_useful = s->round.checkpoint_bytes > 0 && s->round.checkpoint_round <= s->round.round;
     if (!by_update && !is_useful) {
         session_turn_why(
@@ -151,19 +141,12 @@ static void train(struct session_turn *c)
 
 /* --- deciding --------------------------------------------------------------------------------- */
 
-static enum session_state state_of_order(enum session_do what)
-{
-    if (what == SESSION_DO_TRAIN) return SESSION_TRAINING;
-    if (what == SESSION_DO_RETURN) return SESSION_RETURNING;
-    if (what == SESSION_DO_APPLY || what == SESSION_DO_LOAD) return SESSION_APPLYING;
-    return SESSION_PACKING;
-}
-
 /* An order is under way. Training for a round that is over is cut short. */
 static void watch_order(struct session_turn *c)
 {
     struct session *s = c->s;
-    session_turn_state(c, state_of_order(s->work.what));
+    session_turn_state(c, session_state_of_order(s->work.what));
+    if (s->is_shut_out) session_turn_halt(c);
     if (s->work.what != SESSION_DO_TRAIN || !s->has_round) return;
     if (!is_here(s) || s->round.state != MSG_ROUND_OPEN) session_turn_halt(c);
 }

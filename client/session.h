@@ -22,7 +22,7 @@
  *   WAITING     polls until the next round opens          newer ROUND                    45 s: poll again
  *   APPLYING    update or checkpoint into the model       APPLIED                        5 min: says so
  *   PAUSED      nothing but polls; trainer gated          INTENT resume                  none
- *   RETRYING    the network failed; next try at retry_at  TICK                           retry_at
+ *   RETRYING    network failed, or shut out by the host   TICK                           retry_at
  *   DISTRUST    the host has rewritten its record:        INTENT leave, stop             none
  *               nothing is sent, taken or trained
  *   ENDED       the run is over, final model held; polls  INTENT leave, stop             none
@@ -139,8 +139,9 @@ struct session {
     uint32_t n_slot_tries; /* reservations made for this payload */
 
     /* facts: aggregator */
-    bool is_joined;
-    bool has_round;
+    bool is_joined, has_round;
+    bool is_shut_out;       /* 403: the host does not let this key in */
+    uint32_t n_refusals;    /* of presence, in a row */
     struct msg_round round; /* newest answer */
     int64_t round_at_ms;    /* when it came */
     char token[MSG_ID_HEX];

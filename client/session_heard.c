@@ -1,16 +1,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/session_in.h"
 #include "client/session_turn.h"
 
 /* What each event changes. Facts only: what follows from them is for decide() in session.c. */
 
-#define POLL_GAP_MS     250
-#define ENDED_GAP_MS    5000
-#define REFUSED_JOIN_MS 60000
-#define ADDRESS_TRIES   3
-#define SLOT_TRIES      4
-#define RECORD_TRIES    3 /* before it is worth a warning */
+#define POLL_GAP_MS    250
+#define ENDED_GAP_MS   5000
+#define RETRY_AFTER_MS 600000 /* no server may ask for longer */
+#define ADDRESS_TRIES  3
+#define SLOT_TRIES     4
+#define RECORD_TRIES   3 /* before it is worth a warning */
 
 static bool ends_lane(struct session_lane *lane, const struct session_event *ev,
                       struct session_lane *ret)
@@ -26,6 +27,8 @@ static void on_success(struct session *s)
     if (s->n_failures && s->n_work_failures == 0) s->retry_at_ms = SESSION_NONE;
     s->n_failures = 0;
     s->n_address_failures = 0;
+    s->n_refusals = 0;
+    s->is_shut_out = false;
 }
 
 static void on_work_success(struct session *s)
@@ -50,8 +53,19 @@ static int64_t retry_time(struct session_turn *c, const struct session_event *ev
 {
     int64_t ms = session_turn_backoff_ms(c->s, n);
     if (ev->failed.retry_after_ms > ms) ms = ev->failed.retry_after_ms;
-    if (ms > REFUSED_JOIN_MS * 10) ms = REFUSED_JOIN_MS * 10;
+    if (ms > RETRY_AFTER_MS) ms = RETRY_AFTER_MS;
     return c->now + ms;
+}
+
+/* Not let in, or not any more: nothing is trained for a run that does not want it. */
+static void shut_out(struct session_turn *c)
+{
+    struct session *s = c->s;
+    s->is_shut_out = true;
+    s->is_joined = false;
+    s->has_round = false;
+    if (!s->n_refusals) session_turn_say(c, true, s->why);
+    s->poll_at_ms = c->now + session_refused_ms(s->n_refusals++);
 }
 
 static void presence_failed(struct session_turn *c, const struct session_event *ev,
@@ -66,8 +80,8 @@ static void presence_failed(struct session_turn *c, const struct session_event *
     session_turn_why(s, ev->failed.why);
     s->n_failures++;
     s->poll_at_ms = retry_time(c, ev, s->n_failures);
-    bool is_refusal = ev->failed.status == 403 || ev->failed.status == 400;
-    if (is_refusal) s->poll_at_ms = c->now + REFUSED_JOIN_MS;
+    if (ev->failed.status == 403) shut_out(c);
+    if (ev->failed.status == 400) s->poll_at_ms = c->now + session_refused_ms(s->n_refusals++);
     next_address(c);
 }
 
@@ -355,8 +369,10 @@ static void on_intent(struct session_turn *c, const struct session_event *ev)
     case INTENT_FINISH: s->is_finishing = !s->is_paused; break;
     case INTENT_LEAVE:
     case INTENT_STOP: s->ending = ev->intent; break;
+    case INTENT_JOIN: /* once more, with something new in hand */
+        if (s->is_shut_out) s->poll_at_ms = c->now;
+        break;
     case INTENT_NONE:
-    case INTENT_JOIN:
     case INTENT_COUNT: break;
     }
     if (s->is_paused == was_paused || !s->presence.tag || !s->is_joined) return;

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "client/session.h"
+#include "client/session_in.h"
 
 /* A session's beginning, and looking at one without changing it. */
 
@@ -29,6 +29,33 @@ void session_restore(struct session *s, const struct session_saved *v)
     s->note = v->note;
     if (v->note.fate != SESSION_FATE_NONE) s->fate = v->note.fate;
     s->is_judged = s->fate == SESSION_FATE_REFUSED; /* not known any more: the safe side */
+}
+
+bool session_can_update(const struct session *s)
+{
+    const struct msg_round *r = &s->round;
+    if (s->is_base_wrong || s->is_update_gone || s->model_round >= r->round) return false;
+    if (s->model_round < r->oldest_update_round) return false;
+    if (!r->checkpoint_bytes || r->checkpoint_round <= s->model_round) return true;
+    /* Many small updates may cost more than one checkpoint and the few updates after it. */
+    uint64_t saved = r->checkpoint_round - s->model_round;
+    return !r->update_bytes || saved < r->checkpoint_bytes / r->update_bytes + 1;
+}
+
+enum session_state session_state_of_order(enum session_do what)
+{
+    if (what == SESSION_DO_TRAIN) return SESSION_TRAINING;
+    if (what == SESSION_DO_RETURN) return SESSION_RETURNING;
+    if (what == SESSION_DO_APPLY || what == SESSION_DO_LOAD) return SESSION_APPLYING;
+    return SESSION_PACKING;
+}
+
+int64_t session_refused_ms(uint32_t n_refusals)
+{
+    int64_t ms = 60000;
+    for (uint32_t i = 0; i < n_refusals && ms < 3600000; i++)
+        ms *= 2;
+    return ms < 3600000 ? ms : 3600000;
 }
 
 static int64_t earlier(int64_t a, int64_t b)

@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "client/receipts.h"
+#include "client/sent.h"
 #include "client/wire_in.h"
 #include "client/work_state.h"
 #include "engine/delta.h"
@@ -25,6 +26,7 @@
 #define BYE_MS     1000
 #define POLL_STALL 40000 /* a poll may be held back for 20 s */
 #define N_TEXTS    6     /* fetched side by side; the other streams stay free */
+#define NUMBER_CAP 24
 #define TYPE_JOSE  "application/jose"
 #define TYPE_BYTES "application/octet-stream"
 
@@ -101,6 +103,12 @@ static void start(struct wire *w, struct call *k, struct link_request *r)
     k->id = link_send(w->link, r);
 }
 
+static const char *number(char dst[NUMBER_CAP], uint64_t v)
+{
+    snprintf(dst, NUMBER_CAP, "%llu", (unsigned long long)v);
+    return dst;
+}
+
 void wire_call_get(struct wire *w, struct call *k, const char *path, size_t max)
 {
     struct link_request r = {.method = "GET", .path = path, .max_reply_bytes = max};
@@ -127,11 +135,13 @@ static void problem_text(const struct link_reply *reply, char *dst, size_t cap)
     json_decref(o);
 }
 
-static void tell_failed(struct call *k, int code, int status, const char *why)
+static void tell_failed(struct call *k, int code, int status, uint32_t retry_after_s,
+                        const char *why)
 {
     struct session_event ev = {.kind = SESSION_EV_FAILED, .tag = k->tag};
     ev.failed.code = code;
     ev.failed.status = status;
+    ev.failed.retry_after_ms = (int64_t)retry_after_s * 1000;
     ev.failed.why = why;
     k->wire->config.on_event(&ev, k->wire->config.ctx);
 }
@@ -140,7 +150,7 @@ static void tell_err(struct call *k, const struct err *e)
 {
     char line[MSG_REASON_CAP] = "the connection was given up";
     if (e->what[0]) err_line(e, line, sizeof line);
-    tell_failed(k, e->code, 0, line);
+    tell_failed(k, e->code, 0, 0, line);
 }
 
 /* --- answers to the session ---------------------------------------------------------------------- */
@@ -213,8 +223,9 @@ static void fetch_body(struct wire *w, struct call *k, uint64_t n_bytes)
 {
     char path[64];
     bool is_update = k->action.what == SESSION_DO_FETCH_UPDATE;
-    snprintf(path, sizeof path, "/v1/%s/%llu", is_update ? "updates" : "checkpoints",
-             (unsigned long long)k->action.round);
+    char round[NUMBER_CAP];
+    SENT_PATH(is_update ? SENT_UPDATE : SENT_CHECKPOINT, path, sizeof path,
+              number(round, k->action.round));
     buf_clear(&w->fetched);
     w->fetch_expected = n_bytes;
     w->is_fetching = true;
@@ -286,14 +297,14 @@ static void ask_text(struct wire *w)
         struct text_want *t = &w->wants[i];
         if (!t->is_used || t->is_asked) continue;
         n_asked++;
-        char path[80];
+        char path[80], a[NUMBER_CAP], b[NUMBER_CAP];
         if (t->want.is_tokenizer)
-            snprintf(path, sizeof path, "/v1/tokenizer");
+            sent_path(SENT_TOKENIZER, NULL, 0, path, sizeof path);
         else if (t->want.is_index)
-            snprintf(path, sizeof path, "/v1/data/train/%u/index", t->want.shard);
+            SENT_PATH(SENT_INDEX, path, sizeof path, number(a, t->want.shard));
         else
-            snprintf(path, sizeof path, "/v1/data/train/%u/chunks/%u", t->want.shard,
-                     t->want.chunk);
+            SENT_PATH(SENT_TEXT, path, sizeof path, number(a, t->want.shard),
+                      number(b, t->want.chunk));
         t->is_asked = true;
         struct call *k = add_call(w, FOR_TEXT);
         k->want = t->want;
@@ -379,7 +390,7 @@ bool wire_goodbye(struct wire *w, const char *token, void (*fn)(void *ctx), void
 {
     if (!w->link) return false;
     char path[96];
-    snprintf(path, sizeof path, "/v1/round?session=%s&state=gone", token);
+    SENT_PATH(SENT_GOODBYE, path, sizeof path, token);
     struct link_request r = {
         .method = "GET", .path = path, .stall_ms = BYE_MS, .max_reply_bytes = MAX_SMALL};
     w->parted_fn = fn;
@@ -405,7 +416,7 @@ static void end_session_call(struct call *k, const struct link_reply *reply)
     } else if (!is_good(reply) && !wire_log_wants(k, reply)) {
         char why[MSG_REASON_CAP];
         problem_text(reply, why, sizeof why);
-        tell_failed(k, OK, reply->status, why);
+        tell_failed(k, OK, reply->status, reply->retry_after_s, why);
     } else {
         int rc = answer_session(k, reply, &e);
         if (rc == ERR_AGAIN) return; /* goes on as another request */
@@ -466,6 +477,8 @@ static int build_join(struct wire *w, struct buf *body, struct err *e)
     struct msg_join m = {.run = w->config.run->id, .contributor = w->config.key->pub};
     snprintf(m.name, sizeof m.name, "%s", w->config.name);
     snprintf(m.client, sizeof m.client, "potluck/%s", POTLUCK_VERSION);
+    memcpy(m.invite, w->pass.invite, sizeof m.invite);
+    m.proof = w->pass.proof;
     m.created_at_ms = clock_wall_ms();
     return msg_join_sign(&m, w->config.key, body, e);
 }
@@ -525,6 +538,8 @@ static int build_chunk(struct wire *w, const struct session_action *a, const str
     r->body = p;
     struct hash h = hash_of(p, r->n_body);
     r->digest = hash_hex(&h, w->digest);
+    r->signer = w->config.key;
+    r->signed_at_s = clock_wall_ms() / 1000;
     return OK;
 }
 
@@ -535,28 +550,29 @@ static int build(struct wire *w, const struct session_action *a, const struct se
     r->method = "POST";
     r->type = TYPE_JOSE;
     r->max_reply_bytes = MAX_SMALL;
+    char one[NUMBER_CAP], speed[32];
     switch ((int)a->what) {
-    case SESSION_DO_JOIN: snprintf(path, cap, "/v1/join"); return build_join(w, body, e);
+    case SESSION_DO_JOIN: sent_path(SENT_JOIN, NULL, 0, path, cap); return build_join(w, body, e);
     case SESSION_DO_RESERVE:
-        snprintf(path, cap, "/v1/contributions");
+        sent_path(SENT_RESERVE, NULL, 0, path, cap);
         return build_reserve(w, a, body, e);
     case SESSION_DO_MANIFEST:
-        snprintf(path, cap, "/v1/contributions/%s/manifest", a->id);
+        SENT_PATH(SENT_MANIFEST, path, cap, a->id);
         return build_manifest(w, a, s, engine, body, e);
     case SESSION_DO_PUT_CHUNK:
-        snprintf(path, cap, "/v1/contributions/%s/chunks/%u", a->id, a->i_chunk);
+        SENT_PATH(SENT_CHUNK, path, cap, a->id, number(one, a->i_chunk));
         return build_chunk(w, a, s, r, e);
     case SESSION_DO_POLL:
-        snprintf(path, cap, "/v1/round?after=%llu&session=%s&state=%s&speed=%.1f",
-                 (unsigned long long)a->round, s->token, session_wire_state(s),
-                 isfinite(tok_per_s) ? tok_per_s : 0.0);
+        snprintf(speed, sizeof speed, "%.1f", isfinite(tok_per_s) ? tok_per_s : 0.0);
+        SENT_PATH(SENT_POLL, path, cap, number(one, a->round), s->token, session_wire_state(s),
+                  speed);
         r->stall_ms = POLL_STALL;
         break;
     case SESSION_DO_CHECK_RECORD:
         wire_log_begin(w);
-        snprintf(path, cap, "/v1/log/checkpoint");
+        sent_path(SENT_TREE_HEAD, NULL, 0, path, cap);
         break;
-    default: snprintf(path, cap, "/v1/updates/%llu/head", (unsigned long long)a->round); break;
+    default: SENT_PATH(SENT_UPDATE_HEAD, path, cap, number(one, a->round)); break;
     }
     r->method = "GET";
     r->type = NULL;
@@ -638,6 +654,11 @@ void wire_drop(struct wire *w, uint32_t tag)
     }
 }
 
+void wire_set_pass(struct wire *w, const struct pass *p)
+{
+    w->pass = *p;
+}
+
 void wire_take_fetched(struct wire *w, struct buf *ret)
 {
     *ret = w->fetched;
@@ -661,11 +682,12 @@ void wire_look_around(struct wire *w)
     char path[128], hex[KEY_HEX];
     if (!w->is_looking_peers) {
         w->is_looking_peers = true;
-        wire_call_get(w, add_call(w, FOR_PEERS), "/v1/peers", MAX_SMALL);
+        sent_path(SENT_PEERS, NULL, 0, path, sizeof path);
+        wire_call_get(w, add_call(w, FOR_PEERS), path, MAX_SMALL);
     }
     if (!w->is_looking_credits) {
         w->is_looking_credits = true;
-        snprintf(path, sizeof path, "/v1/credits/%s", key_hex(&w->config.key->pub, hex));
+        SENT_PATH(SENT_CREDITS, path, sizeof path, key_hex(&w->config.key->pub, hex));
         wire_call_get(w, add_call(w, FOR_CREDITS), path, MAX_SMALL);
     }
 }

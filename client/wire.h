@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "client/chunks.h"
+#include "client/pass.h"
 #include "client/session.h"
 #include "record/rundesc.h"
 
@@ -43,6 +44,9 @@ void wire_close(struct wire *w, void (*closed_fn)(void *ctx), void *ctx); /* acc
 void wire_request(struct wire *w, const struct session_action *a, const struct session *s,
                   const char *engine, double tok_per_s);
 void wire_drop(struct wire *w, uint32_t tag);
+
+/* What joins carry from now on; copied. */
+void wire_set_pass(struct wire *w, const struct pass *p);
 
 /* Bytes of the update or checkpoint last fetched; moved out. */
 void wire_take_fetched(struct wire *w, struct buf *ret);

@@ -19,6 +19,7 @@ struct text_want {
 
 struct wire {
     struct wire_config config;
+    struct pass pass;
     char run_dir[PATH_CAP], receipts_path[PATH_CAP];
     struct link *link;
     uint64_t i_link; /* how many links there were */

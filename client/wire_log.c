@@ -1,8 +1,7 @@
 /* The host's record, looked at after each update: its newest tree head, then the few tiles that show
  * that it goes on from the remembered one. One request at a time, all of them one call.
  */
-#include <stdio.h>
-
+#include "client/sent.h"
 #include "client/wire_in.h"
 
 #define STATUS_NONE 404 /* there is no log */
@@ -43,7 +42,7 @@ static void ask_tile(struct call *k, const struct tiles_at *at)
 {
     char tile[TILES_PATH_CAP];
     char path[TILES_PATH_CAP + 16];
-    snprintf(path, sizeof path, "/v1/log/%s", tiles_path(at, tile));
+    SENT_PATH(SENT_TILE, path, sizeof path, tiles_path(at, tile));
     wire_call_get(k->wire, k, path, TILES_MAX_BYTES + 1);
 }
 
