@@ -312,6 +312,7 @@ static void on_applied(struct session_turn *c, const struct session_event *ev)
     s->is_update_gone = false;
     s->is_record_due = true;
     s->record_at_ms = c->now;
+    s->n_record_failures = 0; /* a host that hides its record is spoken of in each round */
     s->base = ev->applied;
     if (was.what == SESSION_DO_APPLY) {
         s->has_fetched_update = false;

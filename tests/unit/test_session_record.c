@@ -78,6 +78,35 @@ static void a_host_that_cannot_be_asked_is_asked_again_and_never_in_the_way(void
     assert_int_equal(n_loud, 1);
 }
 
+static void a_host_that_hides_its_record_is_spoken_of_in_each_round(void **state)
+{
+    (void)state;
+    struct rig r;
+    to_waiting(&r);
+    for (uint64_t round = 1; round < 4; round++) {
+        uint32_t n_loud = 0;
+        for (int i = 0; i < 5; i++) {
+            fail_it(&r, r.s.record.tag, 404);
+            const struct session_action *a = find(&r, SESSION_DO_SAY);
+            n_loud += a && a->is_long && strstr(a->text, "record");
+            r.now = r.s.record_at_ms;
+            send(&r, SESSION_EV_TICK, 0);
+        }
+        assert_int_equal(n_loud, 1);
+        set_round(&r, round, MSG_ROUND_OPEN);
+        poll(&r);
+        answer_update(&r, round - 1);
+        end_applying(&r, round);
+        end_training(&r, false);
+        end_packing(&r);
+        answer_slot(&r);
+        send(&r, SESSION_EV_CHUNK, r.s.transfer.tag);
+        send(&r, SESSION_EV_CHUNK, r.s.transfer.tag);
+        answer_receipt(&r, MSG_ACCEPTED);
+        assert_int_equal(r.s.state, SESSION_WAITING);
+    }
+}
+
 static void a_check_without_an_answer_ends_in_time(void **state)
 {
     (void)state;
@@ -173,6 +202,7 @@ int main(void)
         cmocka_unit_test(the_record_is_checked_after_each_update),
         cmocka_unit_test(an_update_during_a_check_brings_another),
         cmocka_unit_test(a_host_that_cannot_be_asked_is_asked_again_and_never_in_the_way),
+        cmocka_unit_test(a_host_that_hides_its_record_is_spoken_of_in_each_round),
         cmocka_unit_test(a_check_without_an_answer_ends_in_time),
         cmocka_unit_test(a_rewritten_history_stops_training_and_every_request),
         cmocka_unit_test(a_rewritten_history_stops_an_upload),
