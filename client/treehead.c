@@ -84,8 +84,9 @@ struct seen {
     const void *note; /* NULL: there was none */
     size_t n;
     const struct note_head *head; /* NULL: the note is not to be believed */
-    const struct merkle_proof *proof;
-    const struct tiles_list *tiles;
+    bool has_proof;               /* these two, and the tiles can be got: */
+    struct merkle_proof proof;
+    struct tiles_list tiles;
     tiles_get_fn get;
     void *ctx;
 };
@@ -127,8 +128,8 @@ static int save_proof(const struct treehead *t, const struct seen *v, const char
     struct buf b = {0};
     buf_printf(&b, "consistency %llu %llu\n", (unsigned long long)t->head.n_leaves,
                (unsigned long long)v->head->n_leaves);
-    for (uint32_t i = 0; i < v->proof->n; i++) {
-        hex_b64_encode(&b, v->proof->h[i].b, HASH_BYTES);
+    for (uint32_t i = 0; i < v->proof.n; i++) {
+        hex_b64_encode(&b, v->proof.h[i].b, HASH_BYTES);
         buf_put_u8(&b, '\n');
     }
     int rc = buf_ok(&b, e);
@@ -154,11 +155,11 @@ static int save_all(const struct treehead *t, const struct seen *v, const char *
     if (!rc && t->has) rc = save(dir, "remembered.note", t->note.p, t->note.len, e);
     if (!rc && v->note)
         rc = save(dir, "received.note", v->note, v->n < NOTE_MAX_BYTES ? v->n : NOTE_MAX_BYTES, e);
-    if (!rc && v->proof) rc = save_proof(t, v, dir, e);
-    struct hash *h = !rc && v->tiles ? alloc_zero(TILES_WIDTH, sizeof *h) : NULL;
-    for (uint32_t i = 0; h && !rc && i < v->tiles->n; i++) {
-        rc = v->get(v->ctx, &v->tiles->at[i], h, e);
-        if (!rc) rc = save_tile(&v->tiles->at[i], h, dir, e);
+    if (!rc && v->has_proof) rc = save_proof(t, v, dir, e);
+    struct hash *h = !rc && v->has_proof ? alloc_zero(TILES_WIDTH, sizeof *h) : NULL;
+    for (uint32_t i = 0; h && !rc && i < v->tiles.n; i++) {
+        rc = v->get(v->ctx, &v->tiles.at[i], h, e);
+        if (!rc) rc = save_tile(&v->tiles.at[i], h, dir, e);
     }
     free(h);
     if (!rc) rc = save_words(t, v, dir, e); /* last: with it the folder is complete */
@@ -193,21 +194,18 @@ static int refuse(const struct treehead *t, const struct seen *v, struct err *e)
 
 static int check_growth(struct treehead *t, struct seen *v, struct err *e)
 {
-    struct tiles_list tiles;
-    struct merkle_proof proof;
     struct tiles_reader *r = alloc_zero(1, sizeof *r);
     uint64_t m = t->head.n_leaves;
     uint64_t n = v->head->n_leaves;
     if (!r) return err_set(e, ERR_NOMEM, 0, "no memory to check the tree head");
     tiles_reader_init(r, n, v->get, v->ctx);
-    int rc = tiles_for_consistency(m, n, &tiles, e);
-    if (!rc) rc = merkle_consistency(m, n, tiles_node, r, &proof, e);
+    int rc = tiles_for_consistency(m, n, &v->tiles, e);
+    if (!rc) rc = merkle_consistency(m, n, tiles_node, r, &v->proof, e);
     free(r);
     if (rc) return rc;
-    if (!merkle_check_consistency(m, &t->head.root, n, &v->head->root, &proof, NULL)) return OK;
+    if (!merkle_check_consistency(m, &t->head.root, n, &v->head->root, &v->proof, NULL)) return OK;
     v->what = "the host has rewritten the run's history";
-    v->proof = &proof;
-    v->tiles = &tiles;
+    v->has_proof = true;
     return refuse(t, v, e);
 }
 
