@@ -106,6 +106,7 @@ static int fill_choices(const struct setup *s, uint32_t vocab, const struct mode
                         .upload_ms = (uint32_t)s->upload_seconds * 1000,
                         .min_contributions = (uint32_t)s->min_contributions,
                         .n_rounds = s->rounds,
+                        .retention = s->retention,
                         .merge_min_senders = s->min_senders,
                         .reward_unit = "credits",
                         .reward_per_round = s->reward * MICRO};

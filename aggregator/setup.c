@@ -70,6 +70,7 @@ static const struct setup_option options[] = {
     COUNT("min-contributions", min_contributions, 1, 1024, "a round waits for so many contributions"),
     COUNT("val-seqs", val_seqs, 1, 65536, "held-out texts the model is measured on after a round"),
     COUNT("checkpoint-every", checkpoint_every, 1, 1e6, "rounds from one saved model to the next"),
+    COUNT("retention", retention, 0, 1e9, "rounds whose contributions are kept for auditors; 0: all"),
     COUNT("seed", seed, 0, 9007199254740991.0, "of the first weights; 0: random"),
     TEXT("from", from, "folder of a LLaMA model (Hugging Face) to go on from; it says the shape"),
     COUNT("puzzle-bits", puzzle_bits, 0, PUZZLE_MAX_BITS, "a new key solves a puzzle of 2^N tries first; 0: none"),
@@ -105,6 +106,7 @@ void setup_defaults(struct setup *s)
                         .min_contributions = 1,
                         .val_seqs = 64,
                         .checkpoint_every = 10,
+                        .retention = 1000,
                         .puzzle_memory = 16,
                         .reward = 100};
 }
@@ -300,10 +302,11 @@ static int read_choices(const json_t *o, struct setup *s, struct err *e)
     struct json_reader r = {.e = e};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         const struct setup_option *p = &options[i];
-        bool is_late = p->offset == offsetof(struct setup, from) ||
-                       p->offset == offsetof(struct setup, puzzle_bits) ||
-                       p->offset == offsetof(struct setup, puzzle_memory);
-        if (is_late && !json_object_get(o, p->name)) continue; /* written by an older version */
+        bool is_newer = p->offset == offsetof(struct setup, from) ||
+                        p->offset == offsetof(struct setup, puzzle_bits) ||
+                        p->offset == offsetof(struct setup, puzzle_memory) ||
+                        p->offset == offsetof(struct setup, retention);
+        if (is_newer && !json_object_get(o, p->name)) continue; /* written by an older version */
         if (p->type == SETUP_TEXT)
             json_text(&r, o, p->name, member(s, p), p->cap);
         else if (p->type == SETUP_COUNT)

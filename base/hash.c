@@ -22,6 +22,18 @@ struct hash hash_of(const void *p, size_t n)
     return h;
 }
 
+struct hash hash_of_two(const void *p, size_t n, const void *q, size_t m)
+{
+    struct hash h = {0};
+    unsigned len = sizeof h.b;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    check(ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
+    check(EVP_DigestUpdate(ctx, p, n) == 1 && EVP_DigestUpdate(ctx, q, m) == 1);
+    check(EVP_DigestFinal_ex(ctx, h.b, &len) == 1);
+    EVP_MD_CTX_free(ctx);
+    return h;
+}
+
 int hash_scrypt(const void *password, size_t n_password, const void *salt, size_t n_salt,
                 uint32_t memory_kib, struct hash *ret, struct err *e)
 {

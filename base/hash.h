@@ -18,6 +18,9 @@ struct hash {
 /* One-shot SHA-256 of n bytes. */
 struct hash hash_of(const void *p, size_t n);
 
+/* SHA-256 of n bytes and m more, without putting them side by side. */
+struct hash hash_of_two(const void *p, size_t n, const void *q, size_t m);
+
 /* scrypt (RFC 7914) with r = 8, p = 1 and N = memory_kib, a power of two: takes about memory_kib KiB
  * of memory, given back before it returns. ERR_NOMEM.
  */

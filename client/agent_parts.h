@@ -50,7 +50,7 @@ struct agent {
     /* The joined run; all of it is NULL or zero without one. */
     struct rundesc *run;
     char run_dir[PATH_CAP], cache_dir[PATH_CAP], note_path[PATH_CAP], wish_path[PATH_CAP];
-    char receipts_path[PATH_CAP], history_path[PATH_CAP];
+    char receipts_path[PATH_CAP], history_path[PATH_CAP], evidence_dir[PATH_CAP];
     struct work *work;
     struct wire *wire;
     struct pass pass;

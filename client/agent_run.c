@@ -70,6 +70,7 @@ static void carry_out(struct agent *a, const struct session_action *x)
     case SESSION_DO_RESERVE:
     case SESSION_DO_PUT_CHUNK:
     case SESSION_DO_MANIFEST:
+    case SESSION_DO_CHECK_RECORD:
         work_progress_copy(a->work, &a->progress);
         wire_request(a->wire, x, &a->session, a->progress.engine, a->progress.tok_per_s);
         break;
@@ -114,6 +115,7 @@ static void log_state(const struct session *s)
     case SESSION_PAUSED: log_info("paused by you"); break;
     case SESSION_RETRYING: log_info("waiting to try again: %s", s->why); break;
     case SESSION_ENDED: log_info("the run ended after %llu rounds", round); break;
+    case SESSION_DISTRUST: log_error("stopped: %s", s->why); break;
     case SESSION_IDLE:
     case SESSION_JOINING:
     case SESSION_FETCHING:
@@ -163,7 +165,7 @@ static void on_state(struct agent *a, int64_t now_ms)
     }
     t->state = a->session.state;
     t->since_ms = now_ms;
-    if (t->state == SESSION_LEAVING) say_goodbye(a);
+    if (t->state == SESSION_LEAVING || t->state == SESSION_DISTRUST) say_goodbye(a);
     log_state(&a->session);
 }
 
@@ -450,6 +452,8 @@ static int find_paths(struct agent *a, const struct hash *run, struct err *e)
     if (rc == OK) rc = home_run_path(h, run, "receipts.jws", a->receipts_path, e);
     if (rc == OK) rc = home_run_path(h, run, "history", a->history_path, e);
     if (rc == OK) rc = home_cache_path(h, run, a->cache_dir, e);
+    if (rc == OK && path_format(a->evidence_dir, "%s/evidence", h->paths.data))
+        rc = err_set(e, ERR_ARG, 0, "the home folder's path is too long");
     return rc;
 }
 
@@ -486,6 +490,7 @@ static int start_parts(struct agent *a, struct err *e)
                             .key = &a->key,
                             .run_dir = a->run_dir,
                             .receipts_path = a->receipts_path,
+                            .evidence_dir = a->evidence_dir,
                             .on_event = on_event,
                             .on_text = on_text,
                             .on_peers = on_peers,

@@ -24,6 +24,7 @@ static const struct sentence sentences[SESSION_STATE_COUNT] = {
     [SESSION_APPLYING] = {VIEW_FETCHING, "round %r, applying the update",                                 "p: pause"         },
     [SESSION_PAUSED] = {VIEW_PAUSED,   "by you",                                                        "p: resume"        },
     [SESSION_RETRYING] = {VIEW_RETRYING, "%w",                                                            "p: pause"         },
+    [SESSION_DISTRUST] = {VIEW_STOPPED,  "%w",                                                            "potluck leave"    },
     [SESSION_ENDED] = {VIEW_DONE,     "run ended after %r rounds; this machine holds the final model",
                       "potluck leave"                                                                                    },
     [SESSION_LEAVING] = {VIEW_LEAVING,  "saving, then the run is left",                                  ""                 },

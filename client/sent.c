@@ -72,6 +72,11 @@ static const struct sent_kind kinds[SENT_KINDS] = {
     [SENT_UPDATE] = {"GET", "/v1/updates/{round}", NULL,
         "After each round: fetches what everybody learnt together.", {
         {"round", "which round"}}},
+    [SENT_TREE_HEAD] = {"GET", "/v1/log/checkpoint", NULL,
+        "When the agent starts and after each round: fetches what the host's public record comes to.", {{NULL, NULL}}},
+    [SENT_TILE] = {"GET", "/v1/log/{tile}", NULL,
+        "With it: fetches the few hashes which show that the record was not rewritten.", {
+        {"tile", "which hashes; follows from how long the record was before and is now"}}},
     [SENT_CHECKPOINT] = {"GET", "/v1/checkpoints/{round}", NULL,
         "When you come late, or when a run begins with a model: fetches the weights.", {
         {"round", "which round"}}},

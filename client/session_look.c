@@ -72,6 +72,10 @@ int64_t session_next_ms(const struct session *s)
     if (s->transfer.tag) t = earlier(t, s->transfer.deadline_ms);
     if (s->work.tag && (!s->is_paused || s->state == SESSION_LEAVING))
         t = earlier(t, s->work.deadline_ms);
+    if (s->record.tag) t = earlier(t, s->record.deadline_ms);
+    if (s->state == SESSION_DISTRUST) return t;
+    if (s->is_record_due && !s->record.tag && s->state != SESSION_LEAVING)
+        t = earlier(t, s->record_at_ms);
     if (s->state == SESSION_RETRYING) t = earlier(t, s->retry_at_ms);
     if (!s->presence.tag && s->state != SESSION_LEAVING) t = earlier(t, s->poll_at_ms);
     return t;
@@ -80,8 +84,9 @@ int64_t session_next_ms(const struct session *s)
 const char *session_state_name(enum session_state s)
 {
     static const char *const names[SESSION_STATE_COUNT] = {
-        "idle",    "joining",  "fetching", "training", "packing", "exchanging", "returning",
-        "waiting", "applying", "paused",   "retrying", "ended",   "leaving",    "gone"};
+        "idle",       "joining",   "fetching", "training", "packing",
+        "exchanging", "returning", "waiting",  "applying", "paused",
+        "retrying",   "distrust",  "ended",    "leaving",  "gone"};
     return s >= 0 && s < SESSION_STATE_COUNT ? names[s] : "unknown";
 }
 

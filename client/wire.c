@@ -14,11 +14,10 @@
 #include "base/utf8.h"
 #include "client/receipts.h"
 #include "client/sent.h"
-#include "client/work.h"
+#include "client/wire_in.h"
 #include "client/work_state.h"
 #include "engine/delta.h"
 #include "engine/model.h"
-#include "net/backoff.h"
 #include "net/limits.h"
 #include "net/link.h"
 #include "record/checkpoint.h"
@@ -26,61 +25,10 @@
 #define MAX_SMALL  (1u << 20)
 #define BYE_MS     1000
 #define POLL_STALL 40000 /* a poll may be held back for 20 s */
-#define N_WANTS    WORK_MAX_WANTS
-#define N_TEXTS    6 /* fetched side by side; the other streams stay free */
+#define N_TEXTS    6     /* fetched side by side; the other streams stay free */
 #define NUMBER_CAP 24
 #define TYPE_JOSE  "application/jose"
 #define TYPE_BYTES "application/octet-stream"
-
-/* Text that the trainer waits for. */
-struct text_want {
-    bool is_used, is_asked;
-    struct chunks_want want;
-};
-
-struct wire {
-    struct wire_config config;
-    struct pass pass;
-    char run_dir[PATH_CAP], receipts_path[PATH_CAP];
-    struct link *link;
-    uint64_t i_link; /* how many links there were */
-    uint32_t i_address;
-    uint64_t in_before, out_before; /* traffic of links closed since */
-    struct call *calls;
-    struct buf payload; /* the one being sent */
-    struct hash payload_hash;
-    char digest[HASH_HEX]; /* of the chunk being sent */
-    struct buf fetched;
-    uint64_t fetch_expected;
-    bool is_fetching;
-    struct text_want wants[N_WANTS];
-    struct backoff text_backoff;
-    uv_timer_t retry;
-    void (*parted_fn)(void *ctx); /* someone waits for the goodbye */
-    void *parted_ctx;
-    bool is_looking_peers, is_looking_credits;
-    int n_open; /* handles and links still to close */
-    bool is_closing;
-    void (*closed_fn)(void *ctx);
-    void *closed_ctx;
-};
-
-/* What a request is for. */
-enum purpose { FOR_SESSION, FOR_BODY, FOR_TEXT, FOR_PEERS, FOR_CREDITS, FOR_GOODBYE };
-
-struct call {
-    struct wire *wire;
-    struct call *next;
-    enum purpose purpose;
-    uint32_t tag;
-    uint64_t id;     /* of the link's request */
-    uint64_t i_link; /* which link: each counts its requests anew */
-    bool is_dropped;
-    struct session_action action;
-    struct msg_update head; /* FOR_BODY of an update */
-    struct chunks_want want;
-    struct hasher *hasher;
-};
 
 static void on_done(const struct link_reply *reply, void *ctx);
 
@@ -94,6 +42,8 @@ static void part_closed(void *ctx)
     void *fn_ctx = w->closed_ctx;
     buf_deinit(&w->payload);
     buf_deinit(&w->fetched);
+    treehead_check_clear(&w->check);
+    treehead_deinit(&w->treehead);
     free(w);
     if (fn) fn(fn_ctx);
 }
@@ -159,7 +109,7 @@ static const char *number(char dst[NUMBER_CAP], uint64_t v)
     return dst;
 }
 
-static void send_get(struct wire *w, struct call *k, const char *path, size_t max)
+void wire_call_get(struct wire *w, struct call *k, const char *path, size_t max)
 {
     struct link_request r = {.method = "GET", .path = path, .max_reply_bytes = max};
     start(w, k, &r);
@@ -330,6 +280,7 @@ static int answer_session(struct call *k, const struct link_reply *reply, struct
     case SESSION_DO_RESERVE: return answer_slot(k, reply, e);
     case SESSION_DO_MANIFEST: return answer_receipt(k, reply, e);
     case SESSION_DO_FETCH_UPDATE: return answer_head(k, reply, e);
+    case SESSION_DO_CHECK_RECORD: return wire_log_answer(k, reply, e);
     default: k->wire->config.on_event(&ev, k->wire->config.ctx); return OK;
     }
 }
@@ -340,9 +291,9 @@ static void ask_text(struct wire *w)
 {
     if (!w->link || uv_is_active((uv_handle_t *)&w->retry)) return;
     int n_asked = 0;
-    for (int i = 0; i < N_WANTS; i++)
+    for (int i = 0; i < WORK_MAX_WANTS; i++)
         n_asked += w->wants[i].is_used && w->wants[i].is_asked;
-    for (int i = 0; i < N_WANTS && n_asked < N_TEXTS; i++) {
+    for (int i = 0; i < WORK_MAX_WANTS && n_asked < N_TEXTS; i++) {
         struct text_want *t = &w->wants[i];
         if (!t->is_used || t->is_asked) continue;
         n_asked++;
@@ -357,7 +308,7 @@ static void ask_text(struct wire *w)
         t->is_asked = true;
         struct call *k = add_call(w, FOR_TEXT);
         k->want = t->want;
-        send_get(w, k, path, t->want.n_bytes + 4096);
+        wire_call_get(w, k, path, t->want.n_bytes + 4096);
     }
 }
 
@@ -368,7 +319,7 @@ static void on_retry(uv_timer_t *t)
 
 static struct text_want *find_want(struct wire *w, const struct chunks_want *want)
 {
-    for (int i = 0; i < N_WANTS; i++) {
+    for (int i = 0; i < WORK_MAX_WANTS; i++) {
         struct text_want *t = &w->wants[i];
         if (t->is_used && t->want.is_index == want->is_index && t->want.shard == want->shard &&
             t->want.chunk == want->chunk)
@@ -462,7 +413,7 @@ static void end_session_call(struct call *k, const struct link_reply *reply)
     if (k->purpose == FOR_BODY) w->is_fetching = false;
     if (reply->code != OK) {
         tell_err(k, &reply->err);
-    } else if (!is_good(reply)) {
+    } else if (!is_good(reply) && !wire_log_wants(k, reply)) {
         char why[MSG_REASON_CAP];
         problem_text(reply, why, sizeof why);
         tell_failed(k, OK, reply->status, reply->retry_after_s, why);
@@ -617,6 +568,10 @@ static int build(struct wire *w, const struct session_action *a, const struct se
                   speed);
         r->stall_ms = POLL_STALL;
         break;
+    case SESSION_DO_CHECK_RECORD:
+        wire_log_begin(w);
+        sent_path(SENT_TREE_HEAD, NULL, 0, path, cap);
+        break;
     default: SENT_PATH(SENT_UPDATE_HEAD, path, cap, number(one, a->round)); break;
     }
     r->method = "GET";
@@ -713,7 +668,7 @@ void wire_take_fetched(struct wire *w, struct buf *ret)
 void wire_want(struct wire *w, const struct chunks_want *want)
 {
     if (find_want(w, want)) return;
-    for (int i = 0; i < N_WANTS; i++) {
+    for (int i = 0; i < WORK_MAX_WANTS; i++) {
         if (w->wants[i].is_used) continue;
         w->wants[i] = (struct text_want){.is_used = true, .want = *want};
         break;
@@ -728,12 +683,12 @@ void wire_look_around(struct wire *w)
     if (!w->is_looking_peers) {
         w->is_looking_peers = true;
         sent_path(SENT_PEERS, NULL, 0, path, sizeof path);
-        send_get(w, add_call(w, FOR_PEERS), path, MAX_SMALL);
+        wire_call_get(w, add_call(w, FOR_PEERS), path, MAX_SMALL);
     }
     if (!w->is_looking_credits) {
         w->is_looking_credits = true;
         SENT_PATH(SENT_CREDITS, path, sizeof path, key_hex(&w->config.key->pub, hex));
-        send_get(w, add_call(w, FOR_CREDITS), path, MAX_SMALL);
+        wire_call_get(w, add_call(w, FOR_CREDITS), path, MAX_SMALL);
     }
 }
 
@@ -748,6 +703,14 @@ int wire_create(const struct wire_config *c, struct wire **ret, struct err *e)
         path_format(w->receipts_path, "%s", c->receipts_path)) {
         free(w);
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
+    }
+    int rc = treehead_open(&w->treehead, c->run_dir, c->evidence_dir, c->run, e);
+    if (rc == ERR_AUTH || rc == ERR_PROTO || rc == ERR_LIMIT) {
+        log_err(LOG_ERROR, e, "the host's record is remembered anew");
+    } else if (rc != OK) {
+        treehead_deinit(&w->treehead);
+        free(w);
+        return rc;
     }
     uint64_t seed;
     memcpy(&seed, c->key->pub.b, sizeof seed);

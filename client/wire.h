@@ -5,7 +5,7 @@
  * fetches text for the trainer, and what the screen shows about the others.
  *
  * Owner: wire_create / wire_close (asynchronous). Thread: main. Does not block but for reading one
- * payload and appending one receipt.
+ * payload, appending one receipt, and keeping one tree head.
  */
 
 #include <uv.h>
@@ -26,6 +26,7 @@ struct wire_config {
     char name[MSG_NAME_CAP];
     const char *run_dir;       /* payloads */
     const char *receipts_path; /* receipts are appended here before the session hears of them */
+    const char *evidence_dir;  /* see client/treehead.h */
     /* Each is called from the loop, never from inside a wire_ call. */
     void (*on_event)(const struct session_event *ev, void *ctx);
     void (*on_text)(const struct chunks_want *want, struct buf *bytes, void *ctx); /* may move */

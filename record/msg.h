@@ -122,6 +122,9 @@ struct msg_receipt {
     enum msg_verdict verdict;
     char reason[MSG_REASON_CAP]; /* "" when accepted; else why, and what to do */
     int64_t created_at_ms;
+    bool is_settled; /* the round is on the public record; else the next two are null on the wire */
+    uint64_t reward; /* micro-units */
+    uint64_t entry;  /* index of the round's entry (record/entry.h) */
 };
 
 /* What an aggregator publishes about contributors, for screens: JSON. */
@@ -151,6 +154,12 @@ struct msg_credit {
     char reason[MSG_REASON_CAP];
     int64_t at_ms;
 };
+
+/* "accepted", "late", "rejected"; "?". And back; marks the reader bad at any other word. */
+const char *msg_verdict_word(enum msg_verdict v);
+struct json_reader;
+struct json_t;
+enum msg_verdict msg_verdict_get(struct json_reader *r, const struct json_t *o, const char *k);
 
 /* Encoders append to out; decoders leave *ret alone on failure. verify_*: expect may be NULL, then
  * any signer is taken and its key lands in the struct's contributor field.

@@ -110,6 +110,7 @@ static void put_rounds(json_t *top, const struct rundesc *d)
     json_set_u64(o, "min_contributions", d->min_contributions);
     json_set_u64(o, "n_rounds", d->n_rounds);
     json_set_real(o, "merge_min_senders", d->merge_min_senders);
+    if (d->retention) json_set_u64(o, "retention", d->retention);
     json_object_set_new(top, "rounds", o);
 }
 
@@ -123,7 +124,9 @@ static void get_rounds(struct json_reader *r, const json_t *top, struct rundesc 
     d->min_contributions = json_u32(r, o, "min_contributions", 1, MAX_SENDERS);
     d->n_rounds = msg_json_count(r, o, "n_rounds", 0);
     d->merge_min_senders = json_real_in(r, o, "merge_min_senders", 0, MAX_SENDERS);
-    msg_json_only(r, o, "the rounds", 7);
+    bool is_limited = json_object_get(o, "retention") != NULL; /* left out: everything is kept */
+    if (is_limited) d->retention = msg_json_count(r, o, "retention", 1);
+    msg_json_only(r, o, "the rounds", 7 + (size_t)is_limited);
     if ((d->inner_steps == 0) == (d->inner_ms == 0))
         json_fail(r, "either inner_steps or inner_ms must be set, and the other be 0");
     if (d->inner_steps > d->max_inner_steps)

@@ -48,6 +48,7 @@ struct rundesc {
     uint32_t upload_ms;         /* from the end of the inner phase to the round's deadline */
     uint32_t min_contributions; /* a round does not close with fewer */
     uint64_t n_rounds;          /* 0: until the host ends it */
+    uint64_t retention;         /* rounds whose payloads are kept; 0: all of them */
     double merge_min_senders;   /* m of sum / max(senders, m) */
     struct hash tokenizer;      /* SHA-256 of tokenizer.json */
     uint64_t tokenizer_bytes;

@@ -156,6 +156,25 @@ static void a_run_may_begin_with_a_checkpoint(void **state)
     buf_deinit(&b);
 }
 
+static void a_run_may_keep_payloads_for_some_rounds_only(void **state)
+{
+    (void)state;
+    static struct rundesc back;
+    struct key host = test_key(1);
+    struct rundesc *d = make();
+    struct buf b = {0};
+    d->retention = 50;
+    assert_int_equal(rundesc_sign(d, &host, &b, NULL), OK);
+    assert_int_equal(rundesc_parse(b.p, b.len, &host.pub, &back, NULL), OK);
+    assert_int_equal(back.retention, 50);
+    json_t *o = as_object(d);
+    json_set_u64(json_object_get(o, "rounds"), "retention", 0); /* one spelling for "all" */
+    sign_object(o, "potluck-run+1", &b);
+    assert_int_equal(rundesc_parse(b.p, b.len, &host.pub, &back, NULL), ERR_PROTO);
+    json_decref(o);
+    buf_deinit(&b);
+}
+
 static void a_last_newline_does_not_change_the_run(void **state)
 {
     (void)state;
@@ -404,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_description_survives_the_wire),
         cmocka_unit_test(a_run_may_begin_with_a_checkpoint),
+        cmocka_unit_test(a_run_may_keep_payloads_for_some_rounds_only),
         cmocka_unit_test(a_last_newline_does_not_change_the_run),
         cmocka_unit_test(a_puzzle_is_part_of_it_only_when_there_is_one),
         cmocka_unit_test(another_host_is_refused),
