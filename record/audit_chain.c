@@ -57,6 +57,8 @@ static const char *open_is_wrong(struct audit_chain *c, const struct entry_open 
     if (c->has_open || c->n_entries != 0) return "opens the run a second time";
     if (!hash_equal(&m->initial, &c->run->initial_model))
         return "begins with another model than the run description names";
+    if (m->retention != (c->run->retention ? c->run->retention : ENTRY_RETAIN_ALL))
+        return "keeps payloads for another time than the run description promises";
     return NULL;
 }
 
