@@ -371,9 +371,8 @@ static int read_update(struct job *j, struct err *e)
     char name[NAME_CAP];
     bool has = false, was_recomputed = j->has_update;
     snprintf(name, sizeof name, "the update of round %" PRIu64, j->m->round);
-    int rc =
-        audit_want(a->source, a->book, &j->m->update, max, AUDIT_UPDATE,
-                   was_recomputed ? AUDIT_NOT_KEPT : gone(j), j->m->round, name, &file, &has, e);
+    int rc = audit_want(a->source, a->book, &j->m->update, max, AUDIT_UPDATE, gone(j), j->m->round,
+                        name, &file, &has, e);
     if (rc == OK && has) {
         bool is_whole = file.len == j->m->update_bytes &&
                         delta_check(a->table, p, DELTA_UPDATE, file.p, file.len, NULL, &why) == OK;

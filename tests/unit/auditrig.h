@@ -28,6 +28,7 @@ struct auditrig_file {
 
 struct auditrig {
     struct rundesc run;
+    struct buf jws; /* its signed text */
     struct model_table t;
     struct key host, peer[AUDITRIG_PEERS];
     uint8_t seed[32];
@@ -383,8 +384,26 @@ static inline void auditrig_end(struct auditrig *r)
     auditrig_append(r, &e);
 }
 
+/* What a description needs besides, and the host's signature under it. */
+static inline void auditrig_describe(struct auditrig *r, uint16_t port, const struct hash *pin)
+{
+    struct rundesc *d = &r->run;
+    struct err e = {0};
+    d->tokenizer = hash_of("tokenizer", 9);
+    d->tokenizer_bytes = 1000;
+    d->n_train_shards = 1;
+    d->train_shards[0] = d->val_shard = hash_of("shard", 5);
+    d->train_index_bytes[0] = d->val_index_bytes = 104;
+    d->n_aggregators = 1;
+    d->aggregators[0] =
+        (struct rundesc_aggregator){.host = "127.0.0.1", .port = port, .key = r->host.pub};
+    d->aggregators[0].tls_pin = pin ? *pin : hash_of("tls", 3);
+    if (rundesc_sign(d, &r->host, &r->jws, &e) != OK) fail_msg("%s", e.what);
+}
+
 /* retention: 0 keeps all. */
-static inline struct auditrig *auditrig_begin(uint64_t retention)
+static inline struct auditrig *auditrig_begin_at(uint64_t retention, uint16_t port,
+                                                 const struct hash *pin)
 {
     struct auditrig *r = &auditrig_the;
     struct entry e = {.kind = ENTRY_OPEN};
@@ -396,8 +415,7 @@ static inline struct auditrig *auditrig_begin(uint64_t retention)
         assert_int_equal(key_from_seed(seed, i ? &r->peer[i - 1] : &r->host, &err), OK);
     }
     r->run.retention = retention;
-    r->run.n_aggregators = 1;
-    r->run.aggregators[0].key = r->host.pub;
+    auditrig_describe(r, port, pin);
     r->next_seq = 1;
     r->base = calloc(r->t.n_params, sizeof *r->base);
     assert_non_null(r->base);
@@ -410,11 +428,17 @@ static inline struct auditrig *auditrig_begin(uint64_t retention)
     return r;
 }
 
+static inline struct auditrig *auditrig_begin(uint64_t retention)
+{
+    return auditrig_begin_at(retention, 7777, NULL);
+}
+
 static inline void auditrig_deinit(struct auditrig *r)
 {
     for (uint32_t i = 0; i < r->n_files; i++)
         buf_deinit(&r->files[i].b);
     buf_deinit(&r->bundle);
+    buf_deinit(&r->jws);
     model_table_deinit(&r->t);
     free(r->base);
     memset(r, 0, sizeof *r);
