@@ -45,6 +45,8 @@ static const struct word words[] = {
      "Let the model write; see `potluck sample --help`."},
     {"eval", CMDLINE_ENGINE, 0, "PATH [options]", false,
      "How good is the model, on text or questions of yours? See `potluck eval --help`."},
+    {"verify", CMDLINE_ENGINE, 0, "[ROUND|all]", false,
+     "Did the host tell the truth? Its rounds, done again; see `potluck verify --help`."},
     {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
 };
 
