@@ -124,6 +124,52 @@ static void send_file(struct host *h, struct request *r, enum spool_kind kind,
     request_reply_file(r, range ? 206 : 200, BYTES, fd, from, n);
 }
 
+static void get_blob(struct host *h, struct request *r, const struct router_match *m)
+{
+    struct hash hash;
+    enum spool_kind kind = SPOOL_PAYLOAD;
+    if (hash_from_hex(m->segment[0], &hash) != 0)
+        request_reply_error(r, 404, "that is not a hash", "64 lower-case hex digits");
+    else if (!spool_find(&h->spool, &hash, &kind))
+        request_reply_error(r, 404, "no file with that hash is kept",
+                            "old payloads go when the run's retention allows it");
+    else
+        send_file(h, r, kind, &hash);
+}
+
+/* checkpoint, tile/... : what is only a name of the record's own never reaches the file system. */
+static void send_log(struct host *h, struct request *r, const char *path, const char *type,
+                     const char *cache)
+{
+    struct buf b = {0};
+    struct err e = {0};
+    int rc = publish_log_read(h->home, path, &b, &e);
+    if (rc == ERR_NOTFOUND) {
+        request_reply_error(r, 404, "the record has no such file",
+                            "the tree head at /v1/log/checkpoint says what there is");
+    } else if (rc != OK) {
+        trouble(r, &e);
+    } else {
+        request_add_header(r, "cache-control", cache);
+        request_reply(r, 200, type, b.p, b.len);
+    }
+    buf_deinit(&b);
+}
+
+static void get_log_head(struct host *h, struct request *r, const struct router_match *m)
+{
+    (void)m;
+    send_log(h, r, "checkpoint", "text/plain; charset=utf-8", "no-cache");
+}
+
+/* Full tiles never change; a partial one is the beginning of what it becomes. */
+static void get_log_tile(struct host *h, struct request *r, const struct router_match *m)
+{
+    char path[ROUTER_SEGMENT_BYTES + 8];
+    snprintf(path, sizeof path, "tile/%s", m->segment[0]);
+    send_log(h, r, path, BYTES, "max-age=31536000, immutable");
+}
+
 static void get_update(struct host *h, struct request *r, const struct router_match *m)
 {
     struct msg_update u;
@@ -366,8 +412,9 @@ static void post_manifest(struct host *h, struct request *r, const struct router
                             "send it to the upload that it names");
         return;
     }
-    struct job_input in = {.manifest = &manifest};
-    struct round_event ev = {.kind = ROUND_EV_MANIFEST, .manifest = &manifest};
+    struct job_input in = {.bytes = body, .n_bytes = n, .manifest = &manifest};
+    struct round_event ev = {
+        .kind = ROUND_EV_MANIFEST, .manifest = &manifest, .manifest_hash = hash_of(body, n)};
     ev.req = host_wait_reply(h, r);
     host_step_with(h, &ev, &in);
 }
@@ -492,11 +539,13 @@ static const struct router_entry routes[] = {
     {"GET",  "/v1/data/*/*/index"},               {"GET",  "/v1/data/*/*/chunks/*"},
     {"GET",  "/v1/peers"},                        {"GET",  "/v1/credits/*"},
     {"GET",  "/v1/receipts/*"},                   {"GET",  "/v1/status"},
+    {"GET",  "/v1/blobs/*"},                      {"GET",  "/v1/log/checkpoint"},
+    {"GET",  "/v1/log/tile/**"},
 };
 static const handler_fn handlers[] = {
     get_run, post_join, get_round, post_contribution, put_chunk, post_manifest, get_update, get_head,
     get_checkpoint, get_tokenizer, get_index, get_chunk, get_peers, get_credits, get_receipts,
-    get_status,
+    get_status, get_blob, get_log_head, get_log_tile,
 };
 /* clang-format on */
 

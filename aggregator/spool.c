@@ -11,7 +11,8 @@
 #include "base/file.h"
 #include "record/msg.h"
 
-static const char *const folders[SPOOL_KINDS] = {"payloads", "updates", "checkpoints"};
+static const char *const folders[SPOOL_KINDS] = {"payloads",  "updates",  "checkpoints",
+                                                 "manifests", "receipts", "sheets"};
 
 static int join(char dst[PATH_CAP], const struct spool *s, const char *folder, const char *name,
                 struct err *e)
@@ -126,6 +127,17 @@ int spool_read(const struct spool *s, enum spool_kind kind, const struct hash *h
     if (hash_equal(&got, h)) return OK;
     out->len = before;
     return err_set(e, ERR_AUTH, 0, "'%s' is damaged: its bytes no longer have its hash", path);
+}
+
+bool spool_find(const struct spool *s, const struct hash *h, enum spool_kind *ret)
+{
+    char path[PATH_CAP];
+    for (int k = 0; k < SPOOL_KINDS; k++) {
+        if (spool_path(s, (enum spool_kind)k, h, path, NULL) != OK || !file_exists(path)) continue;
+        *ret = (enum spool_kind)k;
+        return true;
+    }
+    return false;
 }
 
 void spool_drop(const struct spool *s, enum spool_kind kind, const struct hash *h)

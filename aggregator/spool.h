@@ -1,6 +1,7 @@
 #pragma once
 /* Why: the big things an aggregator keeps are files: chunks of uploads under the slot's id, and
- * payloads, updates and checkpoints under their own SHA-256. Written by base/file's rule (write,
+ * everything that is published under its own SHA-256, in a folder for each kind: payloads, updates,
+ * checkpoints, manifests, receipts, sheets. Written by base/file's rule (write,
  * fsync, rename, fsync the folder), so OK means durable. Ids and hashes come from us, never a path
  * from a peer.
  *
@@ -15,7 +16,15 @@
 #include "base/hash.h"
 #include "base/path.h"
 
-enum spool_kind { SPOOL_PAYLOAD, SPOOL_UPDATE, SPOOL_CHECKPOINT, SPOOL_KINDS };
+enum spool_kind {
+    SPOOL_PAYLOAD,
+    SPOOL_UPDATE,
+    SPOOL_CHECKPOINT,
+    SPOOL_MANIFEST, /* signed text, as it came */
+    SPOOL_RECEIPT,  /* newest signed text */
+    SPOOL_SHEET,
+    SPOOL_KINDS
+};
 
 struct spool {
     char home[PATH_CAP];
@@ -45,4 +54,6 @@ int spool_read(const struct spool *s, enum spool_kind kind, const struct hash *h
                struct buf *out, struct err *e) MUST_CHECK;
 int spool_path(const struct spool *s, enum spool_kind kind, const struct hash *h,
                char ret[PATH_CAP], struct err *e) MUST_CHECK;
+/* Which kind of file has this hash; false when none has. */
+bool spool_find(const struct spool *s, const struct hash *h, enum spool_kind *ret);
 void spool_drop(const struct spool *s, enum spool_kind kind, const struct hash *h);

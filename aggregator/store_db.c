@@ -154,6 +154,12 @@ void store_db_bind_text(struct store_query *q, const char *v)
     if (!q->is_bad) bound(q, sqlite3_bind_text(q->stmt, ++q->i_bind, v, -1, SQLITE_TRANSIENT));
 }
 
+void store_db_bind_chars(struct store_query *q, const void *p, size_t n)
+{
+    if (!q->is_bad)
+        bound(q, sqlite3_bind_text64(q->stmt, ++q->i_bind, p, n, SQLITE_TRANSIENT, SQLITE_UTF8));
+}
+
 void store_db_bind_bytes(struct store_query *q, const void *p, size_t n)
 {
     if (!q->is_bad) bound(q, sqlite3_bind_blob64(q->stmt, ++q->i_bind, p, n, SQLITE_TRANSIENT));

@@ -40,6 +40,7 @@ void store_db_bind_u64(struct store_query *q, uint64_t v);
 void store_db_bind_i64(struct store_query *q, int64_t v);
 void store_db_bind_real(struct store_query *q, double v);
 void store_db_bind_text(struct store_query *q, const char *v);            /* copied */
+void store_db_bind_chars(struct store_query *q, const void *p, size_t n); /* text; copied */
 void store_db_bind_bytes(struct store_query *q, const void *p, size_t n); /* copied */
 
 /* OK: a row; ERR_AGAIN: no more rows; else failed, with text. */

@@ -97,6 +97,20 @@ static void a_file_larger_than_expected_is_refused(void **state)
     buf_deinit(&b);
 }
 
+static void a_file_of_any_kind_is_found_by_its_hash(void **state)
+{
+    (void)state;
+    struct hash h = hash_of("x", 1);
+    enum spool_kind kind = SPOOL_PAYLOAD;
+    assert_false(spool_find(&sp, &h, &kind));
+    for (int k = 0; k < SPOOL_KINDS; k++) {
+        char text[2] = {(char)('a' + k), 0};
+        assert_int_equal(spool_put(&sp, (enum spool_kind)k, text, 1, &h, &e), OK);
+        assert_true(spool_find(&sp, &h, &kind));
+        assert_int_equal(kind, k);
+    }
+}
+
 static void there_is_room(void **state)
 {
     (void)state;
@@ -113,6 +127,7 @@ int main(void)
         CASE(dropped_chunks_are_gone),
         CASE(a_file_is_named_by_its_hash_and_checked),
         CASE(a_file_larger_than_expected_is_refused),
+        CASE(a_file_of_any_kind_is_found_by_its_hash),
         CASE(there_is_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "aggregator/store_round.h"
 #include "aggregator/store_view.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/tinypub.h"
 
 static char dir[PATH_CAP];
 static struct hash run;
@@ -48,9 +49,9 @@ static void credits_show_settled_and_pending_apart(void **state)
     struct msg_credits *c = calloc(1, sizeof *c);
     struct round_input in = {
         .contributor = k, .receipt_seq = receipt(1, 0, MSG_ACCEPTED, 100), .reward = 900};
-    struct msg_update u = {.run = run, .n_merged = 1};
+    struct msg_update u = {.run = run, .n_merged = 1, .n_tokens = 100, .update_bytes = 5};
     (void)state;
-    assert_int_equal(store_round_publish(s, &u, "h", &in, 1, 6, &e), OK);
+    assert_int_equal(tinypub_publish(s, &run, &key, &u, &in, 1, &e), OK);
     receipt(1, 1, MSG_ACCEPTED, 100);
     receipt(2, 1, MSG_ACCEPTED, 300);
     receipt(1, 2, MSG_LATE, 100);
@@ -65,6 +66,7 @@ static void credits_show_settled_and_pending_apart(void **state)
     assert_true(c->lines[0].is_settled);
     assert_false(c->lines[1].is_settled);
     assert_int_equal(c->lines[2].amount, 900);
+    assert_string_equal(c->lines[2].reason, "100 of 100 tokens merged in round 0");
     free(c);
 }
 
