@@ -1,6 +1,7 @@
 #include "app/verify_text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/json.h"
 #include "base/utf8.h"
@@ -198,9 +199,19 @@ static const char *verdict_word(enum audit_verdict v)
     return "false";
 }
 
+/* An item's word as a name in an object: "tree_head". */
+static const char *key_of(enum audit_item item, char dst[32])
+{
+    snprintf(dst, 32, "%s", audit_item_word(item));
+    for (char *p = dst; *p; p++)
+        if (*p == ' ') *p = '_';
+    return dst;
+}
+
 static json_t *items_json(const struct audit_book *b)
 {
     json_t *o = json_object();
+    char key[32];
     for (size_t i = 0; i < COUNT(names); i++) {
         const uint64_t *n = b->n[names[i].item];
         json_t *row = json_object();
@@ -208,7 +219,7 @@ static json_t *items_json(const struct audit_book *b)
         json_set_u64(row, "not_kept", n[AUDIT_NOT_KEPT]);
         json_set_u64(row, "no_data", n[AUDIT_NO_DATA]);
         json_set_u64(row, "wrong", n[AUDIT_WRONG]);
-        json_object_set_new(o, audit_item_word(names[i].item), row);
+        json_object_set_new(o, key_of(names[i].item, key), row);
     }
     return o;
 }
@@ -216,11 +227,12 @@ static json_t *items_json(const struct audit_book *b)
 static json_t *findings_json(const struct verify_facts *v)
 {
     json_t *list = json_array();
+    char key[32];
     for (uint32_t i = 0; i < v->n_findings; i++) {
         const struct audit_finding *f = &v->findings[i];
         json_t *row = json_object();
         json_set_text(row, "outcome", audit_outcome_word(f->outcome));
-        json_set_text(row, "item", audit_item_word(f->item));
+        json_set_text(row, "item", key_of(f->item, key));
         if (f->round == AUDIT_NO_ROUND)
             json_object_set_new(row, "round", json_null());
         else

@@ -57,7 +57,7 @@ static int dir_log(void *ctx, const char *path, size_t max, struct buf *out, str
 {
     struct record_from *f = ctx;
     char full[PATH_CAP];
-    if (path_format(full, "%s/log/%s", f->name, path))
+    if (path_format(full, "%s/record/%s", f->name, path))
         return err_set(e, ERR_LIMIT, 0, "the path '%.80s...' is too long", f->name);
     return file_read(full, out->len + max, out, e);
 }

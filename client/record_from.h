@@ -3,7 +3,7 @@
  * that is asked over the network. Either gives the run description and a source for the auditor
  * (record/audit.h); nothing that comes is believed here.
  *
- *   DIR                      an aggregator's home: run.potluck, log/, sheets/, payloads/, ...
+ *   DIR                      an aggregator's home: run.potluck, record/, sheets/, payloads/, ...
  *   https://HOST[:PORT]      port 443 when left out; an address of the joined run is asked with its
  *                            pinned key and must have that run
  *   potluck://...            an invite link

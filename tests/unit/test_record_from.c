@@ -117,7 +117,7 @@ static void a_folder_is_read(void **state)
         write_file(dir,
                    is_blob      ? "receipts"
                    : is_weights ? "checkpoints"
-                                : "log",
+                                : "record",
                    is_weights ? "x" : name, &r->files[i].b);
     }
     assert_int_equal(record_from_open(dir, NULL, &f, NULL), OK);
