@@ -23,6 +23,7 @@ struct job {
     uint32_t n_merged;
     const struct sheet_row **merged; /* [n_merged], in the order of their keys */
     double *losses;                  /* [n_merged]; NaN: not claimed */
+    bool is_changed;                 /* the sheet is not the one on record */
     bool has_losses;                 /* every manifest was there */
     struct buf *payloads;            /* [n_merged] */
     struct buf update;               /* as recomputed */
@@ -39,41 +40,6 @@ static void wrong(struct job *j, enum audit_item item, const char *fmt, ...)
     vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
     audit_found(j->a->book, AUDIT_WRONG, item, j->m->round, "%s", what);
-}
-
-/* ---- sheet ---------------------------------------------------------------------------------- */
-
-int audit_sheet(const struct audit_source *s, struct audit_book *b, const struct entry_round *m,
-                struct sheet *ret, bool *ret_has, struct err *e)
-{
-    struct buf text = {0};
-    struct err why = {0};
-    char name[NAME_CAP];
-    snprintf(name, sizeof name, "the sheet of round %" PRIu64, m->round);
-    int rc = audit_want(s, b, &m->sheet, SHEET_MAX_BYTES, AUDIT_SHEET, AUDIT_NO_DATA, m->round,
-                        name, &text, ret_has, e);
-    if (rc == OK && *ret_has) {
-        rc = sheet_decode(text.p, text.len, ret, &why);
-        *ret_has = rc == OK;
-        if (rc == ERR_NOMEM && e) *e = why;
-        if (rc == ERR_PROTO || rc == ERR_LIMIT) {
-            audit_found(b, AUDIT_WRONG, AUDIT_SHEET, m->round, "%s cannot be read: %s", name,
-                        why.what);
-            rc = OK;
-        }
-    }
-    if (rc == OK && *ret_has) {
-        uint64_t n = m->last_seq + 1 - m->first_seq;
-        bool is_right = ret->round == m->round && ret->n == n && text.len == m->sheet_bytes &&
-                        (n == 0 || ret->rows[0].seq == m->first_seq);
-        if (is_right)
-            audit_ok(b, AUDIT_SHEET);
-        else
-            audit_found(b, AUDIT_WRONG, AUDIT_SHEET, m->round,
-                        "%s lists other receipts than its entry says", name);
-    }
-    buf_deinit(&text);
-    return rc;
 }
 
 /* ---- what stands behind a line -------------------------------------------------------------- */
@@ -284,7 +250,7 @@ static int check_rewards(struct job *j, struct err *e)
               j->m->round);
     double mean = tokens ? loss / (double)tokens : (double)NAN;
     bool is_same = isnan(mean) ? isnan(j->m->train_loss) : mean == j->m->train_loss;
-    if (j->has_losses && !is_same)
+    if (j->has_losses && !j->is_changed && !is_same)
         wrong(j, AUDIT_ENTRY, "the training loss of round %" PRIu64 " is not the contributors'",
               j->m->round);
     return OK;
@@ -437,21 +403,30 @@ static int check_merge(struct job *j, bool has_sheet, struct err *e)
     return rc;
 }
 
+static int check_sheet(struct job *j, struct err *e)
+{
+    const struct entry_round *m = j->m;
+    int rc = collect(j, e);
+    if (rc == OK) rc = check_lines(j, e);
+    if (rc == OK && m->rule_reward == ENTRY_RULE_REWARD) rc = check_rewards(j, e);
+    if (rc == OK && m->rule_reward != ENTRY_RULE_REWARD)
+        audit_found(j->a->book, AUDIT_NO_DATA, AUDIT_REWARD, m->round,
+                    "round %" PRIu64 " pays by rule %" PRIu32 ", which this version does not know",
+                    m->round, m->rule_reward);
+    return rc;
+}
+
 int audit_round(const struct audit_rounds *a, uint64_t index, const struct entry_round *m,
                 struct err *e)
 {
     struct job j = {.a = a, .index = index, .m = m};
-    bool has_sheet = false;
+    enum audit_sheet state;
     j.rules = audit_chain_rules(a->chain, m->round);
-    int rc = audit_sheet(a->source, a->book, m, &j.sheet, &has_sheet, e);
-    if (rc == OK && has_sheet) rc = collect(&j, e);
-    if (rc == OK && has_sheet) rc = check_lines(&j, e);
-    if (rc == OK && has_sheet && m->rule_reward == ENTRY_RULE_REWARD) rc = check_rewards(&j, e);
-    if (rc == OK && has_sheet && m->rule_reward != ENTRY_RULE_REWARD)
-        audit_found(a->book, AUDIT_NO_DATA, AUDIT_REWARD, m->round,
-                    "round %" PRIu64 " pays by rule %" PRIu32 ", which this version does not know",
-                    m->round, m->rule_reward);
-    if (rc == OK && a->model) rc = check_merge(&j, has_sheet, e);
+    int rc = audit_sheet_read(a->source, a->book, m, &j.sheet, &state, e);
+    j.is_changed = state == AUDIT_SHEET_CHANGED;
+    /* A changed sheet says itself what was changed in it, held against what is signed. */
+    if (rc == OK && state != AUDIT_SHEET_NONE) rc = check_sheet(&j, e);
+    if (rc == OK && a->model) rc = check_merge(&j, state == AUDIT_SHEET_GOOD, e);
     for (uint32_t i = 0; j.payloads && i < j.n_merged; i++)
         buf_deinit(&j.payloads[i]);
     free(j.payloads);

@@ -8,7 +8,7 @@
  */
 
 #include "record/audit_model.h"
-#include "record/sheet.h"
+#include "record/audit_sheet.h"
 
 /* What was looked at, for people. */
 struct audit_done {
@@ -37,9 +37,3 @@ struct audit_rounds {
  */
 int audit_round(const struct audit_rounds *a, uint64_t index, const struct entry_round *m,
                 struct err *e) MUST_CHECK;
-
-/* The sheet of a round; OK with *ret_has false when it is not there or not the one on record, which
- * is found. *ret is the caller's (sheet_deinit).
- */
-int audit_sheet(const struct audit_source *s, struct audit_book *b, const struct entry_round *m,
-                struct sheet *ret, bool *ret_has, struct err *e) MUST_CHECK;
