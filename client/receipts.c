@@ -109,6 +109,29 @@ int receipts_load(const char *path, const struct rundesc *run, const struct key_
     return OK;
 }
 
+bool receipts_same(const struct msg_receipt *a, const struct msg_receipt *b)
+{
+    return hash_equal(&a->run, &b->run) && key_equal(&a->contributor, &b->contributor) &&
+           a->seq == b->seq && a->round == b->round && hash_equal(&a->payload, &b->payload) &&
+           a->n_bytes == b->n_bytes && a->n_tokens == b->n_tokens && a->verdict == b->verdict &&
+           strcmp(a->reason, b->reason) == 0 && a->created_at_ms == b->created_at_ms;
+}
+
+size_t receipts_newest(struct receipts_row *rows, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct receipts_row *last = kept ? &rows[kept - 1] : NULL;
+        bool is_again = last && receipts_same(&last->r, &rows[i].r) &&
+                        !(last->r.is_settled && rows[i].r.is_settled);
+        if (!is_again)
+            rows[kept++] = rows[i];
+        else if (rows[i].r.is_settled)
+            *last = rows[i];
+    }
+    return kept;
+}
+
 static int by_round(const void *a, const void *b)
 {
     const struct receipts_row *x = a;

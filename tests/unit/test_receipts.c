@@ -147,6 +147,25 @@ static void receipts_load_keeps_two_texts_of_one_number(void **state)
     buf_deinit(&b);
 }
 
+static void receipts_newest_keeps_the_settled_text(void **state)
+{
+    (void)state;
+    struct receipts_row rows[5] = {0};
+    for (int i = 0; i < 5; i++)
+        rows[i].r = (struct msg_receipt){.seq = i < 3 ? 1 : 2, .verdict = MSG_ACCEPTED};
+    rows[1].r.is_settled = true;
+    rows[1].r.reward = 9;
+    rows[4].r.verdict = MSG_LATE; /* another answer under the same number */
+    assert_int_equal(receipts_newest(rows, 5), 3);
+    assert_int_equal(rows[0].r.reward, 9);
+    assert_int_equal(rows[1].r.verdict, MSG_ACCEPTED);
+    assert_int_equal(rows[2].r.verdict, MSG_LATE);
+    rows[1] = rows[0]; /* settled twice, with different rewards: the host has to explain both */
+    rows[1].r.reward = 8;
+    assert_int_equal(receipts_newest(rows, 2), 2);
+    assert_int_equal(receipts_newest(rows, 0), 0);
+}
+
 static void receipts_read_counts_nothing_without_a_file(void **state)
 {
     struct rig *r = *state;
@@ -167,6 +186,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(receipts_load_keeps_two_texts_of_one_number, setup,
                                         teardown),
+        cmocka_unit_test(receipts_newest_keeps_the_settled_text),
         cmocka_unit_test_setup_teardown(receipts_read_counts_nothing_without_a_file, setup,
                                         teardown),
     };
