@@ -469,11 +469,13 @@ static void get_credits(struct host *h, struct request *r, const struct router_m
     struct key_pub k;
     struct err e = {0};
     struct buf json = {0};
+    uint64_t before = INT64_MAX;
+    const char *text = request_query(r, "before");
     struct msg_credits *c = alloc_zero(1, sizeof *c);
-    if (!c || key_from_hex(m->segment[0], &k) != 0) {
-        not_found(r, "that is not a contributor's key");
+    if (!c || key_from_hex(m->segment[0], &k) != 0 || (text && !number(text, INT64_MAX, &before))) {
+        not_found(r, "that is not a contributor's key, or not a receipt's number");
     } else {
-        int rc = store_view_credits(h->store, &k, h->run.reward_per_round, c, &e);
+        int rc = store_view_credits(h->store, &k, h->run.reward_per_round, before, c, &e);
         if (rc == OK) rc = msg_credits_encode(c, &json, &e);
         reply_buf(r, rc, JSON, &json, &e);
     }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Where an option may stand. */
-enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8 };
+enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8, ON_RECEIPTS = 64, ON_REWARDS = 128 };
 
 struct word {
     const char *name;
@@ -24,6 +24,10 @@ static const struct word words[] = {
      "Take part in a run: its run.potluck file, or its potluck:// invite link."},
     {"status", CMDLINE_STATUS, ON_STATUS, "", false,
      "Say what the agent does and why; the exit code says it too."},
+    {"receipts", CMDLINE_RECEIPTS, ON_STATUS | ON_RECEIPTS, "", false,
+     "Did my work count? What the host answered to each contribution."},
+    {"rewards", CMDLINE_REWARDS, ON_STATUS | ON_REWARDS, "", false,
+     "What each contribution earned, and why."},
     {"pause", CMDLINE_PAUSE, ON_STATUS, "", false,
      "Stop training at once, keep the seat. Lasts until `resume`, also over restarts."},
     {"resume", CMDLINE_RESUME, ON_STATUS, "", false, "Go on after a pause."},
@@ -51,7 +55,8 @@ static const struct word words[] = {
 };
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
-           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME };
+           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME,
+           OPT_VERIFY, OPT_CSV };
 
 struct option_word {
     const char *name;
@@ -67,6 +72,8 @@ static const struct option_word options[] = {
     {"--name", OPT_NAME, ON_JOIN, "NAME", "how others see you; at most 32 bytes"},
     {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
     {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
+    {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
+    {"--csv", OPT_CSV, ON_REWARDS, NULL, "answer with a table for other programs"},
     {"--plain", OPT_PLAIN, ON_SCREEN, NULL, "lines instead of a screen"},
     {"--no-color", OPT_NO_COLOR, ON_SCREEN, NULL, "no colours (or NO_COLOR)"},
     {"--graphs", OPT_GRAPHS, ON_SCREEN, "KIND", "braille, blocks or ascii"},
@@ -126,6 +133,8 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_RECORD: c->screen.record = value; break;
     case OPT_DUMP: c->screen.dump = value; break;
     case OPT_RECORDING: c->screen.recording = value; break;
+    case OPT_VERIFY: c->is_verify = true; break;
+    case OPT_CSV: c->is_csv = true; break;
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;

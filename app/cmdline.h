@@ -21,6 +21,8 @@ enum cmdline_command {
     CMDLINE_FINISH,
     CMDLINE_STOP,
     CMDLINE_STATUS,
+    CMDLINE_RECEIPTS,
+    CMDLINE_REWARDS,
     CMDLINE_HELP,
     CMDLINE_VERSION,
 };
@@ -42,7 +44,9 @@ struct cmdline {
     const char *name;    /* join: --name */
     const char *threads; /* join, screen: --threads, for an agent that is started */
     bool is_json;
-    bool no_agent; /* join, screen: start none */
+    bool is_verify; /* receipts: --verify */
+    bool is_csv;    /* rewards: --csv */
+    bool no_agent;  /* join, screen: start none */
     struct attach_options screen;
     int i_rest; /* agent, engine commands: the first argument that belongs to it */
 };

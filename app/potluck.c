@@ -2,6 +2,7 @@
  *
  *   app/cmdline   which command, which options       app/status   the agent's answer, as text
  *   app/attach    the screen                         app/talk      question and answer on the socket
+ *   app/cmd_books receipts and rewards
  *   app/spawn     starting or becoming the agent     client/home  folders, key, joined run
  */
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "app/attach.h"
+#include "app/cmd_books.h"
 #include "app/cmdline.h"
 #include "app/spawn.h"
 #include "app/status.h"
@@ -217,6 +219,15 @@ static int run_engine(struct program *p)
     return say_error(p, &e, CMDLINE_EXIT_ERROR);
 }
 
+static int run_books(struct program *p, bool is_receipts)
+{
+    struct err e = {0};
+    int code = CMDLINE_EXIT_ERROR;
+    int rc = is_receipts ? cmd_books_receipts(&p->home, &p->c, &code, &e)
+                         : cmd_books_rewards(&p->home, &p->c, &code, &e);
+    return rc == OK ? code : say_error(p, &e, code);
+}
+
 static int run(struct program *p)
 {
     switch (p->c.command) {
@@ -231,6 +242,8 @@ static int run(struct program *p)
         return run_intent(p, INTENT_FINISH, "This round will be completed, then pause.");
     case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent has saved and ended.");
     case CMDLINE_STATUS: return run_status(p);
+    case CMDLINE_RECEIPTS: return run_books(p, true);
+    case CMDLINE_REWARDS: return run_books(p, false);
     case CMDLINE_HELP: return run_help(p);
     case CMDLINE_VERSION: puts("potluck " POTLUCK_VERSION); return CMDLINE_EXIT_OK;
     }
