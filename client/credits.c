@@ -59,13 +59,16 @@ int credits_fetch(struct record_from *f, const struct key_pub *k, struct credits
     struct buf json = {0};
     char hex[KEY_HEX], path[160];
     bool more = true;
-    uint64_t before = INT64_MAX;
+    uint64_t before = 0;
     struct msg_credits *page = alloc_zero(1, sizeof *page);
     int rc = page ? OK : err_set(e, ERR_NOMEM, 0, "no memory for the list of rewards");
     key_hex(k, hex);
     for (int i = 0; rc == OK && more; i++) {
         if (i == MAX_PAGES) rc = err_set(e, ERR_LIMIT, 0, "the host's list of rewards never ends");
-        snprintf(path, sizeof path, "/v1/credits/%s?before=%" PRIu64, hex, before);
+        if (i == 0)
+            snprintf(path, sizeof path, "/v1/credits/%s", hex);
+        else
+            snprintf(path, sizeof path, "/v1/credits/%s?before=%" PRIu64, hex, before);
         buf_clear(&json);
         if (rc == OK) rc = record_from_ask(f, path, MAX_PAGE, &json, e);
         if (rc == OK) rc = msg_credits_decode(json.p, json.len, page, e);
