@@ -94,8 +94,8 @@ static int look_up(struct receipts_job *j, struct err *e)
     if (!j->flat || !j->verdicts) return err_set(e, ERR_NOMEM, 0, "out of memory");
     for (uint32_t i = 0; i < n; i++)
         j->flat[i] = j->rows[i].row;
-    int rc = receipts_verify(record_from_source(j->from), &j->m->run, NULL, j->flat, n, j->verdicts,
-                             &book, e);
+    int rc = receipts_verify(record_from_source(j->from), &j->m->run,
+                             record_from_remembered(j->from), j->flat, n, j->verdicts, &book, e);
     for (uint32_t i = 0; rc == OK && i < n; i++)
         j->rows[i].verdict = j->verdicts[i];
     j->shown.is_verified = rc == OK;

@@ -189,6 +189,8 @@ static int audit(struct job *j, struct err *e)
     struct audit_request q = {.source = record_from_source(j->from),
                               .run = record_from_run(j->from),
                               .round = j->o->round,
+                              .known = record_from_remembered(j->from),
+                              .may_be_older = record_from_dir(j->from) != NULL,
                               .finding = on_finding,
                               .progress = on_progress,
                               .ctx = j};

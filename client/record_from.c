@@ -30,6 +30,8 @@ struct record_from {
     char name[PATH_CAP];
     bool is_dir;
     bool is_known;
+    bool has_head; /* remembered: */
+    struct note_head head;
     struct fetch *fetch;
     uint32_t n_kept; /* DIR: checkpoints, by round */
     struct {
@@ -296,11 +298,12 @@ static int load_joined(const struct home *home, struct rundesc **ret, struct err
 static int open_any(struct record_from *f, const char *what, const struct home *home, struct err *e)
 {
     struct rundesc *joined = NULL;
-    int rc;
     if (what && strncmp(what, LINK, strlen(LINK)) == 0) return open_link(f, what, e);
-    if (what && strncmp(what, HTTPS, strlen(HTTPS)) != 0) return open_dir(f, what, e);
-    rc = load_joined(home, &joined, e);
-    if (what)
+    int rc = load_joined(home, &joined, e);
+    if (what && strncmp(what, HTTPS, strlen(HTTPS)) != 0) {
+        rc = open_dir(f, what, e);
+        f->is_known = rc == OK && joined && hash_equal(&joined->id, &f->run.id);
+    } else if (what)
         rc = open_url(f, what + strlen(HTTPS), joined, e);
     else if (rc == OK)
         rc = open_joined(f, joined, e);
@@ -310,6 +313,18 @@ static int open_any(struct record_from *f, const char *what, const struct home *
     }
     free(joined);
     return rc;
+}
+
+/* A file that is missing, or not signed, is no memory. */
+static void remember(struct record_from *f, const struct home *home)
+{
+    char path[PATH_CAP];
+    struct buf b = {0};
+    bool is_there = home && home_run_path(home, &f->run.id, "treehead", path, NULL) == OK &&
+                    file_read(path, NOTE_MAX_BYTES, &b, NULL) == OK;
+    f->has_head = is_there && note_verify(b.p, b.len, &f->run.id, &f->run.aggregators[0].key,
+                                          &f->head, NULL) == OK;
+    buf_deinit(&b);
 }
 
 int record_from_open(const char *what, const struct home *home, struct record_from **ret,
@@ -322,6 +337,7 @@ int record_from_open(const char *what, const struct home *home, struct record_fr
         record_from_close(f);
         return rc;
     }
+    remember(f, home);
     *ret = f;
     return OK;
 }
@@ -351,6 +367,11 @@ const char *record_from_name(const struct record_from *f)
 const char *record_from_dir(const struct record_from *f)
 {
     return f->is_dir ? f->name : NULL;
+}
+
+const struct note_head *record_from_remembered(const struct record_from *f)
+{
+    return f->has_head ? &f->head : NULL;
 }
 
 bool record_from_is_known(const struct record_from *f)

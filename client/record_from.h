@@ -14,6 +14,7 @@
 
 #include "client/home.h"
 #include "record/audit.h"
+#include "record/note.h"
 
 struct record_from;
 
@@ -33,6 +34,11 @@ const char *record_from_dir(const struct record_from *f);  /* NULL: it is a host
  * a link?
  */
 bool record_from_is_known(const struct record_from *f);
+
+/* The tree head of this run that the home remembers (client/treehead.h writes it), NULL when there is
+ * none that is signed. What this source shows must contain it.
+ */
+const struct note_head *record_from_remembered(const struct record_from *f);
 
 /* Ask for one path of the host's ("/v1/..."). ERR_NOTFOUND; ERR_WRONG_STATE for a folder. */
 int record_from_ask(struct record_from *f, const char *path, size_t max, struct buf *out,

@@ -207,7 +207,7 @@ int audit_log_walk(const struct audit_log *l, const struct note_head *head, stru
     int rc = OK;
     w->l = l;
     w->head = head;
-    if (l->book && l->known && head->n_leaves < l->known->n_leaves)
+    if (l->book && l->known && !l->may_be_older && head->n_leaves < l->known->n_leaves)
         audit_found(l->book, AUDIT_WRONG, AUDIT_HEAD, AUDIT_NO_ROUND,
                     "the host has rewritten history: %" PRIu64 " entries are left of the %" PRIu64
                     " that this computer remembers",

@@ -23,6 +23,7 @@ struct audit_log {
     const struct rundesc *run;
     struct audit_book *book;       /* NULL: nothing is judged, entries are only given again */
     const struct note_head *known; /* a head that was believed before: must be contained; NULL */
+    bool may_be_older;             /* a copy may end before that; a host may not */
     audit_entry_fn entry;
     audit_progress_fn progress; /* NULL: not told */
     void *ctx;

@@ -126,6 +126,7 @@ static int walk(struct run *r, struct err *e)
                           .run = r->q->run,
                           .book = &report->book,
                           .known = r->q->known,
+                          .may_be_older = r->q->may_be_older,
                           .entry = read_entry,
                           .progress = tell_log,
                           .ctx = r};

@@ -21,6 +21,7 @@ struct audit_request {
     const struct audit_source *source;
     const struct rundesc *run;
     const struct note_head *known; /* believed before; NULL */
+    bool may_be_older;             /* see audit_log.h */
     uint64_t round;                /* or AUDIT_ALL_ROUNDS */
     bool without_model;            /* signatures, lines and rewards only: nothing is merged */
     audit_finding_fn finding;      /* told as they come; NULL */

@@ -84,8 +84,10 @@ static struct audit_report audit(struct record_from *f)
 {
     struct audit_report p;
     struct err e = {0};
-    struct audit_request q = {
-        .source = record_from_source(f), .run = record_from_run(f), .round = AUDIT_ALL_ROUNDS};
+    struct audit_request q = {.source = record_from_source(f),
+                              .run = record_from_run(f),
+                              .known = record_from_remembered(f),
+                              .round = AUDIT_ALL_ROUNDS};
     if (audit_run(&q, &p, &e) != OK) fail_msg("%s", e.what);
     return p;
 }
@@ -152,6 +154,18 @@ static void a_folder_of_something_else_is_said_to_be_so(void **state)
     assert_null(f);
 }
 
+/* What this home saw of the run once, signed by the host, is not what there is now. */
+static void remember_other_history(struct host *h, const struct home *home)
+{
+    struct note_head head = {.run = h->r->run.id, .n_leaves = 2, .root = hash_of("other", 5)};
+    struct buf note = {0};
+    char path[PATH_CAP];
+    assert_int_equal(note_sign(&head, &h->r->host, &note, NULL), OK);
+    assert_int_equal(home_run_path(home, &h->r->run.id, "treehead", path, NULL), OK);
+    assert_int_equal(file_replace(path, note.p, note.len, 0600, NULL), OK);
+    buf_deinit(&note);
+}
+
 static void a_host_is_asked_as_the_joined_run_says(void **state)
 {
     (void)state;
@@ -170,7 +184,15 @@ static void a_host_is_asked_as_the_joined_run_says(void **state)
     if (record_from_open(NULL, &home, &f, &e)) fail_msg("%s", e.what);
     assert_true(record_from_is_known(f));
     assert_null(record_from_dir(f));
+    assert_null(record_from_remembered(f));
     assert_int_equal(audit(f).verdict, AUDIT_TRUE);
+    record_from_close(f);
+    remember_other_history(h, &home);
+    if (record_from_open(NULL, &home, &f, &e)) fail_msg("%s", e.what);
+    assert_int_equal(record_from_remembered(f)->n_leaves, 2);
+    struct audit_report p = audit(f);
+    assert_int_equal(p.verdict, AUDIT_FALSE);
+    assert_int_equal(p.book.n[AUDIT_HEAD][AUDIT_WRONG], 1);
     record_from_close(f);
     snprintf(url, sizeof url, "https://127.0.0.1:%u/", h->r->run.aggregators[0].port);
     if (record_from_open(url, &home, &f, &e)) fail_msg("%s", e.what);
