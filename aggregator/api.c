@@ -202,6 +202,21 @@ static void get_head(struct host *h, struct request *r, const struct router_matc
     buf_deinit(&head);
 }
 
+/* What a run goes on from is kept for good: without it nobody could do its first rounds again. */
+static void send_first_weights(struct host *h, struct request *r)
+{
+    char path[PATH_CAP];
+    struct stat st;
+    int fd =
+        path_format(path, "%s/model/weights", h->home) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
+        request_reply_file(r, 200, BYTES, fd, 0, (uint64_t)st.st_size);
+        return;
+    }
+    if (fd >= 0) close(fd);
+    not_found(r, "that file is not kept any more");
+}
+
 static void get_checkpoint(struct host *h, struct request *r, const struct router_match *m)
 {
     struct store_checkpoint c[PUBLISH_KEEP_CHECKPOINTS];
@@ -218,7 +233,10 @@ static void get_checkpoint(struct host *h, struct request *r, const struct route
         send_file(h, r, SPOOL_CHECKPOINT, &c[i].file);
         return;
     }
-    not_found(r, "there is no checkpoint of that round");
+    if (is_number && round == 0 && h->run.is_from_checkpoint)
+        send_first_weights(h, r);
+    else
+        not_found(r, "there is no checkpoint of that round");
 }
 
 /* ---- run and data --------------------------------------------------------------------------- */

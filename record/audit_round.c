@@ -367,7 +367,9 @@ static int check_model(struct job *j, struct err *e)
     int rc = audit_model_at(a->model, j->m->round, &has, e);
     if (rc != OK) return rc;
     if (!has || !j->has_update) {
-        audit_found(a->book, gone(j), AUDIT_MODEL, j->m->round,
+        /* The way to a base may begin long ago, with what nobody promised to keep. */
+        bool is_promised = has ? gone(j) == AUDIT_NO_DATA : !audit_chain_is_old(a->chain, 0);
+        audit_found(a->book, is_promised ? AUDIT_NO_DATA : AUDIT_NOT_KEPT, AUDIT_MODEL, j->m->round,
                     "the model of round %" PRIu64 " cannot be computed: %s", j->m->round,
                     has ? "its update is missing" : "no kept weights and updates lead to its base");
         return OK;
@@ -394,11 +396,11 @@ static int check_merge(struct job *j, bool has_sheet, struct err *e)
                     j->m->round, j->m->rule_merge);
     if (has_sheet) rc = read_payloads(j, &has_all, e);
     if (rc == OK && has_all && is_known_rule) rc = recompute(j, e);
-    if (rc == OK && !has_all)
+    if (rc == OK) rc = read_update(j, e);
+    if (rc == OK && !has_all && j->has_update)
         audit_found(j->a->book, gone(j), AUDIT_UPDATE, j->m->round,
                     "the update of round %" PRIu64 " cannot be recomputed without %s", j->m->round,
                     has_sheet ? "all of its contributions" : "its sheet");
-    if (rc == OK) rc = read_update(j, e);
     if (rc == OK) rc = check_model(j, e);
     return rc;
 }
