@@ -19,7 +19,8 @@ struct fetch {
     int status;
     uint32_t retry_after_s;
     bool is_done;
-    bool has_worked; /* ever: then silence may be no more than an idle connection's end */
+    uint32_t n_under_way; /* of many */
+    bool has_worked;      /* ever: then silence may be no more than an idle connection's end */
     struct err *e;
 };
 
@@ -120,6 +121,54 @@ int fetch_ask(struct fetch *f, const char *path, uint32_t stall_ms, size_t max_b
         else if (rc != ERR_IO || !f->has_worked || n_again++ >= AGAIN_TIMES)
             return rc;
     }
+}
+
+static void on_item(const struct link_reply *reply, void *ctx)
+{
+    struct fetch_item *it = ctx;
+    it->rc = reply->code;
+    it->err = reply->err;
+    it->status = reply->status;
+    if (reply->code == OK && reply->status != 200)
+        it->rc = err_set(&it->err, reply->status == 404 ? ERR_NOTFOUND : ERR_PROTO, 0,
+                         "the aggregator answered with status %d", reply->status);
+    if (it->rc == OK) {
+        buf_put(&it->out, reply->body, reply->n_body);
+        it->rc = buf_ok(&it->out, &it->err);
+    }
+    it->of->n_under_way--;
+    uv_stop(&it->of->loop);
+}
+
+int fetch_ask_many(struct fetch *f, struct fetch_item *items, uint32_t n, uint32_t stall_ms,
+                   size_t max_bytes, struct err *e)
+{
+    uint32_t i_next = 0;
+    while (i_next < n || f->n_under_way) {
+        for (; i_next < n && f->n_under_way < FETCH_AT_ONCE; i_next++, f->n_under_way++) {
+            struct fetch_item *it = &items[i_next];
+            it->of = f;
+            link_send(f->link, &(struct link_request){.method = "GET",
+                                                      .path = it->path,
+                                                      .stall_ms = stall_ms,
+                                                      .max_reply_bytes = max_bytes,
+                                                      .done = on_item,
+                                                      .ctx = it});
+        }
+        uv_run(&f->loop, UV_RUN_DEFAULT);
+    }
+    /* Whatever came to grief with the connection, or was told to come later, is asked alone. */
+    for (uint32_t i = 0; i < n; i++) {
+        struct fetch_item *it = &items[i];
+        f->has_worked = f->has_worked || it->status;
+        if (it->rc == OK || it->rc == ERR_NOTFOUND || it->rc == ERR_LIMIT) continue;
+        buf_clear(&it->out);
+        it->rc = fetch_ask(f, it->path, stall_ms, max_bytes, &it->out, &it->err);
+        if (it->rc == OK || it->rc == ERR_NOTFOUND || it->rc == ERR_LIMIT) continue;
+        if (e) *e = it->err;
+        return it->rc;
+    }
+    return OK;
 }
 
 int fetch_get(const char *host, uint16_t port, const struct hash *tls_pin, const char *path,

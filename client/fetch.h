@@ -32,6 +32,23 @@ int fetch_open(const char *host, uint16_t port, const struct hash *tls_pin, stru
                struct err *e) MUST_CHECK;
 int fetch_ask(struct fetch *f, const char *path, uint32_t stall_ms, size_t max_bytes,
               struct buf *out, struct err *e) MUST_CHECK;
+
+/* Many paths at once, FETCH_AT_ONCE under way at a time: what far away costs a minute one by one costs
+ * seconds so. Each item gets its own outcome in rc, as fetch_ask would give it, and its bytes.
+ * max_bytes is for each. Items' bufs are the caller's (buf_deinit). Errors: ERR_IO and others that are
+ * not about one item.
+ */
+#define FETCH_AT_ONCE 16
+struct fetch_item {
+    char path[112];
+    struct buf out;
+    int rc;
+    int status; /* private, as below */
+    struct fetch *of;
+    struct err err;
+};
+int fetch_ask_many(struct fetch *f, struct fetch_item *items, uint32_t n, uint32_t stall_ms,
+                   size_t max_bytes, struct err *e) MUST_CHECK;
 void fetch_close(struct fetch *f); /* accepts NULL */
 
 /* The run's tokenizer.json, checked against the description's hash: from the run's folder

@@ -33,6 +33,12 @@ struct record_from {
     bool has_head; /* remembered: */
     struct note_head head;
     struct fetch *fetch;
+    uint32_t n_early; /* fetched before they were asked for */
+    struct early {
+        struct hash h;
+        int rc;
+        struct buf b;
+    } early[AUDIT_SOON];
     uint32_t n_kept; /* DIR: checkpoints, by round */
     struct {
         uint64_t round;
@@ -135,7 +141,7 @@ static int open_dir(struct record_from *f, const char *dir, struct err *e)
     }
     if (rc != OK) return rc;
     list_checkpoints(f);
-    f->source = (struct audit_source){dir_blob, dir_log, dir_weights, dir_rounds, f};
+    f->source = (struct audit_source){dir_blob, dir_log, dir_weights, dir_rounds, f, NULL};
     return OK;
 }
 
@@ -151,8 +157,66 @@ int record_from_ask(struct record_from *f, const char *path, size_t max, struct 
     return rc;
 }
 
+static void drop_early(struct record_from *f)
+{
+    for (uint32_t i = 0; i < f->n_early; i++)
+        buf_deinit(&f->early[i].b);
+    f->n_early = 0;
+}
+
+/* Side by side, and kept until they are asked for or others are announced. */
+static int host_soon(void *ctx, const struct hash *h, uint32_t n, size_t max, struct err *e)
+{
+    struct record_from *f = ctx;
+    char hex[HASH_HEX];
+    struct fetch_item *items = alloc_zero(n, sizeof *items);
+    drop_early(f);
+    if (!items || n > AUDIT_SOON) {
+        free(items);
+        return err_set(e, ERR_NOMEM, 0, "no memory to fetch %" PRIu32 " files", n);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        snprintf(items[i].path, sizeof items[i].path, "/v1/blobs/%s", hash_hex(&h[i], hex));
+    int rc = fetch_ask_many(f->fetch, items, n, FETCH_STALL_MS, max, e);
+    for (uint32_t i = 0; i < n; i++) {
+        if (rc == OK)
+            f->early[f->n_early++] = (struct early){h[i], items[i].rc, items[i].out};
+        else
+            buf_deinit(&items[i].out);
+    }
+    free(items);
+    return rc == OK ? OK : err_wrap(e, "asking %.60s", f->name);
+}
+
+/* OK and *ret_rc is the answer when it is here already. */
+static bool take_early(struct record_from *f, const struct hash *h, size_t max, struct buf *out,
+                       int *ret_rc, struct err *e)
+{
+    for (uint32_t i = 0; i < f->n_early; i++) {
+        struct early *it = &f->early[i];
+        if (!hash_equal(&it->h, h)) continue;
+        *ret_rc = it->rc == OK && it->b.len > max ? ERR_LIMIT : it->rc;
+        if (*ret_rc == OK && out->len == 0) { /* large ones are handed over, not copied */
+            struct buf spare = *out;
+            *out = it->b;
+            it->b = spare;
+        } else if (*ret_rc == OK) {
+            buf_put(out, it->b.p, it->b.len);
+            *ret_rc = buf_ok(out, e);
+        } else {
+            err_set(e, *ret_rc, 0, "the host does not give it");
+        }
+        buf_deinit(&it->b);
+        f->early[i] = f->early[--f->n_early];
+        return true;
+    }
+    return false;
+}
+
 static int host_blob(void *ctx, const struct hash *h, size_t max, struct buf *out, struct err *e)
 {
+    int rc = OK;
+    if (take_early(ctx, h, max, out, &rc, e)) return rc;
     char path[sizeof "/v1/blobs/" + HASH_HEX] = "/v1/blobs/";
     hash_hex(h, path + strlen(path));
     return record_from_ask(ctx, path, max, out, e);
@@ -189,7 +253,7 @@ static int connect_to(struct record_from *f, const char *host, uint16_t port,
                       const struct hash *pin, struct err *e)
 {
     snprintf(f->name, sizeof f->name, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
-    f->source = (struct audit_source){host_blob, host_log, host_weights, host_rounds, f};
+    f->source = (struct audit_source){host_blob, host_log, host_weights, host_rounds, f, host_soon};
     return fetch_open(host, port, pin, &f->fetch, e);
 }
 
@@ -345,6 +409,7 @@ int record_from_open(const char *what, const struct home *home, struct record_fr
 void record_from_close(struct record_from *f)
 {
     if (!f) return;
+    drop_early(f);
     fetch_close(f->fetch);
     free(f);
 }

@@ -35,9 +35,14 @@ struct audit_source {
     /* Rounds of which weights() has a file, at most cap of them, any order; NULL: none. */
     int (*rounds)(void *ctx, uint64_t *ret, uint32_t cap, uint32_t *ret_n, struct err *e);
     void *ctx;
+    /* blob() will be asked for these n files next, each of at most max bytes: a source that is far away
+     * may fetch them side by side. NULL: not worth it.
+     */
+    int (*soon)(void *ctx, const struct hash *h, uint32_t n, size_t max, struct err *e);
 };
 
 #define AUDIT_MAX_CHECKPOINTS 64
+#define AUDIT_SOON            64 /* files announced at a time */
 
 enum audit_item {
     AUDIT_HEAD, /* signed tree head: that it is the host's, and that the entries make it */

@@ -184,6 +184,32 @@ static int collect(struct job *j, struct err *e)
     return OK;
 }
 
+/* Announce the receipts and manifests of the next lines. */
+static int announce_lines(struct job *j, uint32_t first, struct err *e)
+{
+    static const struct hash none = {0};
+    const struct audit_source *s = j->a->source;
+    struct hash soon[AUDIT_SOON];
+    uint32_t n = 0;
+    if (!s->soon) return OK;
+    for (uint32_t i = first; i < j->sheet.n && i < first + AUDIT_SOON / 2; i++) {
+        soon[n++] = j->sheet.rows[i].receipt;
+        if (!hash_equal(&j->sheet.rows[i].manifest, &none)) soon[n++] = j->sheet.rows[i].manifest;
+    }
+    return s->soon(s->ctx, soon, n, JWS_MAX_BYTES, e);
+}
+
+static int announce_payloads(struct job *j, uint32_t first, size_t max, struct err *e)
+{
+    const struct audit_source *s = j->a->source;
+    struct hash soon[AUDIT_SOON];
+    uint32_t n = 0;
+    if (!s->soon) return OK;
+    for (uint32_t i = first; i < j->n_merged && n < AUDIT_SOON; i++)
+        soon[n++] = j->merged[i]->payload;
+    return s->soon(s->ctx, soon, n, max, e);
+}
+
 static int check_lines(struct job *j, struct err *e)
 {
     struct audit_done *done = j->a->done;
@@ -192,7 +218,8 @@ static int check_lines(struct job *j, struct err *e)
         const struct sheet_row *r = &j->sheet.rows[i];
         double loss = NAN;
         check_line(j, r);
-        int rc = check_receipt(j, r, e);
+        int rc = i % (AUDIT_SOON / 2) == 0 ? announce_lines(j, i, e) : OK;
+        if (rc == OK) rc = check_receipt(j, r, e);
         if (rc == OK) rc = check_manifest(j, r, &loss, e);
         if (rc != OK) return rc;
         for (uint32_t k = 0; k < j->n_merged; k++)
@@ -277,8 +304,10 @@ static int read_payloads(struct job *j, bool *ret_all, struct err *e)
         char name[NAME_CAP];
         bool has = false;
         snprintf(name, sizeof name, "the contribution of receipt %" PRIu64, r->seq);
-        int rc = audit_want(a->source, a->book, &r->payload, max, AUDIT_CONTRIBUTION, gone(j),
-                            j->m->round, name, b, &has, e);
+        int rc = i % AUDIT_SOON == 0 ? announce_payloads(j, i, max, e) : OK;
+        if (rc != OK) return rc;
+        rc = audit_want(a->source, a->book, &r->payload, max, AUDIT_CONTRIBUTION, gone(j),
+                        j->m->round, name, b, &has, e);
         if (rc != OK) return rc;
         if (!has) {
             *ret_all = false;

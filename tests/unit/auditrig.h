@@ -420,8 +420,8 @@ static inline struct auditrig *auditrig_begin_at(uint64_t retention, uint16_t po
     r->base = calloc(r->t.n_params, sizeof *r->base);
     assert_non_null(r->base);
     model_init_weights(&r->t, &r->run.model, r->run.init_seed, r->base);
-    r->source = (struct audit_source){auditrig_get_blob, auditrig_get_log, auditrig_get_weights,
-                                      auditrig_get_rounds, r};
+    r->source = (struct audit_source){
+        auditrig_get_blob, auditrig_get_log, auditrig_get_weights, auditrig_get_rounds, r, NULL};
     e.open = (struct entry_open){r->run.initial_model, auditrig_commit(r, 0),
                                  retention ? retention : ENTRY_RETAIN_ALL};
     auditrig_append(r, &e);
