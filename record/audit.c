@@ -71,18 +71,18 @@ int audit_blob(const struct audit_source *s, const struct hash *h, size_t max, s
     return rc;
 }
 
-int audit_want(const struct audit_source *s, struct audit_book *b, const struct hash *h, size_t max,
-               enum audit_item item, enum audit_outcome gone, uint64_t round, const char *name,
+int audit_want(const struct audit_source *s, struct audit_book *b, const struct audit_wanted *w,
                struct buf *out, bool *ret_has, struct err *e)
 {
     struct err why = {0};
-    int rc = audit_blob(s, h, max, out, &why);
+    int rc = audit_blob(s, w->h, w->max, out, &why);
     *ret_has = rc == OK;
     if (rc == ERR_NOTFOUND) {
-        audit_found(b, gone, item, round, "%s is not %s", name,
-                    gone == AUDIT_NOT_KEPT ? "kept any more" : "there, though it should be");
+        audit_found(b, w->gone, w->item, w->round, "%s is not %s", w->name,
+                    w->gone == AUDIT_NOT_KEPT ? "kept any more" : "there, though it should be");
     } else if (rc == ERR_AUTH) {
-        audit_found(b, AUDIT_WRONG, item, round, "%s is not what is on record: %s", name, why.what);
+        audit_found(b, AUDIT_WRONG, w->item, w->round, "%s is not what is on record: %s", w->name,
+                    why.what);
     } else if (rc != OK) {
         if (e) *e = why;
         return rc;

@@ -104,9 +104,16 @@ const char *audit_outcome_word(enum audit_outcome o);
 int audit_blob(const struct audit_source *s, const struct hash *h, size_t max, struct buf *out,
                struct err *e) MUST_CHECK;
 
-/* audit_blob, and its finding when it fails: OK with *ret_has telling whether the bytes are there.
- * gone: what it means when there is no such file. name: "the update of round 3".
- */
-int audit_want(const struct audit_source *s, struct audit_book *b, const struct hash *h, size_t max,
-               enum audit_item item, enum audit_outcome gone, uint64_t round, const char *name,
+/* A file that should be there, and what it means when it is not. */
+struct audit_wanted {
+    const struct hash *h;
+    size_t max;
+    enum audit_item item;
+    enum audit_outcome gone; /* NOT_KEPT or NO_DATA */
+    uint64_t round;
+    const char *name; /* "the update of round 3" */
+};
+
+/* audit_blob, and its finding when it fails: OK with *ret_has telling whether the bytes are there. */
+int audit_want(const struct audit_source *s, struct audit_book *b, const struct audit_wanted *w,
                struct buf *out, bool *ret_has, struct err *e) MUST_CHECK;

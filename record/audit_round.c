@@ -64,8 +64,10 @@ static int check_receipt(struct job *j, const struct sheet_row *r, struct err *e
     char name[NAME_CAP];
     bool has = false;
     snprintf(name, sizeof name, "receipt %" PRIu64, r->seq);
-    int rc = audit_want(j->a->source, j->a->book, &r->receipt, JWS_MAX_BYTES, AUDIT_RECEIPT,
-                        AUDIT_NO_DATA, j->m->round, name, &text, &has, e);
+    int rc = audit_want(j->a->source, j->a->book,
+                        &(struct audit_wanted){&r->receipt, JWS_MAX_BYTES, AUDIT_RECEIPT,
+                                               AUDIT_NO_DATA, j->m->round, name},
+                        &text, &has, e);
     if (rc == OK && has) {
         rc = msg_receipt_verify(text.p, text.len, j->a->key, &m, &why);
         if (rc == ERR_NOMEM && e) *e = why;
@@ -114,8 +116,10 @@ static int check_manifest(struct job *j, const struct sheet_row *r, double *loss
             wrong(j, AUDIT_MANIFEST, "receipt %" PRIu64 " was accepted without a manifest", r->seq);
         return OK;
     }
-    int rc = audit_want(j->a->source, j->a->book, &r->manifest, JWS_MAX_BYTES, AUDIT_MANIFEST,
-                        AUDIT_NO_DATA, j->m->round, name, &text, &has, e);
+    int rc = audit_want(j->a->source, j->a->book,
+                        &(struct audit_wanted){&r->manifest, JWS_MAX_BYTES, AUDIT_MANIFEST,
+                                               AUDIT_NO_DATA, j->m->round, name},
+                        &text, &has, e);
     if (rc == OK && has && !(m = alloc_zero(1, sizeof *m)))
         rc = err_set(e, ERR_NOMEM, 0, "no memory to read a manifest");
     if (rc == OK && has) {
@@ -306,8 +310,10 @@ static int read_payloads(struct job *j, bool *ret_all, struct err *e)
         snprintf(name, sizeof name, "the contribution of receipt %" PRIu64, r->seq);
         int rc = i % AUDIT_SOON == 0 ? announce_payloads(j, i, max, e) : OK;
         if (rc != OK) return rc;
-        rc = audit_want(a->source, a->book, &r->payload, max, AUDIT_CONTRIBUTION, gone(j),
-                        j->m->round, name, b, &has, e);
+        rc = audit_want(a->source, a->book,
+                        &(struct audit_wanted){&r->payload, max, AUDIT_CONTRIBUTION, gone(j),
+                                               j->m->round, name},
+                        b, &has, e);
         if (rc != OK) return rc;
         if (!has) {
             *ret_all = false;
@@ -366,8 +372,10 @@ static int read_update(struct job *j, struct err *e)
     char name[NAME_CAP];
     bool has = false, was_recomputed = j->has_update;
     snprintf(name, sizeof name, "the update of round %" PRIu64, j->m->round);
-    int rc = audit_want(a->source, a->book, &j->m->update, max, AUDIT_UPDATE, gone(j), j->m->round,
-                        name, &file, &has, e);
+    int rc = audit_want(
+        a->source, a->book,
+        &(struct audit_wanted){&j->m->update, max, AUDIT_UPDATE, gone(j), j->m->round, name}, &file,
+        &has, e);
     if (rc == OK && has) {
         bool is_whole = file.len == j->m->update_bytes &&
                         delta_check(a->table, p, DELTA_UPDATE, file.p, file.len, NULL, &why) == OK;

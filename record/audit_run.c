@@ -51,8 +51,10 @@ static int check_payout(struct run *r, uint64_t index, const struct entry_payout
     char name[80];
     bool has = false;
     snprintf(name, sizeof name, "the settlement file of entry %" PRIu64, index);
-    int rc = audit_want(r->q->source, &r->report->book, &m->file, MAX_PAYOUT_BYTES, AUDIT_PAYOUT,
-                        AUDIT_NO_DATA, AUDIT_NO_ROUND, name, &file, &has, e);
+    int rc = audit_want(r->q->source, &r->report->book,
+                        &(struct audit_wanted){&m->file, MAX_PAYOUT_BYTES, AUDIT_PAYOUT,
+                                               AUDIT_NO_DATA, AUDIT_NO_ROUND, name},
+                        &file, &has, e);
     if (rc == OK && has && file.len == m->file_bytes)
         audit_ok(&r->report->book, AUDIT_PAYOUT);
     else if (rc == OK && has)

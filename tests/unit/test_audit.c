@@ -52,8 +52,8 @@ static int want(struct shop *shop, struct audit_book *b, enum audit_outcome gone
     struct audit_source s = {.blob = blob, .ctx = shop};
     struct hash soup = hash_of("soup", 4);
     struct buf out = {0};
-    int rc = audit_want(&s, b, &soup, 100, AUDIT_SHEET, gone, 3, "the sheet of round 3", &out,
-                        ret_has, NULL);
+    struct audit_wanted w = {&soup, 100, AUDIT_SHEET, gone, 3, "the sheet of round 3"};
+    int rc = audit_want(&s, b, &w, &out, ret_has, NULL);
     buf_deinit(&out);
     return rc;
 }
