@@ -1,7 +1,6 @@
 #include "aggregator/api.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -96,11 +95,8 @@ static bool parse_range(const char *text, uint64_t size, uint64_t *ret_from, uin
 static void send_file(struct host *h, struct request *r, enum spool_kind kind,
                       const struct hash *hash)
 {
-    char path[PATH_CAP];
     struct stat st;
-    struct err e = {0};
-    int fd =
-        spool_path(&h->spool, kind, hash, path, &e) == OK ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = spool_fd(&h->spool, kind, hash);
     if (fd < 0 || fstat(fd, &st) != 0 || st.st_size == 0) {
         if (fd >= 0) close(fd);
         not_found(r, "that file is not kept any more");
@@ -143,7 +139,7 @@ static void send_log(struct host *h, struct request *r, const char *path, const 
 {
     struct buf b = {0};
     struct err e = {0};
-    int rc = publish_log_read(h->home, path, &b, &e);
+    int rc = publish_log_read(&h->spool, path, &b, &e);
     if (rc == ERR_NOTFOUND) {
         request_reply_error(r, 404, "the record has no such file",
                             "the tree head at /v1/log/checkpoint says what there is");

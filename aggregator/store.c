@@ -33,9 +33,10 @@ static const char schema[] =
     " n_tokens INTEGER NOT NULL, train_loss REAL, published_at INTEGER NOT NULL,"
     " head TEXT NOT NULL, entry INTEGER NOT NULL UNIQUE REFERENCES entries(idx),"
     " first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL CHECK(last_seq>=first_seq-1),"
-    " sheet BLOB NOT NULL);"
+    " sheet BLOB NOT NULL, paid_in_all INTEGER NOT NULL);"
     "CREATE TABLE entries(idx INTEGER PRIMARY KEY, kind INTEGER NOT NULL, text TEXT NOT NULL,"
     " leaf BLOB NOT NULL CHECK(length(leaf)=32));"
+    "CREATE INDEX entries_of_kind ON entries(kind);"
     "CREATE TRIGGER entries_stay BEFORE DELETE ON entries"
     " BEGIN SELECT RAISE(ABORT, 'the record only grows'); END;"
     "CREATE TRIGGER entries_never_change BEFORE UPDATE ON entries"
@@ -192,8 +193,8 @@ int store_join(struct store *s, const struct key_pub *k, const char *name, const
 /* A signed message is enough to be known: a contributor may reserve without having joined here. */
 static int know(struct store_db *db, const struct key_pub *k, int64_t at_ms, struct err *e)
 {
-    struct store_query q =
-        store_db_query(db, "INSERT OR IGNORE INTO contributors VALUES(?,'','',?)");
+    struct store_query q = store_db_query(db, "INSERT INTO contributors VALUES(?,'','',?)"
+                                              " ON CONFLICT(key) DO NOTHING");
     store_db_bind_bytes(&q, k->b, KEY_BYTES);
     store_db_bind_i64(&q, at_ms);
     return store_db_run(&q, e);

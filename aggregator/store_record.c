@@ -14,10 +14,10 @@
 static int read_tail(struct store_db *db, struct store_tail *ret, struct err *e)
 {
     struct store_query q = store_db_query(
-        db, "SELECT (SELECT coalesce(max(idx)+1,0) FROM entries),"
-            " (SELECT coalesce(max(last_seq),0)+1 FROM rounds), (SELECT count(*) FROM rounds),"
-            " (SELECT coalesce(sum(amount),0) FROM postings),"
-            " (SELECT count(*) FROM entries WHERE kind=?)");
+        db, "SELECT (SELECT coalesce(max(idx)+1,0) FROM entries), coalesce(last_seq,0)+1,"
+            " coalesce(round+1,0), coalesce(paid_in_all,0),"
+            " EXISTS (SELECT 1 FROM entries WHERE kind=?)"
+            " FROM (SELECT 1) LEFT JOIN rounds ON round=(SELECT max(round) FROM rounds)");
     store_db_bind_u64(&q, ENTRY_END);
     int rc = store_db_step(&q, e);
     if (rc == OK)
@@ -133,7 +133,8 @@ static int insert_entry(struct store_db *db, uint64_t index, const struct store_
         return err_set(e, ERR_WRONG_STATE, 0,
                        "the record has %" PRIu64 " entries, entry %" PRIu64 " cannot be next",
                        t.n_entries, index);
-    if (t.is_ended) return err_set(e, ERR_WRONG_STATE, 0, "the record is closed: the run is over");
+    if (t.is_ended && x->kind != ENTRY_PAYOUT)
+        return err_set(e, ERR_WRONG_STATE, 0, "the record is closed: the run is over");
     struct hash leaf = merkle_leaf(x->text.p, x->text.len);
     struct store_query q = store_db_query(db, "INSERT INTO entries VALUES(?,?,?,?)");
     store_db_bind_u64(&q, index);
@@ -161,12 +162,12 @@ static int find_round(struct store_db *db, const struct msg_update *u, bool *ret
     return rc;
 }
 
-static int insert_round(struct store_db *db, const struct store_publication *p, uint64_t first_seq,
-                        struct err *e)
+static int insert_round(struct store_db *db, const struct store_publication *p,
+                        const struct store_tail *t, struct err *e)
 {
     const struct msg_update *u = p->update;
     struct store_query q =
-        store_db_query(db, "INSERT INTO rounds VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+        store_db_query(db, "INSERT INTO rounds VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     store_db_bind_u64(&q, u->round);
     store_db_bind_bytes(&q, u->base.b, HASH_BYTES);
     store_db_bind_bytes(&q, u->result.b, HASH_BYTES);
@@ -178,9 +179,10 @@ static int insert_round(struct store_db *db, const struct store_publication *p, 
     store_db_bind_i64(&q, p->at_ms);
     store_db_bind_text(&q, p->head);
     store_db_bind_u64(&q, p->first_index);
-    store_db_bind_u64(&q, first_seq);
-    store_db_bind_u64(&q, first_seq + p->n_rows - 1);
+    store_db_bind_u64(&q, t->next_seq);
+    store_db_bind_u64(&q, t->next_seq + p->n_rows - 1);
     store_db_bind_bytes(&q, p->sheet.b, HASH_BYTES);
+    store_db_bind_u64(&q, t->paid + p->paid);
     return store_db_run(&q, e);
 }
 
@@ -284,7 +286,7 @@ static int publish(struct store_db *db, const struct store_publication *p, struc
                      t.next_seq);
     for (uint32_t i = 0; rc == OK && i < p->n_entries; i++)
         rc = insert_entry(db, p->first_index + i, &p->entries[i], e);
-    if (rc == OK) rc = insert_round(db, p, t.next_seq, e);
+    if (rc == OK) rc = insert_round(db, p, &t, e);
     return rc == OK ? write_rows(db, p, e) : rc;
 }
 
@@ -345,7 +347,8 @@ int store_record_forget(struct store *s, uint64_t before_round, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
     struct store_query q =
-        store_db_query(s->db, "INSERT OR REPLACE INTO meta VALUES('payloads_from',?)");
+        store_db_query(s->db, "INSERT INTO meta VALUES('payloads_from',?) ON CONFLICT(key)"
+                              " DO UPDATE SET value=excluded.value");
     store_db_bind_u64(&q, before_round);
     int rc = store_db_run(&q, e);
     pthread_mutex_unlock(&s->lock);

@@ -5,6 +5,7 @@
  * "potluck-entry+1". A struct has exactly one text: verify refuses any other spelling.
  *
  *   index 0: open    then: round 0, round 1, ... with change, rollback, payout between    last: end
+ * (payouts may follow it: they settle what was paid)
  *
  * What grows with the swarm is in the sheet that a round names (record/sheet.h). Units: ms of wall
  * clock since 1970 for at_ms, micro-units of the run's reward unit for amounts.
