@@ -22,7 +22,10 @@
 #define MAX_CLAIM       1e6 /* steps of one contribution */
 #define MAX_TOTAL_STEPS 1e9
 #define MAX_STEP_TOKENS (1 << 24)
+#define MAX_PUZZLE_MIB  256      /* PUZZLE_MAX_KIB */
 #define ENDLESS_STEPS   10000000 /* of the cosine when no end is known: nearly flat for years */
+
+_Static_assert(MAX_PUZZLE_MIB * 1024 == PUZZLE_MAX_KIB, "one bound in two units");
 
 #define TEXT(f, member, what)                                                                      \
     {                                                                                              \
@@ -71,7 +74,7 @@ static const struct setup_option options[] = {
     COUNT("seed", seed, 0, 9007199254740991.0, "of the first weights; 0: random"),
     TEXT("from", from, "folder of a LLaMA model (Hugging Face) to go on from; it says the shape"),
     COUNT("puzzle-bits", puzzle_bits, 0, PUZZLE_MAX_BITS, "a new key solves a puzzle of 2^N tries first; 0: none"),
-    COUNT("puzzle-memory", puzzle_memory, 1, PUZZLE_MAX_KIB / 1024, "MiB of memory for each try; a power of two"),
+    COUNT("puzzle-memory", puzzle_memory, 1, MAX_PUZZLE_MIB, "MiB of memory for each try; a power of two"),
     COUNT("reward", reward, 0, 1e9, "credits a round pays out, all together"),
 };
 /* clang-format on */
