@@ -60,7 +60,7 @@ int books_merge(const struct receipts_row *ours, size_t n_ours, const struct rec
 
 struct tally {
     uint32_t n_verdict[MSG_REJECTED + 1];
-    uint32_t n_on_record, n_pending, n_unknown, n_wrong;
+    uint32_t n_on_record, n_pending, n_after, n_unknown, n_wrong;
     uint64_t reward;
     const struct books_receipt *first_wrong, *first_unknown;
 };
@@ -82,6 +82,7 @@ static struct tally count(const struct books_receipts *b)
         if (is_wrong(r)) continue;
         t.n_on_record += r->verdict.state == RECEIPTS_ON_RECORD;
         t.n_pending += r->verdict.state == RECEIPTS_PENDING;
+        t.n_after += r->verdict.state == RECEIPTS_AFTER_END;
         t.n_unknown += r->verdict.state == RECEIPTS_UNKNOWN;
         if (r->verdict.state == RECEIPTS_UNKNOWN && !t.first_unknown) t.first_unknown = r;
     }
@@ -100,6 +101,7 @@ static const char *state_word(const struct books_receipts *b, const struct books
     switch (r->verdict.state) {
     case RECEIPTS_PENDING: return "pending";
     case RECEIPTS_ON_RECORD: return "yes";
+    case RECEIPTS_AFTER_END: return "after the end";
     case RECEIPTS_UNKNOWN: return "unknown";
     case RECEIPTS_WRONG: break;
     }
@@ -148,8 +150,10 @@ void books_sentence(const struct books_receipts *b, struct buf *out)
     } else {
         buf_printf(out,
                    "Your work counted: %" PRIu32 " of your %" PRIu32 " receipts are on record and "
-                   "say what you were told, %" PRIu32 " wait for their round to end; %s %s.",
-                   t.n_on_record, b->n, t.n_pending, text_credits((int64_t)t.reward, a), unit);
+                   "say what you were told, %" PRIu32 " wait for their round to end",
+                   t.n_on_record, b->n, t.n_pending);
+        if (t.n_after) buf_printf(out, ", %" PRIu32 " came after the end of the run", t.n_after);
+        buf_printf(out, "; %s %s.", text_credits((int64_t)t.reward, a), unit);
     }
 }
 
@@ -232,6 +236,7 @@ int books_receipts_json(const struct books_receipts *b, struct buf *out, struct 
     if (b->is_verified) {
         json_set_u64(o, "on_record", t.n_on_record);
         json_set_u64(o, "pending", t.n_pending);
+        json_set_u64(o, "after_end", t.n_after);
         json_set_u64(o, "unknown", t.n_unknown);
         json_set_u64(o, "wrong", t.n_wrong);
         json_set_u64(o, "record_wrong", b->n_wrong);

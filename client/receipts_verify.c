@@ -137,6 +137,8 @@ static void judge_rest(struct work *w, bool has_log)
             decide(v, RECEIPTS_UNKNOWN, "there is no record to look at");
         else if (w->chain.has_lost && w->rows[i].r.seq < w->end)
             decide(v, RECEIPTS_UNKNOWN, "its place on the record cannot be read");
+        else if (w->chain.has_end && w->rows[i].r.seq >= w->end && w->rows[i].r.verdict == MSG_LATE)
+            v->state = RECEIPTS_AFTER_END;
         else if (w->rows[i].r.seq < w->end || w->chain.has_end)
             decide(v, RECEIPTS_WRONG, "it was left out of the record");
         else if (w->rows[i].r.is_settled)

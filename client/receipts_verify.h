@@ -10,6 +10,7 @@
 enum receipts_state {
     RECEIPTS_PENDING = 0, /* its round is not on record yet */
     RECEIPTS_ON_RECORD,   /* and says the same */
+    RECEIPTS_AFTER_END,   /* late, after the run had ended: answered, and on no sheet */
     RECEIPTS_UNKNOWN,     /* the record could not be read there */
     RECEIPTS_WRONG,
 };

@@ -31,10 +31,11 @@ int audit_log_head(const struct audit_log *l, struct note_head *ret, bool *ret_h
         if (rc == OK)
             rc = note_verify(text.p, text.len, &l->run->id, &l->run->aggregators[0].key, ret, &why);
         *ret_has = rc == OK;
-        if (!*ret_has)
+        if (rc == ERR_NOMEM && e) *e = why;
+        if (rc != OK && rc != ERR_NOMEM)
             audit_found(l->book, AUDIT_WRONG, AUDIT_HEAD, AUDIT_NO_ROUND,
                         "the tree head is not one that the host has signed: %s", why.what);
-        rc = OK;
+        if (rc != ERR_NOMEM) rc = OK;
     } else if (e) {
         *e = why;
     }

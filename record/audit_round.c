@@ -149,10 +149,23 @@ static bool is_merged(const struct job *j, const struct sheet_row *r)
     return r->verdict == MSG_ACCEPTED && r->round == j->m->round;
 }
 
+/* A verdict must be what the checks beside it say. */
+static void check_checks(struct job *j, const struct sheet_row *r)
+{
+    uint32_t n_failed = 0;
+    for (uint32_t i = 0; i < r->n_checks; i++)
+        n_failed += r->checks[i].outcome == SHEET_FAILED;
+    if (r->verdict == MSG_ACCEPTED && n_failed)
+        wrong(j, AUDIT_SHEET, "receipt %" PRIu64 " was accepted though a check failed", r->seq);
+    if (r->verdict != MSG_ACCEPTED && r->n_checks && !n_failed)
+        wrong(j, AUDIT_SHEET, "receipt %" PRIu64 " was refused though no check failed", r->seq);
+}
+
 /* The rule of today: tokens weigh, nothing scores. */
 static void check_line(struct job *j, const struct sheet_row *r)
 {
     uint64_t weight = is_merged(j, r) ? r->n_tokens : 0;
+    check_checks(j, r);
     if (r->round > j->m->round || (r->verdict == MSG_ACCEPTED && r->round != j->m->round))
         wrong(j, AUDIT_SHEET, "receipt %" PRIu64 " is of round %" PRIu64 ", not of this one",
               r->seq, r->round);

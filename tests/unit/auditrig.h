@@ -269,6 +269,7 @@ static inline struct sheet_row auditrig_row(struct auditrig *r, uint32_t who, bo
     if (is_late) {
         row.payload = hash_of(b.p, b.len); /* a late payload is not kept */
         snprintf(row.reason, sizeof row.reason, "late by 4 s");
+        row.checks[0] = (struct sheet_check){"in-time", SHEET_FAILED};
     } else {
         row.payload = auditrig_put_blob(r, b.p, b.len);
         row.weight = row.n_tokens;

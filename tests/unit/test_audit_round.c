@@ -86,6 +86,33 @@ static void a_weight_that_is_not_the_tokens(void **state)
     auditrig_one_wrong(r, &p, AUDIT_SHEET, "receipt 9 weighs 1000");
 }
 
+static void fail_a_check(struct sheet_row *r)
+{
+    if (r->seq == 9) r->checks[0].outcome = SHEET_FAILED;
+}
+
+static void accepted_against_its_own_checks(void **state)
+{
+    struct auditrig *r = *state;
+    r->twist_row = fail_a_check;
+    struct audit_report p = lie(r);
+    auditrig_one_wrong(r, &p, AUDIT_SHEET, "receipt 9 was accepted though a check failed");
+}
+
+static void pass_a_check(struct sheet_row *r)
+{
+    r->checks[0].outcome = SHEET_PASSED;
+}
+
+static void refused_against_its_own_checks(void **state)
+{
+    struct auditrig *r = *state;
+    auditrig_round(r); /* 2; the next one has a late line, receipt 12 */
+    r->twist_row = pass_a_check;
+    struct audit_report p = lie(r);
+    auditrig_one_wrong(r, &p, AUDIT_SHEET, "receipt 12 was refused though no check failed");
+}
+
 static void promise_more(struct msg_receipt *m)
 {
     if (m->seq == 8) m->reward++;
@@ -202,6 +229,8 @@ int main(void)
         CASE(a_reward_line_that_favours_somebody),
         CASE(a_round_that_does_not_pay_out_everything),
         CASE(a_weight_that_is_not_the_tokens),
+        CASE(accepted_against_its_own_checks),
+        CASE(refused_against_its_own_checks),
         CASE(a_receipt_that_promises_more_than_the_sheet),
         CASE(an_accepted_manifest_of_another_model),
         CASE(a_manifest_that_says_something_else),

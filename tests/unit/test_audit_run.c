@@ -1,3 +1,4 @@
+#include "base/alloc.h"
 #include "engine/micro.h"
 #include "tests/unit/auditrig.h"
 
@@ -236,6 +237,28 @@ static void the_weights_of_every_round_pass_by(void **state)
     assert_int_equal(seen, 0x1f);
 }
 
+/* Whatever memory fails on the way: the audit ends with an error, and accuses nobody of it. */
+static void running_out_of_memory_is_no_verdict(void **state)
+{
+    struct auditrig *r = *state;
+    uint64_t n_failed = 0;
+    for (uint64_t k = 1;; k++) {
+        struct audit_report p;
+        struct audit_request q = {.source = &r->source, .run = &r->run, .round = AUDIT_ALL_ROUNDS};
+        alloc_fail_nth(k);
+        int rc = audit_run(&q, &p, NULL);
+        uint64_t n_asked = alloc_count();
+        alloc_fail_nth(0);
+        if (n_asked < k) break; /* it came to its end before */
+        if (rc == OK) assert_int_equal(p.verdict, AUDIT_TRUE);
+        if (rc != OK) assert_int_equal(rc, ERR_NOMEM);
+        assert_int_equal(audit_count(&p.book, AUDIT_WRONG), 0);
+        n_failed += rc != OK;
+    }
+    print_message("# %d failures\n", (int)n_failed);
+    assert_true(n_failed > 20);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -253,6 +276,7 @@ int main(void)
         CASE(a_bit_of_a_tile),
         cmocka_unit_test(what_is_not_kept_is_said_and_no_lie),
         CASE(an_audit_can_be_stopped),
+        CASE(running_out_of_memory_is_no_verdict),
         CASE(the_weights_of_every_round_pass_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,9 @@ static void a_receipt_of_the_open_round_is_pending(void **state)
     assert_int_equal(k->v[1].state, RECEIPTS_PENDING);
     auditrig_end(k->r); /* now there is no round that it could still come in */
     look(k);
+    assert_int_equal(k->v[1].state, RECEIPTS_AFTER_END); /* it is late, and pays nothing anyway */
+    k->rows[1].r.verdict = MSG_ACCEPTED;
+    look(k);
     assert_int_equal(k->v[1].state, RECEIPTS_WRONG);
     assert_non_null(strstr(k->v[1].what, "left out"));
 }
