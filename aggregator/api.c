@@ -1,7 +1,6 @@
 #include "aggregator/api.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -101,11 +100,8 @@ static bool parse_range(const char *text, uint64_t size, uint64_t *ret_from, uin
 static void send_file(struct host *h, struct request *r, enum spool_kind kind,
                       const struct hash *hash)
 {
-    char path[PATH_CAP];
     struct stat st;
-    struct err e = {0};
-    int fd =
-        spool_path(&h->spool, kind, hash, path, &e) == OK ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = spool_fd(&h->spool, kind, hash);
     if (fd < 0 || fstat(fd, &st) != 0 || st.st_size == 0) {
         if (fd >= 0) close(fd);
         not_found(r, "that file is not kept any more");
@@ -148,7 +144,7 @@ static void send_log(struct host *h, struct request *r, const char *path, const 
 {
     struct buf b = {0};
     struct err e = {0};
-    int rc = publish_log_read(h->home, path, &b, &e);
+    int rc = publish_log_read(&h->spool, path, &b, &e);
     if (rc == ERR_NOTFOUND) {
         request_reply_error(r, 404, "the record has no such file",
                             "the tree head at /v1/log/checkpoint says what there is");
@@ -207,6 +203,21 @@ static void get_head(struct host *h, struct request *r, const struct router_matc
     buf_deinit(&head);
 }
 
+/* What a run goes on from is kept for good: without it nobody could do its first rounds again. */
+static void send_first_weights(struct host *h, struct request *r)
+{
+    char path[PATH_CAP];
+    struct stat st;
+    int fd =
+        path_format(path, "%s/model/weights", h->home) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
+        request_reply_file(r, 200, BYTES, fd, 0, (uint64_t)st.st_size);
+        return;
+    }
+    if (fd >= 0) close(fd);
+    not_found(r, "that file is not kept any more");
+}
+
 static void get_checkpoint(struct host *h, struct request *r, const struct router_match *m)
 {
     struct store_checkpoint c[PUBLISH_KEEP_CHECKPOINTS];
@@ -223,7 +234,10 @@ static void get_checkpoint(struct host *h, struct request *r, const struct route
         send_file(h, r, SPOOL_CHECKPOINT, &c[i].file);
         return;
     }
-    not_found(r, "there is no checkpoint of that round");
+    if (is_number && round == 0 && h->run.is_from_checkpoint)
+        send_first_weights(h, r);
+    else
+        not_found(r, "there is no checkpoint of that round");
 }
 
 /* ---- run and data --------------------------------------------------------------------------- */
@@ -509,11 +523,13 @@ static void get_credits(struct host *h, struct request *r, const struct router_m
     struct key_pub k;
     struct err e = {0};
     struct buf json = {0};
+    uint64_t before = INT64_MAX;
+    const char *text = request_query(r, "before");
     struct msg_credits *c = alloc_zero(1, sizeof *c);
-    if (!c || key_from_hex(m->segment[0], &k) != 0) {
-        not_found(r, "that is not a contributor's key");
+    if (!c || key_from_hex(m->segment[0], &k) != 0 || (text && !number(text, INT64_MAX, &before))) {
+        not_found(r, "that is not a contributor's key, or not a receipt's number");
     } else {
-        int rc = store_view_credits(h->store, &k, h->run.reward_per_round, c, &e);
+        int rc = store_view_credits(h->store, &k, h->run.reward_per_round, before, c, &e);
         if (rc == OK) rc = msg_credits_encode(c, &json, &e);
         reply_buf(r, rc, JSON, &json, &e);
     }

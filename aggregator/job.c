@@ -212,6 +212,7 @@ static bool take_input(struct job *j, const struct job_input *in)
     if (is_about_manifest && in) buf_put(&j->bytes, in->bytes, in->n_bytes);
     if (buf_ok(&j->bytes, &j->err) != OK) return false;
     if (j->kind == ROUND_DO_JUDGE) {
+        check(in != NULL); /* asked for only by a manifest */
         j->manifest = alloc_zero(1, sizeof *j->manifest);
         if (j->manifest) *j->manifest = *in->manifest;
         return j->manifest;

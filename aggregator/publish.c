@@ -89,7 +89,7 @@ int publish_open(struct publish *p, int64_t at_ms, struct err *e)
     struct store_tail tail;
     struct store_entry first = {0};
     uint8_t seed[32];
-    int rc = publish_log_open(p->spool->home, &p->run->id, p->key, &p->log, e);
+    int rc = publish_log_open(p->spool, &p->run->id, p->key, &p->log, e);
     if (rc != OK) return rc;
     publish_log_on_step(p->log, p->step, p->step_ctx);
     rc = store_record_tail(p->store, &tail, e);

@@ -3,21 +3,17 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "aggregator/store_record.h"
 #include "base/alloc.h"
-#include "base/file.h"
-#include "base/path.h"
 #include "record/merkle.h"
 #include "record/note.h"
 #include "record/tiles.h"
 
-#define FOLDER "record"
-#define HEAD   "checkpoint"
+#define HEAD "checkpoint"
 
 struct publish_log {
-    char home[PATH_CAP];
+    const struct spool *spool;
     struct hash run;
     const struct key *key;
     bool has_head;
@@ -29,35 +25,14 @@ struct publish_log {
     void *step_ctx;
 };
 
-static int log_path(const char *home, const char *name, char dst[PATH_CAP], struct err *e)
-{
-    if (path_format(dst, "%s/" FOLDER "/%s", home, name) == 0) return OK;
-    return err_set(e, ERR_LIMIT, 0, "the path of the aggregator's home is too long");
-}
-
 /* ---- writing -------------------------------------------------------------------------------- */
-
-static bool is_there(const char *path, const void *p, size_t n)
-{
-    struct buf old = {0};
-    bool is_same = file_exists(path) && file_read(path, n, &old, NULL) == OK && old.len == n &&
-                   memcmp(old.p, p, n) == 0;
-    buf_deinit(&old);
-    return is_same;
-}
 
 static int write_file(struct publish_log *l, const char *name, const void *p, size_t n,
                       struct err *e)
 {
-    char path[PATH_CAP], dir[PATH_CAP];
-    int rc = log_path(l->home, name, path, e);
-    if (rc != OK) return rc;
-    if (is_there(path, p, n)) return OK;
-    if (l->step) rc = l->step(l->step_ctx, name, e);
-    if (rc == OK && path_dirname(dir, path) != 0)
-        rc = err_set(e, ERR_LIMIT, 0, "the path of the aggregator's home is too long");
-    if (rc == OK) rc = file_mkdirs(dir, e);
-    return rc == OK ? file_replace(path, p, n, 0644, e) : rc;
+    if (spool_record_has(l->spool, name, p, n)) return OK;
+    int rc = l->step ? l->step(l->step_ctx, name, e) : OK;
+    return rc == OK ? spool_record_put(l->spool, name, p, n, e) : rc;
 }
 
 static int put_tile(void *ctx, const struct tiles_at *at, const void *p, size_t n, struct err *e)
@@ -139,18 +114,13 @@ static int add_entry(uint64_t index, const char *text, size_t n, void *ctx, stru
 /* Partial tiles that only the tree head before needed. Left behind they do no harm. */
 static void drop_partials(struct publish_log *l, uint64_t old_n)
 {
-    char path[PATH_CAP], name[TILES_PATH_CAP];
+    char name[TILES_PATH_CAP];
     for (uint32_t i = 0; i <= TILES_LEVELS; i++) {
         struct tiles_at at = {.is_entries = i == TILES_LEVELS, .level = i == TILES_LEVELS ? 0 : i};
         uint32_t width = 0;
         at.index = tiles_count(old_n, at.level, &at.width);
         bool is_used = tiles_count(l->edge.n, at.level, &width) == at.index && width == at.width;
-        if (!at.width || is_used) continue;
-        if (log_path(l->home, tiles_path(&at, name), path, NULL) != OK) continue;
-        unlink(path);
-        char *slash = strrchr(path, '/'); /* the folder N.p, when it has become empty */
-        if (slash) *slash = '\0';
-        rmdir(path);
+        if (at.width && !is_used) spool_record_drop(l->spool, tiles_path(&at, name));
     }
 }
 
@@ -192,28 +162,25 @@ int publish_log_write(struct publish_log *l, struct store *s, struct err *e)
 
 static int read_head(struct publish_log *l, struct err *e)
 {
-    char path[PATH_CAP];
     struct buf text = {0};
-    int rc = log_path(l->home, HEAD, path, e);
-    if (rc == OK) rc = file_read(path, NOTE_MAX_BYTES, &text, e);
+    int rc = spool_record_read(l->spool, HEAD, NOTE_MAX_BYTES, &text, e);
     if (rc == OK) rc = note_verify(text.p, text.len, &l->run, &l->key->pub, &l->head, e);
     buf_deinit(&text);
     l->has_head = rc == OK;
     if (rc == ERR_NOTFOUND) return OK;
-    if (rc != OK) err_wrap(e, "the tree head '%s'", path);
+    if (rc != OK) err_wrap(e, "the tree head in record/checkpoint");
     return rc;
 }
 
-int publish_log_open(const char *home, const struct hash *run, const struct key *key,
+int publish_log_open(const struct spool *spool, const struct hash *run, const struct key *key,
                      struct publish_log **ret, struct err *e)
 {
     struct publish_log *l = alloc_zero(1, sizeof *l);
     if (!l) return err_set(e, ERR_NOMEM, 0, "no memory for the record");
+    l->spool = spool;
     l->run = *run;
     l->key = key;
-    int rc = path_format(l->home, "%s", home) == 0
-                 ? read_head(l, e)
-                 : err_set(e, ERR_LIMIT, 0, "the path of the aggregator's home is too long");
+    int rc = read_head(l, e);
     if (rc != OK) {
         publish_log_close(l);
         return rc;
@@ -238,26 +205,17 @@ void publish_log_on_step(struct publish_log *l, publish_step_fn fn, void *ctx)
 /* ---- reading -------------------------------------------------------------------------------- */
 
 /* Entries of the tree head on disk, whoever signed it: it is ours. */
-static int kept_leaves(const char *home, uint64_t *ret, struct err *e)
+static int kept_leaves(const struct spool *spool, uint64_t *ret, struct err *e)
 {
-    char path[PATH_CAP];
     struct buf text = {0};
     struct note *note = alloc_zero(1, sizeof *note);
     if (!note) return err_set(e, ERR_NOMEM, 0, "no memory to read the record");
-    int rc = log_path(home, HEAD, path, e);
-    if (rc == OK) rc = file_read(path, NOTE_MAX_BYTES, &text, e);
+    int rc = spool_record_read(spool, HEAD, NOTE_MAX_BYTES, &text, e);
     if (rc == OK) rc = note_parse(text.p, text.len, note, e);
     if (rc == OK) *ret = note->head.n_leaves;
     buf_deinit(&text);
     free(note);
     return rc;
-}
-
-static int read_kept(const char *home, const char *name, size_t max, struct buf *out, struct err *e)
-{
-    char path[PATH_CAP];
-    int rc = log_path(home, name, path, e);
-    return rc == OK ? file_read(path, size_add(out->len, max), out, e) : rc;
 }
 
 /* out holds the wider tile from `start` on: leave its beginning. */
@@ -281,29 +239,30 @@ static int cut(const struct tiles_at *at, uint32_t kept_width, struct buf *out, 
     return OK;
 }
 
-static int read_tile(const char *home, const struct tiles_at *at, struct buf *out, struct err *e)
+static int read_tile(const struct spool *spool, const struct tiles_at *at, struct buf *out,
+                     struct err *e)
 {
     char name[TILES_PATH_CAP];
     uint64_t n = 0;
-    int rc = kept_leaves(home, &n, e);
+    int rc = kept_leaves(spool, &n, e);
     if (rc != OK) return rc;
     if (!tiles_is_within(at, n)) return ERR_NOTFOUND;
     struct tiles_at kept = tiles_holding(n, at->level, at->index * TILES_WIDTH);
     size_t start = out->len;
     kept.is_entries = at->is_entries;
-    rc = read_kept(home, tiles_path(&kept, name),
-                   at->is_entries ? TILES_MAX_BUNDLE_BYTES : TILES_MAX_BYTES, out, e);
+    rc = spool_record_read(spool, tiles_path(&kept, name),
+                           at->is_entries ? TILES_MAX_BUNDLE_BYTES : TILES_MAX_BYTES, out, e);
     if (rc == OK && kept.width != at->width) rc = cut(at, kept.width, out, start, e);
     if (rc != OK) out->len = start;
     return rc;
 }
 
-int publish_log_read(const char *home, const char *path, struct buf *out, struct err *e)
+int publish_log_read(const struct spool *spool, const char *path, struct buf *out, struct err *e)
 {
     struct tiles_at at;
-    if (strcmp(path, HEAD) == 0) return read_kept(home, HEAD, NOTE_MAX_BYTES, out, e);
+    if (strcmp(path, HEAD) == 0) return spool_record_read(spool, HEAD, NOTE_MAX_BYTES, out, e);
     if (tiles_parse(path, strlen(path), &at) != 0) return ERR_NOTFOUND;
-    int rc = read_tile(home, &at, out, e);
+    int rc = read_tile(spool, &at, out, e);
     /* A publication between two looks takes the partial tile away; the next head has a wider one. */
-    return rc == ERR_NOTFOUND ? read_tile(home, &at, out, e) : rc;
+    return rc == ERR_NOTFOUND ? read_tile(spool, &at, out, e) : rc;
 }

@@ -11,6 +11,7 @@
  * Owner: publish_log_open / publish_log_close. Thread: any, one call at a time. Blocks.
  */
 
+#include "aggregator/spool.h"
 #include "aggregator/store.h"
 #include "base/key.h"
 
@@ -21,8 +22,8 @@ typedef int (*publish_step_fn)(void *ctx, const char *what, struct err *e);
 
 struct publish_log;
 
-/* home: of the aggregator. Reads the tree head that is there; writes nothing. */
-int publish_log_open(const char *home, const struct hash *run, const struct key *key,
+/* spool outlives it. Reads the tree head that is there; writes nothing. */
+int publish_log_open(const struct spool *spool, const struct hash *run, const struct key *key,
                      struct publish_log **ret, struct err *e) MUST_CHECK;
 void publish_log_close(struct publish_log *l); /* accepts NULL */
 void publish_log_on_step(struct publish_log *l, publish_step_fn fn, void *ctx);
@@ -36,4 +37,5 @@ int publish_log_write(struct publish_log *l, struct store *s, struct err *e) MUS
  * Narrower tiles than the one kept are cut from it. ERR_NOTFOUND when the record has no such file,
  * ERR_IO.
  */
-int publish_log_read(const char *home, const char *path, struct buf *out, struct err *e) MUST_CHECK;
+int publish_log_read(const struct spool *spool, const char *path, struct buf *out,
+                     struct err *e) MUST_CHECK;

@@ -194,8 +194,8 @@ int store_join(struct store *s, const struct key_pub *k, const char *name, const
 /* A signed message is enough to be known: a contributor may reserve without having joined here. */
 static int know(struct store_db *db, const struct key_pub *k, int64_t at_ms, struct err *e)
 {
-    struct store_query q =
-        store_db_query(db, "INSERT OR IGNORE INTO contributors VALUES(?,'','',?)");
+    struct store_query q = store_db_query(db, "INSERT INTO contributors VALUES(?,'','',?)"
+                                              " ON CONFLICT(key) DO NOTHING");
     store_db_bind_bytes(&q, k->b, KEY_BYTES);
     store_db_bind_i64(&q, at_ms);
     return store_db_run(&q, e);

@@ -347,7 +347,8 @@ int store_record_forget(struct store *s, uint64_t before_round, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
     struct store_query q =
-        store_db_query(s->db, "INSERT OR REPLACE INTO meta VALUES('payloads_from',?)");
+        store_db_query(s->db, "INSERT INTO meta VALUES('payloads_from',?) ON CONFLICT(key)"
+                              " DO UPDATE SET value=excluded.value");
     store_db_bind_u64(&q, before_round);
     int rc = store_db_run(&q, e);
     pthread_mutex_unlock(&s->lock);

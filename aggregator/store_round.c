@@ -63,7 +63,8 @@ int store_round_checkpoint_put(struct store *s, const struct store_checkpoint *c
 {
     pthread_mutex_lock(&s->lock);
     struct store_query q =
-        store_db_query(s->db, "INSERT OR REPLACE INTO checkpoints VALUES(?,?,?)");
+        store_db_query(s->db, "INSERT INTO checkpoints VALUES(?,?,?) ON CONFLICT(round) DO UPDATE"
+                              " SET file=excluded.file, n_bytes=excluded.n_bytes");
     store_db_bind_u64(&q, c->round);
     store_db_bind_bytes(&q, c->file.b, HASH_BYTES);
     store_db_bind_u64(&q, c->n_bytes);
@@ -106,8 +107,10 @@ int store_round_checkpoints(struct store *s, struct store_checkpoint *ret, uint3
 int store_round_val_put(struct store *s, const struct store_val *v, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
-    struct store_query q =
-        store_db_query(s->db, "INSERT OR REPLACE INTO validation VALUES(?,?,?,?,?)");
+    struct store_query q = store_db_query(
+        s->db, "INSERT INTO validation VALUES(?,?,?,?,?) ON CONFLICT(round) DO UPDATE"
+               " SET nats=excluded.nats, n_tokens=excluded.n_tokens,"
+               " n_bytes=excluded.n_bytes, unigram_bits=excluded.unigram_bits");
     store_db_bind_u64(&q, v->round);
     store_db_bind_real(&q, v->nats);
     store_db_bind_u64(&q, v->n_tokens);

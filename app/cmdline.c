@@ -7,7 +7,16 @@
 #include "app/optread.h"
 
 /* Where an option may stand. */
-enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8, ON_ASK = 16, ON_RUNS = 32 };
+enum {
+    ON_ALL = 1,
+    ON_SCREEN = 2,
+    ON_JOIN = 4,
+    ON_STATUS = 8,
+    ON_ASK = 16,
+    ON_RUNS = 32,
+    ON_RECEIPTS = 64,
+    ON_REWARDS = 128
+};
 
 struct word {
     const char *name;
@@ -28,6 +37,10 @@ static const struct word words[] = {
      "Show a list of runs to join: a file, an https address, or a host's link."},
     {"status", CMDLINE_STATUS, ON_STATUS | ON_ASK, "", false,
      "Say what the agent does and why; the exit code says it too."},
+    {"receipts", CMDLINE_RECEIPTS, ON_STATUS | ON_RECEIPTS, "", false,
+     "Did my work count? What the host answered to each contribution."},
+    {"rewards", CMDLINE_REWARDS, ON_STATUS | ON_REWARDS, "", false,
+     "What each contribution earned, and why."},
     {"pause", CMDLINE_PAUSE, ON_STATUS, "", false,
      "Stop training at once, keep the seat. Lasts until `resume`, also over restarts."},
     {"resume", CMDLINE_RESUME, ON_STATUS, "", false, "Go on after a pause."},
@@ -49,11 +62,14 @@ static const struct word words[] = {
      "Let the model write; see `potluck sample --help`."},
     {"eval", CMDLINE_ENGINE, 0, "PATH [options]", false,
      "How good is the model, on text or questions of yours? See `potluck eval --help`."},
+    {"verify", CMDLINE_ENGINE, 0, "[ROUND|all]", false,
+     "Did the host tell the truth? Its rounds, done again; see `potluck verify --help`."},
     {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
 };
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
-           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY };
+           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
+           OPT_VERIFY, OPT_CSV };
 
 struct option_word {
     const char *name;
@@ -72,6 +88,8 @@ static const struct option_word options[] = {
     {"--code", OPT_CODE, ON_JOIN, "CODE", "invite code of a private run, when the link has none"},
     {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
     {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
+    {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
+    {"--csv", OPT_CSV, ON_REWARDS, NULL, "answer with a table for other programs"},
     {"--plain", OPT_PLAIN, ON_SCREEN, NULL, "lines instead of a screen"},
     {"--no-color", OPT_NO_COLOR, ON_SCREEN, NULL, "no colours (or NO_COLOR)"},
     {"--graphs", OPT_GRAPHS, ON_SCREEN, "KIND", "braille, blocks or ascii"},
@@ -162,6 +180,8 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_RECORDING: c->screen.recording = value; break;
     case OPT_KEY: c->key = value; break;
     case OPT_SENT: c->what_is_sent = true; break;
+    case OPT_VERIFY: c->is_verify = true; break;
+    case OPT_CSV: c->is_csv = true; break;
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;

@@ -22,6 +22,8 @@ enum cmdline_command {
     CMDLINE_STOP,
     CMDLINE_STATUS,
     CMDLINE_RUNS,
+    CMDLINE_RECEIPTS,
+    CMDLINE_REWARDS,
     CMDLINE_HELP,
     CMDLINE_VERSION,
 };
@@ -46,6 +48,8 @@ struct cmdline {
     const char *threads; /* join, screen: --threads, for an agent that is started */
     bool is_json;
     bool what_is_sent; /* status: --what-is-sent */
+    bool is_verify;    /* receipts: --verify */
+    bool is_csv;       /* rewards: --csv */
     bool no_agent;     /* join, screen: start none */
     struct attach_options screen;
     int i_rest; /* agent, engine commands: the first argument that belongs to it */

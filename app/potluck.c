@@ -2,6 +2,7 @@
  *
  *   app/cmdline   which command, which options       app/status   the agent's answer, as text
  *   app/attach    the screen                         app/talk      question and answer on the socket
+ *   app/cmd_books receipts and rewards
  *   app/spawn     starting or becoming the agent     client/home  folders, key, joined run
  */
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "app/attach.h"
+#include "app/cmd_books.h"
 #include "app/cmdline.h"
 #include "app/runs.h"
 #include "app/spawn.h"
@@ -276,6 +278,15 @@ static int run_engine(struct program *p)
     return say_error(p, &e, CMDLINE_EXIT_ERROR);
 }
 
+static int run_books(struct program *p, bool is_receipts)
+{
+    struct err e = {0};
+    int code = CMDLINE_EXIT_ERROR;
+    int rc = is_receipts ? cmd_books_receipts(&p->home, &p->c, &code, &e)
+                         : cmd_books_rewards(&p->home, &p->c, &code, &e);
+    return rc == OK ? code : say_error(p, &e, code);
+}
+
 static int run(struct program *p)
 {
     switch (p->c.command) {
@@ -291,6 +302,8 @@ static int run(struct program *p)
     case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent has saved and ended.");
     case CMDLINE_RUNS: return run_runs(p);
     case CMDLINE_STATUS: return p->c.what_is_sent ? run_what_is_sent(p) : run_status(p);
+    case CMDLINE_RECEIPTS: return run_books(p, true);
+    case CMDLINE_REWARDS: return run_books(p, false);
     case CMDLINE_HELP: return run_help(p);
     case CMDLINE_VERSION: puts("potluck " POTLUCK_VERSION); return CMDLINE_EXIT_OK;
     }

@@ -15,7 +15,7 @@
 static void read_head(struct world *w, struct note_head *ret)
 {
     struct buf b = {0};
-    int rc = publish_log_read(w->home, "checkpoint", &b, &w->e);
+    int rc = publish_log_read(&w->spool, "checkpoint", &b, &w->e);
     *ret = (struct note_head){0};
     if (rc != ERR_NOTFOUND) {
         HOLDS(w, rc == OK, "the tree head cannot be read");
@@ -122,7 +122,7 @@ void sim_record_look(struct world *w)
         uint64_t i = w->seen.range.n;
         struct tiles_at at = tiles_holding(head.n_leaves, 0, i);
         at.is_entries = true;
-        MUST(w, publish_log_read(w->home, tiles_path(&at, path), &b, &w->e));
+        MUST(w, publish_log_read(&w->spool, tiles_path(&at, path), &b, &w->e));
         MUST(w, tiles_bundle_parse(b.p, b.len, at.width, all, &w->e));
         for (uint64_t k = i % TILES_WIDTH; k < at.width; k++)
             see_entry(w, &all[k]);
@@ -139,7 +139,7 @@ static int get_tile(void *ctx, const struct tiles_at *at, struct hash ret[TILES_
     const struct world *w = ctx;
     struct buf b = {0};
     char path[TILES_PATH_CAP];
-    int rc = publish_log_read(w->home, tiles_path(at, path), &b, e);
+    int rc = publish_log_read(&w->spool, tiles_path(at, path), &b, e);
     if (rc == OK) rc = tiles_hashes(b.p, b.len, at->width, ret, e);
     buf_deinit(&b);
     return rc;

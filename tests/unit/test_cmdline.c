@@ -53,6 +53,20 @@ static void cmdline_join_wants_something_to_join(void **state)
     assert_int_equal(PARSE(&c, NULL, A("join"), A("a"), A("b")), ERR_ARG);
 }
 
+static void cmdline_knows_receipts_and_rewards(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    assert_int_equal(PARSE(&c, NULL, A("receipts"), A("--verify"), A("--json")), OK);
+    assert_int_equal(c.command, CMDLINE_RECEIPTS);
+    assert_true(c.is_verify && c.is_json);
+    assert_int_equal(PARSE(&c, NULL, A("rewards"), A("--csv")), OK);
+    assert_int_equal(c.command, CMDLINE_REWARDS);
+    assert_true(c.is_csv);
+    assert_int_equal(PARSE(&c, NULL, A("rewards"), A("--verify")), ERR_ARG);
+    assert_int_equal(PARSE(&c, NULL, A("status"), A("--csv")), ERR_ARG);
+}
+
 static void cmdline_leaves_the_rest_to_the_agent(void **state)
 {
     (void)state;
@@ -146,6 +160,7 @@ int main(void)
         cmocka_unit_test(cmdline_without_words_is_the_screen),
         cmocka_unit_test(cmdline_takes_home_before_and_after_the_command),
         cmocka_unit_test(cmdline_join_wants_something_to_join),
+        cmocka_unit_test(cmdline_knows_receipts_and_rewards),
         cmocka_unit_test(cmdline_leaves_the_rest_to_the_agent),
         cmocka_unit_test(cmdline_leaves_the_rest_to_an_engine_command),
         cmocka_unit_test(cmdline_refuses_what_it_does_not_know),

@@ -297,7 +297,7 @@ static struct entry entry_at(struct press *x, uint64_t index)
     struct entry m;
     char path[TILES_PATH_CAP];
     struct tiles_at at = {.is_entries = true, .width = (uint32_t)index + 1};
-    assert_int_equal(publish_log_read(x->dir, tiles_path(&at, path), &b, &x->e), OK);
+    assert_int_equal(publish_log_read(&x->sp, tiles_path(&at, path), &b, &x->e), OK);
     assert_int_equal(tiles_bundle_parse(b.p, b.len, at.width, all, &x->e), OK);
     assert_int_equal(entry_verify(all[index].p, all[index].n, &x->key.pub, &m, &x->e), OK);
     assert_int_equal(m.index, index);

@@ -11,6 +11,7 @@ struct tower {
     struct hash run;
     struct key key;
     struct store *s;
+    struct spool sp;
     struct publish_log *l;
     struct merkle_range range; /* of the same leaves, kept apart */
     struct err e;
@@ -33,7 +34,8 @@ static int set_up(void **state)
     x->run = hash_of("run", 3);
     key_generate(&x->key);
     open_store(x, "a.db");
-    assert_int_equal(publish_log_open(x->dir, &x->run, &x->key, &x->l, &x->e), OK);
+    assert_int_equal(spool_open(&x->sp, x->dir, &x->e), OK);
+    assert_int_equal(publish_log_open(&x->sp, &x->run, &x->key, &x->l, &x->e), OK);
     *state = x;
     return 0;
 }
@@ -51,7 +53,7 @@ static void reopen(struct tower *x)
 {
     publish_log_close(x->l);
     x->l = NULL;
-    assert_int_equal(publish_log_open(x->dir, &x->run, &x->key, &x->l, &x->e), OK);
+    assert_int_equal(publish_log_open(&x->sp, &x->run, &x->key, &x->l, &x->e), OK);
 }
 
 /* Any text will do: what entries say is not this file's affair. */
@@ -72,7 +74,7 @@ static void check_head(struct tower *x)
     struct buf b = {0};
     struct note_head h;
     struct hash root = merkle_range_root(&x->range);
-    assert_int_equal(publish_log_read(x->dir, "checkpoint", &b, &x->e), OK);
+    assert_int_equal(publish_log_read(&x->sp, "checkpoint", &b, &x->e), OK);
     assert_int_equal(note_verify(b.p, b.len, &x->run, &x->key.pub, &h, &x->e), OK);
     assert_int_equal(h.n_leaves, x->range.n);
     assert_true(hash_equal(&h.root, &root));
@@ -85,7 +87,7 @@ static int get_tile(void *ctx, const struct tiles_at *at, struct hash ret[TILES_
     struct tower *x = ctx;
     struct buf b = {0};
     char path[TILES_PATH_CAP];
-    int rc = publish_log_read(x->dir, tiles_path(at, path), &b, e);
+    int rc = publish_log_read(&x->sp, tiles_path(at, path), &b, e);
     if (rc == OK) rc = tiles_hashes(b.p, b.len, at->width, ret, e);
     buf_deinit(&b);
     return rc;
@@ -107,8 +109,8 @@ static void an_empty_record_has_no_files(void **state)
     struct tower *x = *state;
     struct buf b = {0};
     assert_int_equal(publish_log_write(x->l, x->s, &x->e), OK);
-    assert_int_equal(publish_log_read(x->dir, "checkpoint", &b, &x->e), ERR_NOTFOUND);
-    assert_int_equal(publish_log_read(x->dir, "tile/0/000.p/1", &b, &x->e), ERR_NOTFOUND);
+    assert_int_equal(publish_log_read(&x->sp, "checkpoint", &b, &x->e), ERR_NOTFOUND);
+    assert_int_equal(publish_log_read(&x->sp, "tile/0/000.p/1", &b, &x->e), ERR_NOTFOUND);
     buf_deinit(&b);
 }
 
@@ -133,19 +135,19 @@ static void narrower_tiles_are_cut_from_the_one_that_is_kept(void **state)
     struct buf b = {0};
     add(x, 300);
     assert_int_equal(publish_log_write(x->l, x->s, &x->e), OK);
-    assert_int_equal(publish_log_read(x->dir, "tile/0/001.p/7", &b, &x->e), OK);
+    assert_int_equal(publish_log_read(&x->sp, "tile/0/001.p/7", &b, &x->e), OK);
     assert_int_equal(b.len, 7 * HASH_BYTES);
     buf_clear(&b);
-    assert_int_equal(publish_log_read(x->dir, "tile/entries/000.p/200", &b, &x->e), OK);
+    assert_int_equal(publish_log_read(&x->sp, "tile/entries/000.p/200", &b, &x->e), OK);
     assert_int_equal(tiles_bundle_parse(b.p, b.len, 200, entries, &x->e), OK);
     assert_memory_equal(entries[199].p, "entry 199", 9);
     buf_clear(&b);
-    assert_int_equal(publish_log_read(x->dir, "tile/entries/001.p/44", &b, &x->e), OK);
+    assert_int_equal(publish_log_read(&x->sp, "tile/entries/001.p/44", &b, &x->e), OK);
     assert_int_equal(tiles_bundle_parse(b.p, b.len, 44, entries, &x->e), OK);
     buf_clear(&b);
-    assert_int_equal(publish_log_read(x->dir, "tile/0/001.p/45", &b, &x->e), ERR_NOTFOUND);
-    assert_int_equal(publish_log_read(x->dir, "tile/0/../../a.db", &b, &x->e), ERR_NOTFOUND);
-    assert_int_equal(publish_log_read(x->dir, "../a.db", &b, &x->e), ERR_NOTFOUND);
+    assert_int_equal(publish_log_read(&x->sp, "tile/0/001.p/45", &b, &x->e), ERR_NOTFOUND);
+    assert_int_equal(publish_log_read(&x->sp, "tile/0/../../a.db", &b, &x->e), ERR_NOTFOUND);
+    assert_int_equal(publish_log_read(&x->sp, "../a.db", &b, &x->e), ERR_NOTFOUND);
     assert_int_equal(b.len, 0);
     buf_deinit(&b);
 }
@@ -208,7 +210,7 @@ static void a_record_is_never_taken_back(void **state)
     struct buf before = {0}, after = {0}, tile = {0};
     add(x, 300);
     assert_int_equal(publish_log_write(x->l, x->s, &x->e), OK);
-    assert_int_equal(publish_log_read(x->dir, "checkpoint", &before, &x->e), OK);
+    assert_int_equal(publish_log_read(&x->sp, "checkpoint", &before, &x->e), OK);
     for (int how = 0; how < 2; how++) {
         store_close(x->s);
         open_store(x, how ? "c.db" : "b.db");
@@ -223,11 +225,11 @@ static void a_record_is_never_taken_back(void **state)
         assert_non_null(strstr(x->e.what, "contradict"));
         assert_true(x->e.hint[0]);
         buf_clear(&after);
-        assert_int_equal(publish_log_read(x->dir, "checkpoint", &after, &x->e), OK);
+        assert_int_equal(publish_log_read(&x->sp, "checkpoint", &after, &x->e), OK);
         assert_int_equal(after.len, before.len);
         assert_memory_equal(after.p, before.p, before.len);
         buf_clear(&tile); /* no file of the old history was touched */
-        assert_int_equal(publish_log_read(x->dir, "tile/entries/000.p/1", &tile, &x->e), OK);
+        assert_int_equal(publish_log_read(&x->sp, "tile/entries/000.p/1", &tile, &x->e), OK);
         assert_memory_equal(tile.p + 2, "entry 0", 7);
     }
     buf_deinit(&tile);
