@@ -25,6 +25,7 @@
 #define BYTES           "application/octet-stream"
 #define RECEIPTS_A_TIME 1000
 #define PEERS_FRESH_MS  1000
+#define API_MAX_JOBS    2048 /* in the pool and before it, however many requests asked for them */
 
 typedef void (*handler_fn)(struct host *h, struct request *r, const struct router_match *m);
 
@@ -335,7 +336,8 @@ static void put_chunk(struct host *h, struct request *r, const struct router_mat
     uint64_t i = 0;
     struct job_input in = {0};
     const char *hex = request_header(r, "x-potluck-sha256");
-    in.bytes = request_body(r, &in.n_bytes);
+    (void)request_body(r, &in.n_bytes);
+    in.from = r;
     if (!hex || hash_from_hex(hex, &in.hash) != 0) {
         request_reply_error(r, 400, "the header x-potluck-sha256 is missing or malformed",
                             "send the SHA-256 of the chunk in lower-case hex");
@@ -506,9 +508,14 @@ void api_handle(struct request *r, void *ctx)
     struct router_match m;
     int i =
         router_find(routes, sizeof routes / sizeof *routes, request_method(r), request_path(r), &m);
+    if (i >= 0) request_set_route(r, routes[i].pattern);
     if (h->is_stopping) {
         request_add_header(r, "retry-after", "30");
         request_reply_error(r, 503, "the aggregator is stopping", "try again in half a minute");
+    } else if (i >= 0 && h->n_jobs >= API_MAX_JOBS && strcmp(routes[i].method, "GET") != 0) {
+        request_add_header(r, "retry-after", "2");
+        request_reply_error(r, 503, "the aggregator has more to do than it may keep waiting",
+                            "try again in a moment");
     } else if (i >= 0) {
         handlers[i](h, r, &m);
     } else if (i == ROUTER_NOT_METHOD) {

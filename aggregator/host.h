@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "aggregator/dataset.h"
+#include "aggregator/metrics.h"
 #include "aggregator/publish.h"
 #include "aggregator/registry.h"
 #include "aggregator/round.h"
@@ -49,6 +50,7 @@ struct host {
     struct round round;
     struct registry registry;
     struct server *server;
+    struct metrics metrics;
     struct valid *valid;
     uv_timer_t timer;
     float *base; /* weights of the open round */

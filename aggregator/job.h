@@ -11,6 +11,7 @@ struct job_input {
     size_t n_bytes;
     struct hash hash;                    /* STORE_CHUNK: announced */
     const struct msg_manifest *manifest; /* JUDGE: copied */
+    struct request *from;                /* STORE_CHUNK: whose body is taken, not copied */
 };
 
 /* Start the work of one action. */
