@@ -42,7 +42,8 @@ struct conn {
     bool is_writing;
     bool is_feeding; /* inside h2_feed: a kick would only cost a wake-up */
     bool is_ready;
-    bool is_failed; /* h2 refused the peer's bytes: only the farewell is left */
+    bool is_failed;    /* h2 refused the peer's bytes: only the farewell is left */
+    int64_t n_dropped; /* bytes read after the end */
     int64_t last_read_ms;
     int64_t sent_ms;
     int64_t n_written; /* bytes given to libuv */
@@ -218,7 +219,10 @@ static void drained(struct conn *c)
         linger(c);
     } else if (c->is_ready && h2_is_over(c->h2)) {
         struct err e;
-        err_set(&e, OK, 0, "the connection was closed");
+        bool is_fault = h2_is_given_up(c->h2); /* the library ended it by itself */
+        err_set(&e, is_fault ? ERR_PROTO : OK, 0,
+                is_fault ? "HTTP/2 error: the other side broke the rules"
+                         : "the connection was closed");
         break_off(c, &e);
     }
 }
@@ -292,7 +296,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     c->last_read_ms = (int64_t)uv_now(c->cfg.loop);
     *c->cfg.n_in += (uint64_t)n;
-    if (c->is_failed || c->state == CONN_LINGERING) return; /* read only to be dropped */
+    if (c->is_failed || c->state == CONN_LINGERING) { /* read only to be dropped */
+        c->n_dropped += n;
+        if (c->n_dropped > CONN_FAREWELL_BYTES) conn_close(c);
+        return;
+    }
     c->is_feeding = true;
     int rc = c->tls ? feed_tls(c, (const uint8_t *)buf->base, (size_t)n, &e)
                     : h2_feed(c->h2, (const uint8_t *)buf->base, (size_t)n, now_ns(), &e);

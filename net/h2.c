@@ -47,6 +47,7 @@ struct h2 {
     int64_t idle_ns;
     uint64_t n_useful; /* of the bytes being fed */
     bool is_greeted;
+    bool is_given_up;  /* a GOAWAY with an error has left */
     const char *abuse; /* why the peer was told to calm down, or NULL */
 };
 
@@ -279,6 +280,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     (void)session;
     /* A client resets to cancel its own requests; that says nothing about the server. */
     if (frame->hd.type == NGHTTP2_RST_STREAM && h->role == H2_SERVER) count_stream_error(h);
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+        h->is_given_up = true;
     return 0;
 }
 
@@ -423,6 +426,11 @@ int h2_pull(struct h2 *h, int64_t now_ns, const uint8_t **ret, size_t *ret_n, st
 bool h2_is_over(const struct h2 *h)
 {
     return !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session);
+}
+
+bool h2_is_given_up(const struct h2 *h)
+{
+    return h->is_given_up;
 }
 
 bool h2_is_greeted(const struct h2 *h)

@@ -65,6 +65,7 @@ int h2_pull(struct h2 *h, int64_t now_ns, const uint8_t **ret, size_t *ret_n,
 
 /* Both sides have said all: the connection can be closed once the pulled bytes are written. */
 bool h2_is_over(const struct h2 *h);
+bool h2_is_given_up(const struct h2 *h);  /* we told the peer that it broke the rules */
 bool h2_is_greeted(const struct h2 *h);   /* the peer's SETTINGS have come */
 uint32_t h2_streams(const struct h2 *h);  /* open now */
 const char *h2_abuse(const struct h2 *h); /* what the peer was told to calm down for, or NULL */
