@@ -49,12 +49,12 @@ static int chunk_path(char dst[PATH_CAP], const struct spool *s, const char *id,
     return join(dst, s, "spool", name, e);
 }
 
-int spool_chunk_put(const struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
+int spool_chunk_put(struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
                     struct err *e)
 {
     char path[PATH_CAP];
     int rc = chunk_path(path, s, id, i, e);
-    return rc == OK ? file_replace(path, p, n, 0600, e) : rc;
+    return rc == OK ? file_replace_large(path, p, n, 0600, &s->chunks, e) : rc;
 }
 
 int spool_chunk_read(const struct spool *s, const char *id, uint32_t i, struct buf *out,

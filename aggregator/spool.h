@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/path.h"
 
@@ -19,6 +20,7 @@ enum spool_kind { SPOOL_PAYLOAD, SPOOL_UPDATE, SPOOL_CHECKPOINT, SPOOL_KINDS };
 
 struct spool {
     char home[PATH_CAP];
+    struct file_group chunks; /* of the folder of uploads */
 };
 
 /* Make the folders under home. */
@@ -26,7 +28,7 @@ int spool_open(struct spool *s, const char *home, struct err *e) MUST_CHECK;
 uint64_t spool_room(const struct spool *s); /* bytes free for us; 0 when unknown */
 
 /* Chunks of the slot `id` (32 hex digits). have: bit i set when chunk i < n is stored. */
-int spool_chunk_put(const struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
+int spool_chunk_put(struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
                     struct err *e) MUST_CHECK;
 int spool_chunk_read(const struct spool *s, const char *id, uint32_t i, struct buf *out,
                      struct err *e) MUST_CHECK;
