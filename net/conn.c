@@ -12,7 +12,8 @@
 #include "base/buf.h"
 #include "net/limits.h"
 
-#define BLOCK_BYTES (CONN_SCRATCH_BYTES / 2)
+#define BLOCK_BYTES  (CONN_SCRATCH_BYTES / 2)
+#define RECORD_BYTES 16384 /* of TLS, at most */
 
 /* CONNECTED: bytes flow. FINISHING: everything that can be sent is being sent. LINGERING: our
  * side is shut down, the peer's last bytes are read and dropped, since closing a socket with
@@ -171,34 +172,52 @@ static int send_out(struct conn *c, struct err *e)
     return OK;
 }
 
-/* Gather small frames into blocks, so that TLS makes full records and the kernel few calls. */
-static int gather(struct conn *c, struct buf *plain, struct err *e)
+/* Clear: small frames are gathered into blocks, so that the kernel is called seldom. */
+static int fill_clear(struct conn *c, struct err *e)
 {
-    while (plain->len < BLOCK_BYTES) {
+    while (c->out.len < CONN_OUT_BYTES && !c->out.failed) {
         const uint8_t *p = NULL;
         size_t n = 0;
         int rc = h2_pull(c->h2, now_ns(), &p, &n, e);
         if (rc || !n) return rc;
-        buf_put(plain, p, n);
+        buf_put(&c->out, p, n);
     }
     return OK;
 }
 
+static int seal(struct conn *c, const uint8_t *p, size_t n, struct err *e)
+{
+    return n ? tls_write(c->tls, p, n, e) : OK;
+}
+
+/* TLS: small frames are gathered so that records are full; a frame that fills one goes in as it is.
+ */
+static int fill_tls(struct conn *c, struct err *e)
+{
+    int rc = OK;
+    size_t n = 1;
+    while (!rc && n && tls_waiting(c->tls) + c->plain.len < CONN_OUT_BYTES && !c->plain.failed) {
+        const uint8_t *p = NULL;
+        rc = h2_pull(c->h2, now_ns(), &p, &n, e);
+        bool is_large = n >= RECORD_BYTES / 2;
+        if (rc) break;
+        if (c->plain.len && (is_large || !n || c->plain.len + n > RECORD_BYTES)) {
+            rc = seal(c, c->plain.p, c->plain.len, e);
+            buf_clear(&c->plain);
+        }
+        if (!rc && is_large) rc = seal(c, p, n, e);
+        if (!is_large) buf_put(&c->plain, p, n);
+    }
+    if (!rc) rc = buf_ok(&c->plain, e);
+    if (!rc) rc = seal(c, c->plain.p, c->plain.len, e);
+    buf_clear(&c->plain);
+    return rc;
+}
+
 static int fill_out(struct conn *c, struct err *e)
 {
-    if (c->tls) tls_pull(c->tls, &c->out); /* handshake bytes */
-    int rc = OK;
-    while (!rc && c->is_ready && c->out.len < CONN_OUT_BYTES && !c->out.failed) {
-        struct buf *to = c->tls ? &c->plain : &c->out;
-        size_t before = to->len;
-        rc = gather(c, to, e);
-        if (to->len == before) break;
-        if (!c->tls) continue;
-        if (!rc) rc = buf_ok(&c->plain, e);
-        if (!rc) rc = tls_write(c->tls, c->plain.p, c->plain.len, e);
-        tls_pull(c->tls, &c->out);
-        buf_clear(&c->plain);
-    }
+    int rc = !c->is_ready ? OK : c->tls ? fill_tls(c, e) : fill_clear(c, e);
+    if (c->tls) tls_pull(c->tls, &c->out); /* handshake bytes, too */
     return rc ? rc : buf_ok(&c->out, e);
 }
 
@@ -208,6 +227,7 @@ static void drained(struct conn *c)
     buf_deinit(&c->plain); /* a quiet connection costs little memory */
     buf_deinit(&c->out);
     buf_deinit(&c->sending);
+    if (c->tls) tls_trim(c->tls);
     if (c->state == CONN_FINISHING) {
         if (c->tls) tls_shutdown(c->tls);
         if (c->tls) tls_pull(c->tls, &c->out);

@@ -30,6 +30,9 @@ struct guard {
     uint64_t n_held;
     struct guard_claim *first;
     struct guard_claim *last;
+    void *blocks; /* each begins with the address of the next */
+    uint32_t n_blocks;
+    uint32_t n_spare; /* the fewest there were since the last trim */
     bool is_placing;
     bool is_orphan; /* guard_destroy was called */
     struct guard_seat seats[SEATS];
@@ -44,9 +47,53 @@ int guard_create(const struct guard_config *c, struct guard **ret, struct err *e
     return OK;
 }
 
+/* ---- blocks ---- */
+
+static void *take_block(struct guard *g)
+{
+    void *block = g->blocks;
+    if (!block) return NULL;
+    memcpy(&g->blocks, block, sizeof g->blocks);
+    g->n_blocks--;
+    if (g->n_blocks < g->n_spare) g->n_spare = g->n_blocks;
+    return block;
+}
+
+void *guard_block(struct guard *g)
+{
+    void *block = take_block(g);
+    return block ? block : alloc_paged(GUARD_BLOCK_BYTES);
+}
+
+void guard_block_return(struct guard *g, void *block)
+{
+    memcpy(block, &g->blocks, sizeof g->blocks);
+    g->blocks = block;
+    g->n_blocks++;
+}
+
+static void drop_blocks(struct guard *g, uint32_t n)
+{
+    for (; n; n--)
+        free(take_block(g));
+}
+
+void guard_trim(struct guard *g)
+{
+    drop_blocks(g, (g->n_spare + 1) / 2);
+    g->n_spare = g->n_blocks;
+}
+
+struct guard *guard_of(const struct guard_seat *s)
+{
+    return s->g;
+}
+
 static void maybe_free(struct guard *g)
 {
-    if (g->is_orphan && !g->n_held && !g->n_conns) free(g);
+    if (!g->is_orphan || g->n_held || g->n_conns) return;
+    drop_blocks(g, g->n_blocks);
+    free(g);
 }
 
 void guard_destroy(struct guard *g)

@@ -67,5 +67,15 @@ void guard_claim_drop(struct guard_claim *c); /* while it waits; harmless otherw
 bool guard_hold(struct guard_seat *s, uint64_t n);
 void guard_release(struct guard_seat *s, uint64_t n); /* places others that wait */
 
+/* Memory for one large body: GUARD_BLOCK_BYTES on pages of their own, kept for the next one when given
+ * back, since asking the system for them page by page costs more than receiving the bytes. Of
+ * those that nobody needed since the last guard_trim, half goes back to the system. NULL: no memory.
+ */
+#define GUARD_BLOCK_BYTES (1u << 20)
+void *guard_block(struct guard *g);
+void guard_block_return(struct guard *g, void *block);
+void guard_trim(struct guard *g); /* about once a second */
+struct guard *guard_of(const struct guard_seat *s);
+
 uint64_t guard_held(const struct guard *g);
 uint32_t guard_waiting(const struct guard *g); /* claims without a place */

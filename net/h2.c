@@ -10,6 +10,7 @@
 #include "net/limits.h"
 
 #define FRAME_HEAD 9
+#define FRAME_BODY (16384 - FRAME_HEAD)
 #define SENT_SHARE 32    /* one idle byte more for so many that were sent to the peer */
 #define FEED_BLOCK 16384 /* a peer that overdrew its limits is noticed at least this often */
 
@@ -294,6 +295,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *dst, size_
     struct h2_stream *s = stream_of(h, id);
     if (!s) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     bool is_end = false;
+    if (cap > FRAME_BODY) cap = FRAME_BODY; /* with its head, a frame then fills a TLS record */
     long n = h->calls->read(s, dst, cap, &is_end, h->ctx);
     if (n < 0 && n != H2_WAIT) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (n == H2_WAIT || (n == 0 && !is_end)) return NGHTTP2_ERR_DEFERRED;

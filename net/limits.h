@@ -22,16 +22,16 @@
 #define LIMIT_HELD_BYTES           (512u << 20) /* with what came unasked, of one server */
 #define LIMIT_PROMISED_PER_ADDRESS (128u << 20)
 #define LIMIT_HELD_PER_ADDRESS     (256u << 20)
-#define LIMIT_ANSWERS_PER_CONNECTION                                                               \
-    (8u << 20)                            /* answers waiting to be read; the first always may */
-#define LIMIT_RESPONSE_BYTES (1u << 30)   /* body of one response a client takes */
-#define LIMIT_STREAM_WAITING (256 * 1024) /* of one event stream, unread by the peer */
+#define LIMIT_ANSWERS_BYTES        (8u << 20) /* of one connection, waiting to be read; one always may */
+#define LIMIT_RESPONSE_BYTES       (1u << 30)   /* body of one response a client takes */
+#define LIMIT_STREAM_WAITING       (256 * 1024) /* of one event stream, unread by the peer */
 
 /* Connections. */
 #define LIMIT_CONNECTIONS             1024 /* of one server */
 #define LIMIT_CONNECTIONS_PER_IP      64   /* of an IPv4 address or IPv6 /64 */
 #define LIMIT_CONNECTIONS_PER_NETWORK 256  /* of an IPv6 /48 */
-#define LIMIT_GREETING                256  /* not greeted yet; one more drops the oldest of them */
+#define LIMIT_GREETING                512  /* not greeted yet; more wait, ... */
+#define LIMIT_GREETING_MS             1000 /* ... until the oldest has had so long: it gives way */
 #define LIMIT_GREETINGS_BURST         64   /* handshakes of an address at once, then PER_S */
 #define LIMIT_GREETINGS_PER_S         8
 #define LIMIT_ACCEPTS_PER_S           800 /* handshakes that a server begins */

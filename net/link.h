@@ -9,6 +9,7 @@
  * whole process.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -49,8 +50,9 @@ struct link_request {
     const char *method;
     const char *path; /* with query */
     const char *type; /* content-type of the body; NULL when there is none */
-    const void *body; /* copied */
+    const void *body; /* copied, unless it is lasting */
     size_t n_body;
+    bool is_lasting;        /* body lives until `done` */
     const char *range;      /* "bytes=0-99" or NULL */
     const char *digest;     /* x-potluck-sha256 of the body, 64 hex digits, or NULL */
     uint32_t stall_ms;      /* no progress for so long ends it with ERR_IO; 0: LIMIT_STALL_MS */

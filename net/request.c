@@ -17,7 +17,8 @@
  */
 #define EARLY_MS 2000
 
-#define SMALL_ANSWER 1024 /* a sentence: not worth counting */
+#define LARGE_BODY   (256 * 1024) /* worth a block of net/guard.h */
+#define SMALL_ANSWER 1024         /* a sentence: not worth counting */
 
 enum source { SOURCE_NONE, SOURCE_BYTES, SOURCE_FILE, SOURCE_STREAM };
 
@@ -40,6 +41,7 @@ struct request {
     uint64_t n_answer;        /* and for the answer */
     size_t n_expected;        /* what content-length says; 0: nothing */
     bool is_placed;
+    bool is_block; /* body.p is one of net/guard.h */
     bool is_expired;
     const char *route;
     void *user;
@@ -198,10 +200,20 @@ static void count(const struct request *r, enum server_refusal why)
     if (r->home->counts) r->home->counts->refused[why]++;
 }
 
+/* The bytes of a body go where they came from. */
+static void free_bytes(struct buf *b, bool is_block, struct guard_seat *seat)
+{
+    if (is_block && b->p)
+        guard_block_return(guard_of(seat), b->p);
+    else
+        free(b->p);
+    *b = (struct buf){0};
+}
+
 static void drop_body(struct request *r)
 {
     guard_claim_drop(&r->claim);
-    buf_deinit(&r->body);
+    free_bytes(&r->body, r->is_block, r->home->seat);
     if (r->n_held) guard_release(r->home->seat, r->n_held);
     r->n_held = 0;
 }
@@ -210,7 +222,7 @@ void request_take_body(struct request *r, struct request_body *ret)
 {
     /* What was claimed and did not come goes back at once. */
     uint64_t n_spare = r->n_held > r->body.len ? r->n_held - r->body.len : 0;
-    *ret = (struct request_body){r->body, r->home->seat, r->n_held - n_spare};
+    *ret = (struct request_body){r->body, r->home->seat, r->n_held - n_spare, r->is_block};
     r->body = (struct buf){0};
     r->n_held = 0;
     if (n_spare) guard_release(r->home->seat, n_spare);
@@ -226,7 +238,7 @@ static void drop_answer(struct request *r)
 
 void request_body_free(struct request_body *b)
 {
-    buf_deinit(&b->bytes);
+    free_bytes(&b->bytes, b->is_block, b->seat);
     if (b->n_held) guard_release(b->seat, b->n_held);
     *b = (struct request_body){0};
 }
@@ -311,11 +323,20 @@ void request_begin(struct request_home *home, struct h2_stream *s)
         ask_for_place(r, length);
 }
 
-/* Make room for all of it when it is known to be expected, so that growing copies nothing. */
-static void expect_body(struct request *r, size_t n)
+/* Room for all of it at once: growing copies nothing, and on pages of its own a body can go to disk
+ * as it is. Without memory for that it grows as it comes, and is refused if that fails.
+ */
+static void expect_body(struct request *r)
 {
-    if (r->body.p || !r->is_placed || r->n_expected <= n) return;
-    if (buf_grow(&r->body, r->n_expected)) buf_clear(&r->body);
+    if (!r->is_placed || r->is_block || r->n_expected < LARGE_BODY) return;
+    if (r->n_expected > GUARD_BLOCK_BYTES) return;
+    uint8_t *p = guard_block(guard_of(r->home->seat));
+    if (!p) return;
+    if (r->body.len) memcpy(p, r->body.p, r->body.len);
+    free(r->body.p);
+    r->body.p = p;
+    r->body.cap = GUARD_BLOCK_BYTES;
+    r->is_block = true;
 }
 
 void request_data(struct request_home *home, struct h2_stream *s, const uint8_t *p, size_t n)
@@ -335,7 +356,7 @@ void request_data(struct request_home *home, struct h2_stream *s, const uint8_t 
         }
         r->n_held = need;
     }
-    expect_body(r, n);
+    if (n < r->n_expected) expect_body(r);
     buf_put(&r->body, p, n);
     if (r->body.failed) refuse_busy(r);
 }
@@ -448,7 +469,7 @@ static void respond(struct request *r, int status, const char *type, int64_t len
 static bool may_wait(struct request *r, size_t n)
 {
     struct request_home *home = r->home;
-    if (home->n_answers && home->n_answers + n > LIMIT_ANSWERS_PER_CONNECTION) return false;
+    if (home->n_answers && home->n_answers + n > LIMIT_ANSWERS_BYTES) return false;
     if (!guard_hold(home->seat, n)) return false;
     home->n_answers += n;
     r->n_answer = n;

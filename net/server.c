@@ -301,8 +301,11 @@ static bool is_same_user(struct door *d)
            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && who.uid == geteuid();
 }
 
-/* Whoever has not greeted yet costs a handshake; of too many, the oldest has had its time. */
-static void thin_crowd(struct server *s)
+/* Whoever has not greeted yet costs a handshake. When there are too many, the next one waits in the
+ * kernel until one has finished, or the oldest has had its time: a thousand contributors that come
+ * back at once all get in, and strangers who connect and say nothing hold nobody up for long.
+ */
+static bool is_crowded(struct server *s)
 {
     struct peer *oldest = NULL;
     uint32_t n = 0;
@@ -311,7 +314,10 @@ static void thin_crowd(struct server *s)
         oldest = p; /* new ones are put in front */
         n++;
     }
-    if (n > LIMIT_GREETING) turn_away(oldest, SERVER_CROWDED);
+    if (n < LIMIT_GREETING) return false;
+    if (s->now_ms - oldest->since_ms < LIMIT_GREETING_MS) return true;
+    turn_away(oldest, SERVER_CROWDED);
+    return false;
 }
 
 /* All places are taken: who has asked for nothing the longest leaves one to the next who knocks. */
@@ -353,10 +359,7 @@ static int let_in(struct door *d, const struct guard_key *key, const char *addre
     int rc =
         s->is_unix ? uv_pipe_open((uv_pipe_t *)stream, own) : uv_tcp_open((uv_tcp_t *)stream, own);
     if (rc) close(own);
-    if (rc || conn_start(p->conn, NULL))
-        conn_close(p->conn);
-    else
-        thin_crowd(s);
+    if (rc || conn_start(p->conn, NULL)) conn_close(p->conn);
     return OK;
 }
 
@@ -405,7 +408,7 @@ static void accept_one(struct server *s)
 {
     char address[INET6_ADDRSTRLEN] = "unix";
     struct guard_key key = {{0}};
-    struct door *d = has_budget(s) ? door_new(s) : NULL;
+    struct door *d = has_budget(s) && !is_crowded(s) ? door_new(s) : NULL;
     if (!uv_is_active((uv_handle_t *)&s->tick)) uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
     if (!d) {
         owe(s);
@@ -473,6 +476,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct server *s = timer->data;
     s->now_ms = (int64_t)uv_now(s->loop);
+    guard_trim(s->guard);
     if (s->is_accept_owed) accept_one(s);
     struct peer *next = NULL;
     for (struct peer *p = s->peers; p; p = next) {

@@ -102,6 +102,7 @@ struct request_body {
     struct buf bytes;
     struct guard_seat *seat;
     uint64_t n_held;
+    bool is_block; /* of net/guard.h */
 };
 void request_take_body(struct request *r, struct request_body *ret);
 void request_body_free(struct request_body *b); /* accepts zeroed */

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "net/guard.h"
 #include "net/limits.h"
 #include "tests/check.h"
@@ -219,6 +220,38 @@ static void guard_claim_given_up_lets_the_next_one_in(void **state)
     guard_destroy(g);
 }
 
+static void guard_keeps_blocks_that_are_needed_and_returns_the_others(void **state)
+{
+    (void)state;
+    struct guard *g = make(0);
+    void *b[4];
+    for (int i = 0; i < 4; i++) {
+        b[i] = guard_block(g);
+        assert_non_null(b[i]);
+        assert_int_equal((uintptr_t)b[i] % 4096, 0);
+        memset(b[i], i, GUARD_BLOCK_BYTES);
+    }
+    alloc_fail_nth(0);
+    for (int i = 0; i < 4; i++)
+        guard_block_return(g, b[i]);
+    assert_ptr_equal(guard_block(g), b[3]); /* the newest is the warmest */
+    assert_int_equal(alloc_count(), 0);
+    guard_trim(g); /* none was spare all the time */
+    guard_trim(g); /* three were: two go */
+    guard_block_return(g, b[3]);
+    for (int i = 0; i < 2; i++)
+        b[i] = guard_block(g);
+    assert_int_equal(alloc_count(), 0);
+    b[2] = guard_block(g);
+    assert_int_equal(alloc_count(), 1);
+    alloc_fail_nth(1);
+    assert_null(guard_block(g));
+    alloc_fail_nth(0);
+    for (int i = 0; i < 3; i++)
+        guard_block_return(g, b[i]);
+    guard_destroy(g); /* with all its blocks: the leak checker sees */
+}
+
 static void guard_outlives_its_owner_while_bytes_are_held(void **state)
 {
     (void)state;
@@ -243,6 +276,7 @@ int main(void)
         cmocka_unit_test(guard_places_in_the_order_of_asking),
         cmocka_unit_test(guard_greedy_address_steps_aside),
         cmocka_unit_test(guard_claim_given_up_lets_the_next_one_in),
+        cmocka_unit_test(guard_keeps_blocks_that_are_needed_and_returns_the_others),
         cmocka_unit_test(guard_outlives_its_owner_while_bytes_are_held),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);

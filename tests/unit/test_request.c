@@ -332,11 +332,33 @@ static void request_taken_body_counts_until_it_is_freed(void **state)
     assert_int_equal(guard_held(b->guard), 0);
 }
 
+/* Large bodies lie on pages of their own, also when their first part came before they had a place. */
+static void request_large_body_is_whole_in_its_block(void **state)
+{
+    struct bench *b = *state;
+    size_t n = 400001;
+    b->is_lazy = true;
+    b->home.max_body_bytes = 1 << 20;
+    assert_true(guard_hold(b->seat, LIMIT_PROMISED_PER_ADDRESS));
+    ask(b, "POST", "/x", n);
+    guard_release(b->seat, LIMIT_PROMISED_PER_ADDRESS);
+    run(b);
+    request_take_body(b->r, &b->taken);
+    assert_true(b->taken.is_block);
+    assert_int_equal((uintptr_t)b->taken.bytes.p % 4096, 0);
+    assert_int_equal(b->taken.bytes.len, n);
+    assert_memory_equal(b->taken.bytes.p, b->out.p, n);
+    request_body_free(&b->taken);
+    request_reply(b->r, 204, NULL, NULL, 0);
+    run(b);
+    assert_int_equal(b->status, 204);
+}
+
 static void request_answers_that_nobody_reads_are_bounded(void **state)
 {
     struct bench *b = *state;
     b->is_lazy = true;
-    size_t n = LIMIT_ANSWERS_PER_CONNECTION;
+    size_t n = LIMIT_ANSWERS_BYTES;
     void *text = calloc(1, n);
     ask(b, "GET", "/a", 0);
     h2_hold(b->asked);                               /* reads a window's worth, then no more */
@@ -633,6 +655,7 @@ int main(void)
         CASE(request_body_waits_for_its_place_within_the_first_window),
         CASE(request_small_body_needs_no_wider_window),
         CASE(request_taken_body_counts_until_it_is_freed),
+        CASE(request_large_body_is_whole_in_its_block),
         CASE(request_answers_that_nobody_reads_are_bounded),
         CASE(request_coded_bodies_are_not_understood),
         CASE(request_error_is_a_problem_document),
