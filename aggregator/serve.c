@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +20,8 @@
 #include "base/file.h"
 #include "base/log.h"
 
-#define DESCRIPTORS 8192
+#define DESCRIPTORS  8192
+#define POOL_THREADS "8"
 
 struct serve {
     uv_loop_t loop;
@@ -93,6 +95,15 @@ static void on_request(struct request *r, void *ctx)
 static void on_answer(const struct server_answer *a, void *ctx)
 {
     metrics_answer(&((struct serve *)ctx)->host.metrics, a);
+}
+
+/* Large pieces of memory come from the system and go back to it, whatever lies around them. (Bodies
+ * of contributions are kept for reuse by net/guard.h.) Without this the C library raises its
+ * threshold by itself, and a thousand uploads leave holes of twice their size.
+ */
+static void tune_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }
 
 /* Each connection is a descriptor; the usual soft limit of 1024 would run out before our own. */
@@ -203,6 +214,10 @@ int serve_run(const struct serve_options *o, struct err *e)
     uv_loop_init(&v->loop);
     v->signal_fd = -1;
     raise_descriptors();
+    tune_memory();
+    /* Threads of the pool wait for the disk as often as they compute. */
+    (void)setenv("UV_THREADPOOL_SIZE", POOL_THREADS,
+                 0); /* NOLINT(concurrency-mt-unsafe): one so far */
     rc = start(v, o, e);
     if (rc == OK) {
         host_start(&v->host);

@@ -10,6 +10,7 @@
  * A chunk counts when its 204 came: it is on the server's disk by then. One line of JSON.
  */
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,6 +226,7 @@ static void send_chunk(struct sender *s)
                              .type = "application/octet-stream",
                              .body = s->payload->bytes.p + at,
                              .n_body = left < MSG_CHUNK_BYTES ? left : MSG_CHUNK_BYTES,
+                             .is_lasting = true,
                              .digest = s->payload->hex[s->i_chunk],
                              .stall_ms = 60000,
                              .done = on_stored,
@@ -377,6 +379,8 @@ int main(int argc, char **argv)
               stderr);
         return 2;
     }
+    (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
     open_run(l, argv[1]);
     if (strcmp(argv[2], "check") == 0) return run_check(l, strtod(argv[3], NULL));
     if (argc < 5) return 2;
