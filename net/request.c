@@ -152,7 +152,7 @@ const char *request_header(const struct request *r, const char *name)
 const void *request_body(const struct request *r, size_t *ret_n)
 {
     *ret_n = r->body.len;
-    return r->body.p;
+    return r->body.p ? r->body.p : (const uint8_t *)""; /* a pointer also when there is nothing */
 }
 
 const char *request_peer(const struct request *r)

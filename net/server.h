@@ -90,9 +90,9 @@ const char *request_method(const struct request *r);
 const char *request_path(const struct request *r);                     /* without the query */
 const char *request_query(const struct request *r, const char *name);  /* value or NULL */
 const char *request_header(const struct request *r, const char *name); /* lower case; or NULL */
-const void *request_body(const struct request *r, size_t *ret_n);
-const char *request_peer(const struct request *r);            /* "192.0.2.1" or "unix" */
-bool request_is_local(const struct request *r);               /* from this machine */
+const void *request_body(const struct request *r, size_t *ret_n);      /* never NULL */
+const char *request_peer(const struct request *r);                     /* "192.0.2.1" or "unix" */
+bool request_is_local(const struct request *r);                        /* from this machine */
 void request_set_route(struct request *r, const char *route); /* a constant; for `answered` */
 
 /* Take the body out of its request, without a copy. It may outlive request, connection and server,

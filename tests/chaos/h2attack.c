@@ -758,7 +758,7 @@ static void run_attack(struct test *t, const struct attack *a)
            "\"frames\":%lu,\"resets\":%lu,\"ended\":%lu,\"goaway\":%lu,\"rss_before_mib\":%.1f,"
            "\"rss_peak_mib\":%.1f,\"rss_after_mib\":%.1f,\"alive\":%s",
            a->name, a->what, t->seconds, y->n_conns, y->n_failed, y->n_frames, y->n_rst, y->n_ended,
-           y->n_goaway, before, peak, rss_mib(t->pid), kill(t->pid, 0) == 0 ? "true" : "false");
+           y->n_goaway, before, peak, rss_mib(t->pid), rss_mib(t->pid) > 0 ? "true" : "false");
     print_samples("request", &t->steady);
     print_samples("upload", &t->upload);
     print_samples("connect", &t->fresh);

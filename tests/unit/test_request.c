@@ -56,6 +56,7 @@ static void handle(struct request *r, void *ctx)
     }
     size_t n = 0;
     const void *p = request_body(r, &n);
+    assert_non_null(p); /* parsers may look at it whatever its length */
     const char *q = request_query(r, "q");
     request_add_header(r, "x-q", q ? q : "none");
     request_reply(r, 200, "text/plain", p, n);
