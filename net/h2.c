@@ -10,6 +10,7 @@
 #include "net/limits.h"
 
 #define FRAME_HEAD 9
+#define BOMB       4 /* times the caps of a head: no mistake any more */
 #define FRAME_BODY (16384 - FRAME_HEAD)
 #define SENT_SHARE 32    /* one idle byte more for so many that were sent to the peer */
 #define FEED_BLOCK 16384 /* a peer that overdrew its limits is noticed at least this often */
@@ -29,6 +30,7 @@ struct h2_stream {
     bool is_last;        /* the frame being read ends it */
     bool is_remote_done; /* the peer sent END_STREAM */
     bool is_answered;
+    bool is_refused; /* too large a head: reset when it is complete */
     bool is_held;    /* its window does not open again by itself */
     uint32_t n_held; /* bytes not given back meanwhile */
 };
@@ -49,6 +51,7 @@ struct h2 {
     uint64_t n_useful; /* of the bytes being fed */
     bool is_greeted;
     bool is_given_up;  /* a GOAWAY with an error has left */
+    bool is_dead;      /* the session may only be deleted */
     const char *abuse; /* why the peer was told to calm down, or NULL */
 };
 
@@ -115,6 +118,16 @@ static void calm_down(struct h2 *h, const char *abuse)
     h->abuse = abuse;
     /* Without memory for a GOAWAY the connection is dropped all the same: h2_feed fails. */
     (void)nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+/* nghttp2 would unpack a bomb to its end before it resets the stream: 48 MB for each 16 KB, which is
+ * time. Failing the callback stops it at once, and with it the session: nothing is sent any more.
+ */
+static int give_up(struct h2 *h, const char *abuse)
+{
+    h->abuse = abuse;
+    h->is_dead = true;
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 /* Each stream error costs a token. nghttp2 counts the peer's RST_STREAM frames but not those
@@ -187,11 +200,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (!s) return 0;
     s->header_bytes += n_name + n_value;
     s->n_headers++;
-    if (s->header_bytes > LIMIT_HEADER_BYTES || s->n_headers > LIMIT_HEADERS)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (n_name == 5 && memcmp(name, ":path", 5) == 0 && n_value > LIMIT_PATH_BYTES)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (s->is_head_done) return 0; /* trailers: counted, not kept */
+    bool is_path = n_name == 5 && memcmp(name, ":path", 5) == 0;
+    if (s->header_bytes > BOMB * LIMIT_HEADER_BYTES || s->n_headers > BOMB * LIMIT_HEADERS)
+        return give_up(h, "header bomb");
+    if (s->header_bytes > LIMIT_HEADER_BYTES || s->n_headers > LIMIT_HEADERS ||
+        (is_path && n_value > LIMIT_PATH_BYTES))
+        s->is_refused = true;
+    if (s->is_refused || s->is_head_done) return 0; /* counted, not kept; as trailers are */
     buf_put(&s->fields, name, n_name);
     buf_put_u8(&s->fields, 0);
     buf_put(&s->fields, value, n_value);
@@ -231,6 +246,10 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     struct h2_stream *s = stream_of(h, frame->hd.stream_id);
     if (!s) return 0;
     s->is_last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    if (s->is_refused) {
+        h2_reset(s, H2_INTERNAL);
+        return 0;
+    }
     if (frame->hd.type == NGHTTP2_HEADERS) head_done(h, s);
     if (s->is_last && !s->is_remote_done) {
         s->is_remote_done = true;
@@ -245,7 +264,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct h2 *h = ctx;
     (void)flags;
     struct h2_stream *s = stream_of(h, id);
-    if (s) h->calls->data(s, p, n, h->ctx);
+    if (s && !s->is_refused) h->calls->data(s, p, n, h->ctx);
     /* The connection's window always opens again: one stream that waits must not stop the others. */
     bool is_held = s && s->is_held;
     int rc = is_held ? nghttp2_session_consume_connection(session, n)
@@ -407,6 +426,7 @@ int h2_feed(struct h2 *h, const uint8_t *p, size_t n, int64_t now_ns, struct err
         if (h->abuse) return err_set(e, ERR_LIMIT, 0, "misbehaving peer: %s", h->abuse);
         size_t block = n < FEED_BLOCK ? n : FEED_BLOCK;
         ssize_t rc = nghttp2_session_mem_recv(h->session, p, block);
+        if (h->is_dead) break;
         if (rc < 0) return library_error((int)rc, e);
         count_idle(h, block);
         p += block;
@@ -418,6 +438,8 @@ int h2_feed(struct h2 *h, const uint8_t *p, size_t n, int64_t now_ns, struct err
 int h2_pull(struct h2 *h, int64_t now_ns, const uint8_t **ret, size_t *ret_n, struct err *e)
 {
     h->now_ns = now_ns;
+    *ret_n = 0;
+    if (h->is_dead) return OK;
     ssize_t n = nghttp2_session_mem_send(h->session, ret);
     if (n < 0) return library_error((int)n, e);
     *ret_n = (size_t)n;
