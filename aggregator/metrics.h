@@ -62,7 +62,7 @@ void metrics_answer(struct metrics *m, const struct server_answer *a);
 void metrics_done(struct metrics *m, enum metrics_work w, double took_s, bool is_fine);
 
 /* The whole page. Pure. */
-void metrics_write(const struct metrics *m, const struct metrics_now *now, struct buf *out);
+void metrics_write(const struct metrics *m, const struct metrics_now *now, struct buf *b);
 
 struct host;
 /* Look at everything and write the page. ERR_IO, ERR_NOMEM. */

@@ -103,7 +103,7 @@ static void on_answer(const struct server_answer *a, void *ctx)
  */
 static void tune_memory(void)
 {
-    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024); /* NOLINT(concurrency-mt-unsafe): one thread yet */
 }
 
 /* Each connection is a descriptor; the usual soft limit of 1024 would run out before our own. */
@@ -215,9 +215,8 @@ int serve_run(const struct serve_options *o, struct err *e)
     v->signal_fd = -1;
     raise_descriptors();
     tune_memory();
-    /* Threads of the pool wait for the disk as often as they compute. */
-    (void)setenv("UV_THREADPOOL_SIZE", POOL_THREADS,
-                 0); /* NOLINT(concurrency-mt-unsafe): one so far */
+    /* Threads of the pool wait for the disk as often as they compute. There are none yet. */
+    (void)setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0); /* NOLINT(concurrency-mt-unsafe) */
     rc = start(v, o, e);
     if (rc == OK) {
         host_start(&v->host);
