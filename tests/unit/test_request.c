@@ -373,6 +373,21 @@ static void request_answers_that_nobody_reads_are_bounded(void **state)
     free(text);
 }
 
+static void request_knows_its_own_machine(void **state)
+{
+    struct bench *b = *state;
+    static const char *const near[] = {"unix", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"};
+    static const char *const far[] = {"192.0.2.7", "12.7.0.1", "::2", "::ffff:12.7.0.1", "1270::1"};
+    b->is_lazy = true;
+    ask(b, "GET", "/", 0);
+    for (int i = 0; i < 5; i++) {
+        b->home.address = near[i];
+        assert_true(request_is_local(b->r));
+        b->home.address = far[i];
+        assert_false(request_is_local(b->r));
+    }
+}
+
 static void request_coded_bodies_are_not_understood(void **state)
 {
     struct bench *b = *state;
@@ -658,6 +673,7 @@ int main(void)
         CASE(request_taken_body_counts_until_it_is_freed),
         CASE(request_large_body_is_whole_in_its_block),
         CASE(request_answers_that_nobody_reads_are_bounded),
+        CASE(request_knows_its_own_machine),
         CASE(request_coded_bodies_are_not_understood),
         CASE(request_error_is_a_problem_document),
         CASE(request_head_method_gets_no_body),
