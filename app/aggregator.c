@@ -18,6 +18,7 @@
 #include "app/listing.h"
 #include "app/optread.h"
 #include "base/log.h"
+#include "net/limits.h"
 
 /* Exit codes, also in docs/OPERATING.md. */
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DATA = 3, EXIT_BUSY = 4 };
@@ -36,6 +37,8 @@ enum {
     OPT_USES,
     OPT_DAYS,
     OPT_FILE,
+    OPT_PER_ADDRESS,
+    OPT_METRICS,
     OPT_SETUP
 };
 
@@ -52,6 +55,8 @@ struct line {
     double val_frac;
     uint64_t shard_tokens;
     uint32_t wait_for;
+    uint32_t per_address;
+    bool is_metrics_open;
     const char *port_file;
     const char *listen_addr;
     bool has_uses, has_days;
@@ -126,6 +131,14 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
         rc = parse_count("wait-for", arg, 1, 1024, &v, e);
         if (rc == OK) l->wait_for = (uint32_t)v;
         return rc;
+    case OPT_PER_ADDRESS:
+        rc = parse_count("per-address", arg, 1, LIMIT_CONNECTIONS, &v, e);
+        if (rc == OK) l->per_address = (uint32_t)v;
+        return rc;
+    case OPT_METRICS:
+        l->is_metrics_open = strcmp(arg, "any") == 0;
+        if (l->is_metrics_open || strcmp(arg, "local") == 0) return OK;
+        return err_set(e, ERR_ARG, 0, "--metrics '%.40s' is neither local nor any", arg);
     default: break;
     }
     size_t n = 0;
@@ -141,19 +154,21 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
 static size_t fill_options(struct option out[MAX_OPTIONS])
 {
     static const struct option own[] = {
-        {"home",         required_argument, NULL, OPT_HOME     },
-        {"json",         no_argument,       NULL, OPT_JSON     },
-        {"help",         no_argument,       NULL, OPT_HELP     },
-        {"version",      no_argument,       NULL, OPT_VERSION  },
-        {"vocab",        required_argument, NULL, OPT_VOCAB    },
-        {"tokenizer",    required_argument, NULL, OPT_TOKENIZER},
-        {"val-frac",     required_argument, NULL, OPT_VAL      },
-        {"shard-tokens", required_argument, NULL, OPT_SHARD    },
-        {"wait-for",     required_argument, NULL, OPT_WAIT     },
-        {"port-file",    required_argument, NULL, OPT_PORT_FILE},
-        {"uses",         required_argument, NULL, OPT_USES     },
-        {"days",         required_argument, NULL, OPT_DAYS     },
-        {"file",         required_argument, NULL, OPT_FILE     },
+        {"home",         required_argument, NULL, OPT_HOME       },
+        {"json",         no_argument,       NULL, OPT_JSON       },
+        {"help",         no_argument,       NULL, OPT_HELP       },
+        {"version",      no_argument,       NULL, OPT_VERSION    },
+        {"vocab",        required_argument, NULL, OPT_VOCAB      },
+        {"tokenizer",    required_argument, NULL, OPT_TOKENIZER  },
+        {"val-frac",     required_argument, NULL, OPT_VAL        },
+        {"shard-tokens", required_argument, NULL, OPT_SHARD      },
+        {"wait-for",     required_argument, NULL, OPT_WAIT       },
+        {"port-file",    required_argument, NULL, OPT_PORT_FILE  },
+        {"uses",         required_argument, NULL, OPT_USES       },
+        {"days",         required_argument, NULL, OPT_DAYS       },
+        {"file",         required_argument, NULL, OPT_FILE       },
+        {"per-address",  required_argument, NULL, OPT_PER_ADDRESS},
+        {"metrics",      required_argument, NULL, OPT_METRICS    },
     };
     size_t n = sizeof own / sizeof *own, n_setup = 0;
     const struct setup_option *o = setup_options(&n_setup);
@@ -308,7 +323,9 @@ static int run_serve(const struct line *l, const char *home, struct err *e)
     struct serve_options o = {.home = home,
                               .listen_addr = l->listen_addr,
                               .port_file = l->port_file,
-                              .wait_for = l->wait_for};
+                              .wait_for = l->wait_for,
+                              .per_address = l->per_address,
+                              .is_metrics_open = l->is_metrics_open};
     return serve_run(&o, e);
 }
 

@@ -75,6 +75,8 @@ static const struct {
     {"val-frac", "F", PREPARE, "share of the documents to hold out (0.03)"},
     {"shard-tokens", "N", PREPARE, "tokens in one shard (16777216)"},
     {"wait-for", "N", SERVE, "begin the first round when so many contributors are here (1)"},
+    {"per-address", "N", SERVE, "connections that one address may have (64)"},
+    {"metrics", "local|any", SERVE, "who may read /metrics (local)"},
     {"port-file", "PATH", SERVE, "write the port there once it listens"},
     {"uses", "N", INVITE, "let so many in (1; 0: any number)"},
     {"days", "D", INVITE, "the code's life (30; 0: for ever)"},

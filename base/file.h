@@ -3,6 +3,7 @@
  * beside it, fsync, rename, fsync the folder. And one way to read a whole file with a cap.
  */
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,25 @@
  * ERR_IO with a hint when the disk is full.
  */
 int file_replace(const char *path, const void *p, size_t n, int mode, struct err *e) MUST_CHECK;
+
+/* Threads that put files into one folder at the same time share the fsync of the folder: each waits
+ * for one that began after its own rename. Zero is a valid idle group; nothing to give back.
+ */
+struct file_group {
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    uint64_t n_begun;
+    uint64_t n_ended;
+    uint64_t n_failed; /* the newest that failed */
+    bool is_running;
+};
+
+/* The same for data that nobody reads again soon: past the page cache where p lies on a page
+ * (alloc_paged) and the file system can, which halves the processor's part of the work. g: of the
+ * folder, or NULL.
+ */
+int file_replace_large(const char *path, const void *p, size_t n, int mode, struct file_group *g,
+                       struct err *e) MUST_CHECK;
 
 /* Read the whole file, at most max bytes (ERR_LIMIT above). ERR_NOTFOUND when it is missing. */
 int file_read(const char *path, size_t max, struct buf *out, struct err *e) MUST_CHECK;
