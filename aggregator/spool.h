@@ -40,7 +40,7 @@ void spool_close(struct spool *s);          /* accepts zeroed; the files need no
 uint64_t spool_room(const struct spool *s); /* bytes free for us; 0 when unknown */
 
 /* Chunks of the slot `id` (32 hex digits). have: bit i set when chunk i < n is stored. */
-int spool_chunk_put(const struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
+int spool_chunk_put(struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
                     struct err *e) MUST_CHECK;
 int spool_chunk_read(const struct spool *s, const char *id, uint32_t i, struct buf *out,
                      struct err *e) MUST_CHECK;

@@ -35,6 +35,11 @@ static int files_put(const struct spool *s, const char *name, const void *p, siz
     return rc == OK ? file_replace(path, p, n, 0600, e) : rc;
 }
 
+static int files_put_many(struct spool *s, const char *name, const void *p, size_t n, struct err *e)
+{
+    return files_put(s, name, p, n, e);
+}
+
 static int files_read(const struct spool *s, const char *name, size_t max, struct buf *out,
                       struct err *e)
 {
@@ -91,6 +96,7 @@ const struct spool_driver *spool_files(void)
                                                .open = files_open,
                                                .close = files_close,
                                                .put = files_put,
+                                               .put_many = files_put_many,
                                                .read = files_read,
                                                .exists = files_exists,
                                                .drop = files_drop,
