@@ -28,7 +28,7 @@ static void credit_line(struct store_query *q, uint64_t emission, struct msg_cre
 }
 
 static int credit_lines(struct store_db *db, const struct key_pub *k, uint64_t emission,
-                        struct msg_credits *c, struct err *e)
+                        uint64_t before, struct msg_credits *c, struct err *e)
 {
     struct store_query q = store_db_query(
         db, "SELECT r.seq, r.round, r.n_tokens, r.verdict, coalesce(l.reason, r.reason),"
@@ -36,8 +36,9 @@ static int credit_lines(struct store_db *db, const struct key_pub *k, uint64_t e
             "sum(n_tokens)"
             " FROM receipts t WHERE t.round=r.round AND t.verdict=1) END"
             " FROM receipts r LEFT JOIN postings l ON l.receipt_seq=r.seq"
-            " WHERE r.contributor=? ORDER BY r.seq DESC LIMIT ?");
+            " WHERE r.contributor=? AND r.seq<? ORDER BY r.seq DESC LIMIT ?");
     store_db_bind_bytes(&q, k->b, KEY_BYTES);
+    store_db_bind_u64(&q, before < INT64_MAX ? before : INT64_MAX);
     store_db_bind_u64(&q, MSG_MAX_PEERS);
     int rc = OK;
     while ((rc = store_db_step(&q, e)) == OK)
@@ -65,13 +66,13 @@ static int credit_totals(struct store_db *db, const struct key_pub *k, struct ms
     return rc;
 }
 
-int store_view_credits(struct store *s, const struct key_pub *k, uint64_t emission,
+int store_view_credits(struct store *s, const struct key_pub *k, uint64_t emission, uint64_t before,
                        struct msg_credits *ret, struct err *e)
 {
     memset(ret, 0, sizeof *ret);
     pthread_mutex_lock(&s->lock);
     int rc = credit_totals(s->db, k, ret, e);
-    if (rc == OK) rc = credit_lines(s->db, k, emission, ret, e);
+    if (rc == OK) rc = credit_lines(s->db, k, emission, before, ret, e);
     pthread_mutex_unlock(&s->lock);
     return rc;
 }
