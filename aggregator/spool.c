@@ -49,8 +49,7 @@ int spool_chunk_put(struct spool *s, const char *id, uint32_t i, const void *p, 
 {
     char name[SPOOL_NAME_CAP];
     chunk_name(name, id, i);
-    if (s->driver->put_large) return s->driver->put_large(s, name, p, n, e);
-    return s->driver->put(s, name, p, n, e);
+    return s->driver->put_many(s, name, p, n, e);
 }
 
 int spool_chunk_read(const struct spool *s, const char *id, uint32_t i, struct buf *out,

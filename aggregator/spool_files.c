@@ -41,8 +41,7 @@ static int files_put(const struct spool *s, const char *name, const void *p, siz
     return rc == OK ? file_replace(path, p, n, 0600, e) : rc;
 }
 
-static int files_put_large(struct spool *s, const char *name, const void *p, size_t n,
-                           struct err *e)
+static int files_put_many(struct spool *s, const char *name, const void *p, size_t n, struct err *e)
 {
     char path[PATH_CAP];
     int rc = place(s, name, path, e);
@@ -105,7 +104,7 @@ const struct spool_driver *spool_files(void)
                                                .open = files_open,
                                                .close = files_close,
                                                .put = files_put,
-                                               .put_large = files_put_large,
+                                               .put_many = files_put_many,
                                                .read = files_read,
                                                .exists = files_exists,
                                                .drop = files_drop,
