@@ -70,6 +70,8 @@ static const struct setup_option options[] = {
     COUNT("retention", retention, 0, 1e9, "rounds whose contributions are kept for auditors; 0: all"),
     COUNT("seed", seed, 0, 9007199254740991.0, "of the first weights; 0: random"),
     TEXT("from", from, "folder of a LLaMA model (Hugging Face) to go on from; it says the shape"),
+    COUNT("puzzle-bits", puzzle_bits, 0, PUZZLE_MAX_BITS, "a new key solves a puzzle of 2^N tries first; 0: none"),
+    COUNT("puzzle-memory", puzzle_memory, 1, PUZZLE_MAX_KIB / 1024, "MiB of memory for each try; a power of two"),
     COUNT("reward", reward, 0, 1e9, "credits a round pays out, all together"),
 };
 /* clang-format on */
@@ -102,6 +104,7 @@ void setup_defaults(struct setup *s)
                         .val_seqs = 64,
                         .checkpoint_every = 10,
                         .retention = 1000,
+                        .puzzle_memory = 16,
                         .reward = 100};
 }
 
@@ -237,6 +240,9 @@ int setup_check(struct setup *s, struct err *e)
                        s->chunk);
     if (s->hidden % s->heads || s->heads % s->kv_heads)
         return err_set(e, ERR_ARG, 0, "--heads must divide --hidden, and --kv-heads --heads");
+    if (s->puzzle_memory & (s->puzzle_memory - 1))
+        return err_set(e, ERR_ARG, 0, "--puzzle-memory %" PRIu64 " is not a power of two",
+                       s->puzzle_memory);
     char host[SETUP_HOST_CAP];
     uint16_t port = 0;
     int rc = setup_split(s->listen_addr, host, &port, e);
@@ -294,6 +300,8 @@ static int read_choices(const json_t *o, struct setup *s, struct err *e)
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         const struct setup_option *p = &options[i];
         bool is_newer = p->offset == offsetof(struct setup, from) ||
+                        p->offset == offsetof(struct setup, puzzle_bits) ||
+                        p->offset == offsetof(struct setup, puzzle_memory) ||
                         p->offset == offsetof(struct setup, retention);
         if (is_newer && !json_object_get(o, p->name)) continue; /* written by an older version */
         if (p->type == SETUP_TEXT)
@@ -310,8 +318,9 @@ int setup_load(const char *home, struct setup *ret, struct err *e)
 {
     char path[PATH_CAP];
     struct buf text = {0};
-    struct setup s = {0};
+    struct setup s;
     json_t *o = NULL;
+    setup_defaults(&s);
     int rc = home_path(path, home, "aggregator.json", e);
     if (rc == OK) rc = file_read(path, 65536, &text, e);
     if (rc == ERR_NOTFOUND) {

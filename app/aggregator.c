@@ -14,6 +14,8 @@
 #include "aggregator/origin.h"
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
+#include "app/doors.h"
+#include "app/listing.h"
 #include "base/log.h"
 
 /* Exit codes, also in docs/OPERATING.md. */
@@ -30,6 +32,9 @@ enum {
     OPT_TOKENIZER,
     OPT_WAIT,
     OPT_PORT_FILE,
+    OPT_USES,
+    OPT_DAYS,
+    OPT_FILE,
     OPT_SETUP
 };
 
@@ -48,6 +53,10 @@ struct line {
     uint32_t wait_for;
     const char *port_file;
     const char *listen_addr;
+    bool has_uses, has_days;
+    uint64_t uses;
+    double days;
+    const char *file;
     char *const *rest; /* what is left after the options */
     int n_rest;
 };
@@ -60,6 +69,13 @@ static const char usage[] =
     "  potluck-aggregator serve   --home DIR                         run it\n"
     "  potluck-aggregator status  --home DIR [--json]                how it goes\n"
     "\n"
+    "  potluck-aggregator doors   --home DIR [public|private]        who may take part\n"
+    "  potluck-aggregator invite  --home DIR [--uses N] [--days D]   a link for a private run\n"
+    "  potluck-aggregator invite  --home DIR list | revoke ID|all\n"
+    "  potluck-aggregator allow   --home DIR add KEY | remove KEY | list\n"
+    "  potluck-aggregator list    --home DIR [add RUN.potluck... | remove NAME|ID]\n"
+    "                                                a signed list of runs, for `potluck runs`\n"
+    "\n"
     "init and prepare may come in either order; the second prints the invite link.\n"
     "With --from MODEL_DIR a run goes on from that model; then init comes first:\n"
     "  potluck-aggregator init --home soup --name Soup --from SmolLM-135M --seq 512\n"
@@ -67,6 +83,8 @@ static const char usage[] =
     "prepare: --vocab N (4096)  --val-frac F (0.03)  --shard-tokens N\n"
     "         --tokenizer FILE   a model's tokenizer.json, instead of learning one\n"
     "serve:   --wait-for N (1)  --port-file PATH  --listen ADDR:PORT\n"
+    "list:    --file PATH (HOME/runs.potluck, which serve hands out)\n"
+    "invite:  --uses N (1; 0: any number)  --days D (30; 0: for ever)  --note TEXT\n"
     "all:     --home DIR (or POTLUCK_HOME)  --help  --version\n"
     "\n"
     "Choices of init (in brackets: what is taken when you do not choose):\n";
@@ -133,6 +151,13 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
     case OPT_JSON: l->is_json = true; return OK;
     case OPT_PORT_FILE: l->port_file = arg; return OK;
     case OPT_TOKENIZER: l->tokenizer_path = arg; return OK;
+    case OPT_FILE: l->file = arg; return OK;
+    case OPT_USES:
+        rc = parse_count("uses", arg, 0, 1e6, &v, e);
+        l->has_uses = true;
+        l->uses = (uint64_t)v;
+        return rc;
+    case OPT_DAYS: l->has_days = true; return parse_count("days", arg, 0, 36500, &l->days, e);
     case OPT_VAL: return parse_count("val-frac", arg, 0, 0.5, &l->val_frac, e);
     case OPT_VOCAB:
         rc = parse_count("vocab", arg, 258, 1 << 20, &v, e);
@@ -171,6 +196,9 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
         {"shard-tokens", required_argument, NULL, OPT_SHARD    },
         {"wait-for",     required_argument, NULL, OPT_WAIT     },
         {"port-file",    required_argument, NULL, OPT_PORT_FILE},
+        {"uses",         required_argument, NULL, OPT_USES     },
+        {"days",         required_argument, NULL, OPT_DAYS     },
+        {"file",         required_argument, NULL, OPT_FILE     },
     };
     size_t n = sizeof own / sizeof *own, n_setup = 0;
     const struct setup_option *o = setup_options(&n_setup);
@@ -226,7 +254,7 @@ static int announce(const char *home, struct err *e)
     char link[512];
     int rc = describe_home(home, &d, e);
     if (rc == ERR_AGAIN) return OK;
-    if (rc == OK) rc = describe_invite(&d, link, sizeof link, e);
+    if (rc == OK) rc = describe_invite(&d, "", link, sizeof link, e);
     if (rc != OK) return rc;
     fprintf(stderr,
             "run      %s/run.potluck is written and signed; it will not change any more\n"
@@ -351,6 +379,20 @@ static int run_status(const struct line *l, const char *home, struct err *e)
     return rc;
 }
 
+static int run_who(const char *command, const struct line *l, const char *home, struct err *e)
+{
+    struct doors_words w = {.home = home,
+                            .rest = l->rest,
+                            .n_rest = l->n_rest,
+                            .is_json = l->is_json,
+                            .has_uses = l->has_uses,
+                            .has_days = l->has_days,
+                            .uses = l->uses,
+                            .days = l->days,
+                            .note = l->setup.note};
+    return doors_run(command, &w, e);
+}
+
 static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 {
     const char *home =
@@ -367,9 +409,9 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 
 static int check_command(const char *command, struct err *e)
 {
-    static const char *const known[] = {"init", "prepare", "serve", "status"};
+    static const char *const known[] = {"init", "prepare", "serve", "status", "list"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(command, known[i]) == 0) return OK;
+        if (strcmp(command, known[i]) == 0 || doors_is_command(command)) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
     err_hint(e, "see: potluck-aggregator --help");
     return ERR_ARG;
@@ -380,6 +422,11 @@ static int run(const char *command, struct line *l, struct err *e)
     char home[PATH_CAP];
     int rc = find_home(l, home, e);
     if (rc != OK) return rc;
+    if (strcmp(command, "list") == 0) {
+        struct listing_words w = {home, l->file, l->rest, l->n_rest};
+        return listing_run(&w, e);
+    }
+    if (doors_is_command(command)) return run_who(command, l, home, e);
     if (l->n_rest && strcmp(command, "prepare") != 0)
         return err_set(e, ERR_ARG, 0, "'%.80s' is not expected here", l->rest[0]);
     if (strcmp(command, "init") == 0) return run_init(l, home, e);

@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* Where an option may stand. */
-enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8, ON_RECEIPTS = 64, ON_REWARDS = 128 };
+enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8, ON_ASK = 16, ON_RUNS = 32,
+       ON_RECEIPTS = 64, ON_REWARDS = 128 };
 
 struct word {
     const char *name;
@@ -22,7 +23,9 @@ static const struct word words[] = {
      "Open the screen; start the agent if a run is joined. The same as no command at all."},
     {"join", CMDLINE_JOIN, ON_JOIN, "FILE|LINK", true,
      "Take part in a run: its run.potluck file, or its potluck:// invite link."},
-    {"status", CMDLINE_STATUS, ON_STATUS, "", false,
+    {"runs", CMDLINE_RUNS, ON_STATUS | ON_RUNS, "FILE|URL|LINK", true,
+     "Show a list of runs to join: a file, an https address, or a host's link."},
+    {"status", CMDLINE_STATUS, ON_STATUS | ON_ASK, "", false,
      "Say what the agent does and why; the exit code says it too."},
     {"receipts", CMDLINE_RECEIPTS, ON_STATUS | ON_RECEIPTS, "", false,
      "Did my work count? What the host answered to each contribution."},
@@ -54,8 +57,8 @@ static const struct word words[] = {
     {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
 };
 
-enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
-           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME,
+enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
+           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
            OPT_VERIFY, OPT_CSV };
 
 struct option_word {
@@ -69,7 +72,10 @@ struct option_word {
 static const struct option_word options[] = {
     {"--home", OPT_HOME, ON_ALL, "DIR", "keep everything in DIR (or POTLUCK_HOME)"},
     {"--json", OPT_JSON, ON_STATUS | ON_JOIN, NULL, "answer with one JSON object"},
+    {"--what-is-sent", OPT_SENT, ON_ASK, NULL, "every kind of request this machine makes, and why"},
+    {"--key", OPT_KEY, ON_RUNS, "KEY", "who must have signed the list; 64 hex digits"},
     {"--name", OPT_NAME, ON_JOIN, "NAME", "how others see you; at most 32 bytes"},
+    {"--code", OPT_CODE, ON_JOIN, "CODE", "invite code of a private run, when the link has none"},
     {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
     {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
     {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
@@ -124,6 +130,7 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_HOME: c->home = value; break;
     case OPT_JSON: c->is_json = true; break;
     case OPT_NAME: c->name = value; break;
+    case OPT_CODE: c->code = value; break;
     case OPT_THREADS: c->threads = value; break;
     case OPT_NO_AGENT: c->no_agent = true; break;
     case OPT_PLAIN: c->screen.is_plain = true; break;
@@ -135,6 +142,8 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_RECORDING: c->screen.recording = value; break;
     case OPT_VERIFY: c->is_verify = true; break;
     case OPT_CSV: c->is_csv = true; break;
+    case OPT_KEY: c->key = value; break;
+    case OPT_SENT: c->what_is_sent = true; break;
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;
@@ -202,7 +211,8 @@ int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
     }
     if (rc != OK) return rc;
     if (w && c.command == w->command && w->needs_arg && !c.source)
-        return usage(e, "say what to join: potluck join", w->args);
+        return usage(e, w->command == CMDLINE_JOIN ? "say what to join: potluck join"
+                                                   : "say which list: potluck runs", w->args);
     *ret = c;
     return OK;
 }

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/path.h"
 #include "client/fetch.h"
+#include "client/sent.h"
 
 #define PROGRAM "potluck-aggregator"
 
@@ -22,7 +23,8 @@ int run_facts_ask(const struct rundesc *run, struct buf *out, struct err *e)
     for (uint32_t i = 0; i < run->n_aggregators && rc != OK; i++) {
         const struct rundesc_aggregator *a = &run->aggregators[i];
         buf_clear(out);
-        rc = fetch_get(a->host, a->port, &a->tls_pin, "/v1/status", WAIT_MS, MAX_STATUS, out, e);
+        rc = fetch_get(a->host, a->port, &a->tls_pin, sent_kind(SENT_STATUS)->path, WAIT_MS,
+                       MAX_STATUS, out, e);
     }
     return rc;
 }

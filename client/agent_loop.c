@@ -71,7 +71,10 @@ static int join(struct agent *a, const char *text, struct err *e)
         err_hint(e, "use `potluck join FILE` or `potluck join LINK`");
         return ERR_ARG;
     }
-    if (a->has_run && hash_equal(&run, &a->run->id)) return OK;
+    if (a->has_run && hash_equal(&run, &a->run->id)) {
+        agent_run_knock(a);
+        return OK;
+    }
     if (a->has_run) {
         err_set(e, ERR_WRONG_STATE, 0, "this agent already takes part in \"%s\"", a->run->name);
         err_hint(e, "leave it first with `potluck leave`");

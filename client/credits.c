@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "client/sent.h"
 
 #define MAX_PAGE     (512u << 10)
 #define MAX_RECEIPTS (4u << 20) /* a thousand of them */
@@ -57,7 +58,7 @@ int credits_fetch(struct record_from *f, const struct key_pub *k, struct credits
 {
     struct credits c = {0};
     struct buf json = {0};
-    char hex[KEY_HEX], path[160];
+    char hex[KEY_HEX], path[160], number[24];
     bool more = true;
     uint64_t before = 0;
     struct msg_credits *page = alloc_zero(1, sizeof *page);
@@ -65,10 +66,11 @@ int credits_fetch(struct record_from *f, const struct key_pub *k, struct credits
     key_hex(k, hex);
     for (int i = 0; rc == OK && more; i++) {
         if (i == MAX_PAGES) rc = err_set(e, ERR_LIMIT, 0, "the host's list of rewards never ends");
+        snprintf(number, sizeof number, "%" PRIu64, before);
         if (i == 0)
-            snprintf(path, sizeof path, "/v1/credits/%s", hex);
+            SENT_PATH(SENT_CREDITS, path, sizeof path, hex);
         else
-            snprintf(path, sizeof path, "/v1/credits/%s?before=%" PRIu64, hex, before);
+            SENT_PATH(SENT_CREDITS_MORE, path, sizeof path, hex, number);
         buf_clear(&json);
         if (rc == OK) rc = record_from_ask(f, path, MAX_PAGE, &json, e);
         if (rc == OK) rc = msg_credits_decode(json.p, json.len, page, e);
@@ -108,13 +110,14 @@ int credits_receipts(struct record_from *f, const struct key_pub *k, struct rece
                      size_t *ret_n, struct err *e)
 {
     struct buf text = {0}, rows = {0};
-    char hex[KEY_HEX], path[160];
+    char hex[KEY_HEX], path[160], number[24];
     uint64_t after = 0, last = 1;
     int rc = OK;
     key_hex(k, hex);
     for (int i = 0; rc == OK && last; i++) {
         if (i == MAX_PAGES) rc = err_set(e, ERR_LIMIT, 0, "the host's list of receipts never ends");
-        snprintf(path, sizeof path, "/v1/receipts/%s?after=%" PRIu64, hex, after);
+        snprintf(number, sizeof number, "%" PRIu64, after);
+        SENT_PATH(SENT_RECEIPTS, path, sizeof path, hex, number);
         buf_clear(&text);
         if (rc == OK) rc = record_from_ask(f, path, MAX_RECEIPTS, &text, e);
         if (rc == OK) rc = take_page(&text, record_from_run(f), k, &rows, &last, e);

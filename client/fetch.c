@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "client/sent.h"
 #include "net/link.h"
 
 #define LATER_TIMES 5  /* how often a host may say "later" */
@@ -194,8 +195,8 @@ static int ask_all(const struct rundesc *run, struct buf *out, struct err *e)
     for (uint32_t i = 0; i < run->n_aggregators && rc != OK; i++) {
         const struct rundesc_aggregator *a = &run->aggregators[i];
         buf_clear(out);
-        rc = fetch_get(a->host, a->port, &a->tls_pin, "/v1/tokenizer", FETCH_STALL_MS,
-                       (size_t)run->tokenizer_bytes, out, e);
+        rc = fetch_get(a->host, a->port, &a->tls_pin, sent_kind(SENT_TOKENIZER)->path,
+                       FETCH_STALL_MS, (size_t)run->tokenizer_bytes, out, e);
         if (rc == OK && !is_tokenizer(run, out))
             rc =
                 err_set(e, ERR_AUTH, 0, "what came is not the tokenizer that this run is bound to");

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "client/fetch.h"
+#include "client/sent.h"
 #include "record/checkpoint.h"
 #include "record/tiles.h"
 
@@ -176,7 +177,7 @@ static int host_soon(void *ctx, const struct hash *h, uint32_t n, size_t max, st
         return err_set(e, ERR_NOMEM, 0, "no memory to fetch %" PRIu32 " files", n);
     }
     for (uint32_t i = 0; i < n; i++)
-        snprintf(items[i].path, sizeof items[i].path, "/v1/blobs/%s", hash_hex(&h[i], hex));
+        SENT_PATH(SENT_BLOB, items[i].path, sizeof items[i].path, hash_hex(&h[i], hex));
     int rc = fetch_ask_many(f->fetch, items, n, FETCH_STALL_MS, max, e);
     for (uint32_t i = 0; i < n; i++) {
         if (rc == OK)
@@ -217,22 +218,26 @@ static int host_blob(void *ctx, const struct hash *h, size_t max, struct buf *ou
 {
     int rc = OK;
     if (take_early(ctx, h, max, out, &rc, e)) return rc;
-    char path[sizeof "/v1/blobs/" + HASH_HEX] = "/v1/blobs/";
-    hash_hex(h, path + strlen(path));
+    char path[112], hex[HASH_HEX];
+    SENT_PATH(SENT_BLOB, path, sizeof path, hash_hex(h, hex));
     return record_from_ask(ctx, path, max, out, e);
 }
 
 static int host_log(void *ctx, const char *what, size_t max, struct buf *out, struct err *e)
 {
-    char path[TILES_PATH_CAP + sizeof "/v1/log/"];
-    snprintf(path, sizeof path, "/v1/log/%s", what);
+    char path[TILES_PATH_CAP + 16];
+    if (strcmp(what, "checkpoint") == 0)
+        sent_path(SENT_TREE_HEAD, NULL, 0, path, sizeof path);
+    else
+        SENT_PATH(SENT_TILE, path, sizeof path, what);
     return record_from_ask(ctx, path, max, out, e);
 }
 
 static int host_weights(void *ctx, uint64_t round, size_t max, struct buf *out, struct err *e)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/v1/checkpoints/%" PRIu64, round);
+    char path[64], number[24];
+    snprintf(number, sizeof number, "%" PRIu64, round);
+    SENT_PATH(SENT_CHECKPOINT, path, sizeof path, number);
     return record_from_ask(ctx, path, max, out, e);
 }
 
@@ -242,7 +247,9 @@ static int host_rounds(void *ctx, uint64_t *ret, uint32_t cap, uint32_t *ret_n, 
     struct buf b = {0};
     struct msg_round m;
     *ret_n = 0;
-    int rc = record_from_ask(ctx, "/v1/round", 1 << 16, &b, e);
+    char path[32];
+    sent_path(SENT_ROUND, NULL, 0, path, sizeof path);
+    int rc = record_from_ask(ctx, path, 1 << 16, &b, e);
     if (rc == OK) rc = msg_round_decode(b.p, b.len, &m, e);
     if (rc == OK && cap) ret[(*ret_n)++] = m.checkpoint_round;
     buf_deinit(&b);
@@ -262,7 +269,9 @@ static int ask_run(struct record_from *f, const struct key_pub *key, const struc
                    struct err *e)
 {
     struct buf b = {0};
-    int rc = record_from_ask(f, "/v1/run", RUNDESC_MAX_BYTES, &b, e);
+    char path[32];
+    sent_path(SENT_RUN, NULL, 0, path, sizeof path);
+    int rc = record_from_ask(f, path, RUNDESC_MAX_BYTES, &b, e);
     if (rc == OK) rc = parse_run(f, &b, key, e);
     buf_deinit(&b);
     if (rc == OK && id && !hash_equal(&f->run.id, id))

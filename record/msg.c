@@ -50,6 +50,8 @@ static void join_put(json_t *o, const struct msg_join *m)
     json_set_hash(o, "run", &m->run);
     msg_json_set_text(o, "name", m->name);
     msg_json_set_text(o, "client", m->client);
+    json_set_text(o, "invite", m->invite);
+    json_set_u64(o, "proof", m->proof);
     json_set_i64(o, "created_at_ms", m->created_at_ms);
 }
 
@@ -58,6 +60,8 @@ static void join_get(struct json_reader *r, const json_t *o, struct msg_join *m)
     json_hash(r, o, "run", &m->run);
     msg_json_text(r, o, "name", m->name, sizeof m->name);
     msg_json_text(r, o, "client", m->client, sizeof m->client);
+    msg_json_id(r, o, "invite", m->invite, true);
+    m->proof = msg_json_count(r, o, "proof", 0);
     m->created_at_ms = get_ms(r, o, "created_at_ms");
 }
 

@@ -19,14 +19,17 @@
 #define MSG_CHUNK_BYTES (1u << 20) /* payload chunk; the last one is shorter */
 #define MSG_MAX_CHUNKS  1024
 #define MSG_MAX_PEERS   256 /* rows of a peers message */
+#define MSG_INVITE_CAP  33  /* invite code: 16 random bytes in hex */
 #define MSG_ID_HEX      33  /* contribution id: 16 bytes in hex */
 
 /* A contributor asks to take part: JWS "potluck-join+1", signed by the contributor. */
 struct msg_join {
     struct hash run;
-    struct key_pub contributor; /* the signer */
-    char name[MSG_NAME_CAP];    /* "" = stay anonymous */
-    char client[32];            /* "potluck/0.1.0" */
+    struct key_pub contributor;  /* the signer */
+    char name[MSG_NAME_CAP];     /* "" = stay anonymous */
+    char client[32];             /* "potluck/0.1.0" */
+    char invite[MSG_INVITE_CAP]; /* code of a private run, 32 hex digits; "" = none */
+    uint64_t proof;              /* nonce that solves the run's puzzle for this key; 0 = none */
     int64_t created_at_ms;
 };
 

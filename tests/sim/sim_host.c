@@ -313,6 +313,7 @@ void sim_host_request(struct sim_world *w, struct sim_request *rq)
     case SIM_MANIFEST: on_manifest(w, rq); break;
     case SIM_UPDATE: on_update(w, rq); break;
     case SIM_CHECKPOINT: on_checkpoint(w, rq); break;
+    case SIM_RECORD: sim_log_request(w, rq); break;
     }
 }
 

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/explain.h"
@@ -92,6 +93,18 @@ static void explain_tells_the_end_of_the_run_from_waiting(void **state)
                         "run ended after 7 rounds; this machine holds the final model");
 }
 
+static void explain_says_that_history_was_rewritten_and_where_to_look(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_DISTRUST);
+    snprintf(s.why, sizeof s.why, "the host has rewritten the run's history; evidence is in /e");
+    struct explain_line line = explain(&s);
+    assert_int_equal(line.state, VIEW_STOPPED);
+    assert_string_equal(line.reason, s.why);
+    assert_string_equal(line.hint, "potluck leave");
+    assert_int_equal(line.ends_in_ms, VIEW_NONE);
+}
+
 static void explain_tells_stopping_from_leaving(void **state)
 {
     (void)state;
@@ -175,6 +188,7 @@ int main(void)
         cmocka_unit_test(explain_says_who_is_waited_for_and_how_long),
         cmocka_unit_test(explain_names_no_number_that_is_old_or_zero),
         cmocka_unit_test(explain_tells_the_end_of_the_run_from_waiting),
+        cmocka_unit_test(explain_says_that_history_was_rewritten_and_where_to_look),
         cmocka_unit_test(explain_tells_stopping_from_leaving),
         cmocka_unit_test(explain_says_why_it_retries_and_when),
         cmocka_unit_test(explain_says_that_training_diverged),

@@ -29,6 +29,8 @@ static void make_join(struct msg_join *m)
     *m = (struct msg_join){.run = test_hash("run"), .created_at_ms = 1760000000123};
     strcpy(m->name, "Annika");
     strcpy(m->client, "potluck/0.1.0");
+    strcpy(m->invite, AN_ID);
+    m->proof = 391;
 }
 
 static void make_reserve(struct msg_reserve *m)
@@ -340,6 +342,8 @@ static void a_signed_message_of_another_kind_is_refused(void **state)
     json_t *o = open_signed(&a, "potluck-reserve+1");
     json_set_text(o, "name", "");
     json_set_text(o, "client", "x");
+    json_set_text(o, "invite", "");
+    json_set_u64(o, "proof", 0);
     assert_int_equal(read_object(o, "potluck-join+1", read_join, &join), OK);
     assert_int_equal(read_object(o, "potluck-reserve+1", read_join, &join), ERR_PROTO);
     json_decref(o);
@@ -426,6 +430,8 @@ static void text_from_a_peer_is_made_printable(void **state)
     json_set_hash(o, "run", &run);
     json_object_set_new(o, "name", json_string("a\x1b[31m\xe2\x80\xae"));
     json_set_text(o, "client", "potluck");
+    json_set_text(o, "invite", "");
+    json_set_u64(o, "proof", 0);
     json_set_i64(o, "created_at_ms", 1);
     assert_int_equal(read_object(o, "potluck-join+1", read_join, &m), OK);
     assert_string_equal(m.name, "a?[31m?");
