@@ -1,7 +1,6 @@
 #include "aggregator/api.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,15 +9,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aggregator/door.h"
 #include "aggregator/hoststatus.h"
 #include "aggregator/job.h"
+#include "aggregator/round_seat.h"
 #include "aggregator/store_view.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "net/router.h"
+#include "net/signature.h"
+#include "record/runlist.h"
 
 #define JSON            "application/json"
 #define JOSE            "application/jose"
@@ -36,8 +40,7 @@ static void refuse(struct request *r, int status, const struct err *e, const cha
     request_reply_error(r, status, e->what, e->hint[0] ? e->hint : hint);
 }
 
-/* Our own trouble: told to the host's log, kept short for the peer. */
-static void trouble(struct request *r, const struct err *e)
+void api_trouble(struct request *r, const struct err *e)
 {
     log_err(LOG_WARN, e, "a request could not be answered");
     request_add_header(r, "retry-after", "30");
@@ -45,10 +48,11 @@ static void trouble(struct request *r, const struct err *e)
                         "try again in half a minute");
 }
 
+/* Of the whole stored thing, also where only a range of it is sent (RFC 9530). */
 static void send_hash(struct request *r, const struct hash *h)
 {
-    char hex[HASH_HEX];
-    request_add_header(r, "x-potluck-sha256", hash_hex(h, hex));
+    char text[DIGEST_CAP];
+    request_add_header(r, "repr-digest", digest_text(h, text));
 }
 
 static void reply_buf(struct request *r, int rc, const char *type, const struct buf *b,
@@ -57,7 +61,7 @@ static void reply_buf(struct request *r, int rc, const char *type, const struct 
     if (rc == OK)
         request_reply(r, 200, type, b->p, b->len);
     else
-        trouble(r, e);
+        api_trouble(r, e);
 }
 
 static bool number(const char *text, uint64_t max, uint64_t *ret)
@@ -97,11 +101,8 @@ static bool parse_range(const char *text, uint64_t size, uint64_t *ret_from, uin
 static void send_file(struct host *h, struct request *r, enum spool_kind kind,
                       const struct hash *hash)
 {
-    char path[PATH_CAP];
     struct stat st;
-    struct err e = {0};
-    int fd =
-        spool_path(&h->spool, kind, hash, path, &e) == OK ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = spool_fd(&h->spool, kind, hash);
     if (fd < 0 || fstat(fd, &st) != 0 || st.st_size == 0) {
         if (fd >= 0) close(fd);
         not_found(r, "that file is not kept any more");
@@ -125,6 +126,52 @@ static void send_file(struct host *h, struct request *r, enum spool_kind kind,
     request_reply_file(r, range ? 206 : 200, BYTES, fd, from, n);
 }
 
+static void get_blob(struct host *h, struct request *r, const struct router_match *m)
+{
+    struct hash hash;
+    enum spool_kind kind = SPOOL_PAYLOAD;
+    if (hash_from_hex(m->segment[0], &hash) != 0)
+        request_reply_error(r, 404, "that is not a hash", "64 lower-case hex digits");
+    else if (!spool_find(&h->spool, &hash, &kind))
+        request_reply_error(r, 404, "no file with that hash is kept",
+                            "old payloads go when the run's retention allows it");
+    else
+        send_file(h, r, kind, &hash);
+}
+
+/* checkpoint, tile/... : what is only a name of the record's own never reaches the file system. */
+static void send_log(struct host *h, struct request *r, const char *path, const char *type,
+                     const char *cache)
+{
+    struct buf b = {0};
+    struct err e = {0};
+    int rc = publish_log_read(&h->spool, path, &b, &e);
+    if (rc == ERR_NOTFOUND) {
+        request_reply_error(r, 404, "the record has no such file",
+                            "the tree head at /v1/log/checkpoint says what there is");
+    } else if (rc != OK) {
+        api_trouble(r, &e);
+    } else {
+        request_add_header(r, "cache-control", cache);
+        request_reply(r, 200, type, b.p, b.len);
+    }
+    buf_deinit(&b);
+}
+
+static void get_log_head(struct host *h, struct request *r, const struct router_match *m)
+{
+    (void)m;
+    send_log(h, r, "checkpoint", "text/plain; charset=utf-8", "no-cache");
+}
+
+/* Full tiles never change; a partial one is the beginning of what it becomes. */
+static void get_log_tile(struct host *h, struct request *r, const struct router_match *m)
+{
+    char path[ROUTER_SEGMENT_BYTES + 8];
+    snprintf(path, sizeof path, "tile/%s", m->segment[0]);
+    send_log(h, r, path, BYTES, "max-age=31536000, immutable");
+}
+
 static void get_update(struct host *h, struct request *r, const struct router_match *m)
 {
     struct msg_update u;
@@ -138,7 +185,7 @@ static void get_update(struct host *h, struct request *r, const struct router_ma
     else if (rc == ERR_NOTFOUND)
         not_found(r, "that round is not merged");
     else
-        trouble(r, &e);
+        api_trouble(r, &e);
 }
 
 static void get_head(struct host *h, struct request *r, const struct router_match *m)
@@ -157,6 +204,21 @@ static void get_head(struct host *h, struct request *r, const struct router_matc
     buf_deinit(&head);
 }
 
+/* What a run goes on from is kept for good: without it nobody could do its first rounds again. */
+static void send_first_weights(struct host *h, struct request *r)
+{
+    char path[PATH_CAP];
+    struct stat st;
+    int fd =
+        path_format(path, "%s/model/weights", h->home) == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
+        request_reply_file(r, 200, BYTES, fd, 0, (uint64_t)st.st_size);
+        return;
+    }
+    if (fd >= 0) close(fd);
+    not_found(r, "that file is not kept any more");
+}
+
 static void get_checkpoint(struct host *h, struct request *r, const struct router_match *m)
 {
     struct store_checkpoint c[PUBLISH_KEEP_CHECKPOINTS];
@@ -165,7 +227,7 @@ static void get_checkpoint(struct host *h, struct request *r, const struct route
     uint32_t n = 0;
     bool is_number = number(m->segment[0], INT64_MAX, &round);
     if (store_round_checkpoints(h->store, c, PUBLISH_KEEP_CHECKPOINTS, &n, &e) != OK) {
-        trouble(r, &e);
+        api_trouble(r, &e);
         return;
     }
     for (uint32_t i = 0; is_number && i < n; i++) {
@@ -173,7 +235,10 @@ static void get_checkpoint(struct host *h, struct request *r, const struct route
         send_file(h, r, SPOOL_CHECKPOINT, &c[i].file);
         return;
     }
-    not_found(r, "there is no checkpoint of that round");
+    if (is_number && round == 0 && h->run.is_from_checkpoint)
+        send_first_weights(h, r);
+    else
+        not_found(r, "there is no checkpoint of that round");
 }
 
 /* ---- run and data --------------------------------------------------------------------------- */
@@ -237,14 +302,36 @@ static void note_seen(struct host *h, const struct registry_row *row)
     host_step(h, &ev);
 }
 
+/* It was let in: a session, and what round it is. */
+static void joined(struct host *h, struct request *r, const struct msg_join *join)
+{
+    struct err e = {0};
+    struct buf json = {0};
+    char name[MSG_NAME_CAP], client[sizeof join->client], key[KEY_HEX];
+    utf8_printable(join->name, name, sizeof name);
+    utf8_printable(join->client, client, sizeof client);
+    if (store_join(h->store, &join->contributor, name, client, clock_wall_ms(), &e) != OK) {
+        api_trouble(r, &e);
+        return;
+    }
+    const struct registry_row *old = registry_of(&h->registry, &join->contributor);
+    bool is_new = !old || !registry_is_here(old, clock_mono_ms());
+    struct registry_row *row =
+        registry_join(&h->registry, &join->contributor, name, clock_mono_ms());
+    if (is_new)
+        log_info("joined: %s (%.8s, %s)", *name ? name : "anonymous",
+                 key_hex(&join->contributor, key), client);
+    note_seen(h, row);
+    reply_buf(r, host_round_json(h, row->session, &json, &e), JSON, &json, &e);
+    buf_deinit(&json);
+}
+
 static void post_join(struct host *h, struct request *r, const struct router_match *m)
 {
     size_t n = 0;
     const void *body = request_body(r, &n);
     struct msg_join join;
     struct err e = {0};
-    struct buf json = {0};
-    char name[MSG_NAME_CAP], client[sizeof join.client];
     (void)m;
     if (msg_join_verify(body, n, NULL, &join, &e) != OK) {
         refuse(r, 400, &e, "sign the join with your key, as docs/PROTOCOL.md says");
@@ -255,23 +342,7 @@ static void post_join(struct host *h, struct request *r, const struct router_mat
                             "join with this aggregator's own invite link");
         return;
     }
-    utf8_printable(join.name, name, sizeof name);
-    utf8_printable(join.client, client, sizeof client);
-    if (store_join(h->store, &join.contributor, name, client, clock_wall_ms(), &e) != OK) {
-        trouble(r, &e);
-        return;
-    }
-    const struct registry_row *old = registry_of(&h->registry, &join.contributor);
-    bool is_new = !old || !registry_is_here(old, clock_mono_ms());
-    struct registry_row *row =
-        registry_join(&h->registry, &join.contributor, name, clock_mono_ms());
-    char key[KEY_HEX];
-    if (is_new)
-        log_info("joined: %s (%.8s, %s)", *name ? name : "anonymous",
-                 key_hex(&join.contributor, key), client);
-    note_seen(h, row);
-    reply_buf(r, host_round_json(h, row->session, &json, &e), JSON, &json, &e);
-    buf_deinit(&json);
+    door_join(h, r, &join, joined);
 }
 
 /* Nobody waits for it any more: the round may close without it right now. */
@@ -300,6 +371,10 @@ static void get_round(struct host *h, struct request *r, const struct router_mat
         host_wait_round(h, r, UINT64_MAX); /* no round has that number: answered at once */
         return;
     }
+    if (row && !door_is_in(h, r, &row->key)) { /* the host has changed its mind */
+        say_goodbye(h, row);
+        return;
+    }
     if (row) {
         registry_note(row, state, request_query(r, "speed"), clock_mono_ms());
         note_seen(h, row);
@@ -325,28 +400,53 @@ static void post_contribution(struct host *h, struct request *r, const struct ro
         refuse(r, 400, &e, "sign the reservation with your key");
         return;
     }
+    if (!door_is_in(h, r, &reserve.contributor)) return;
     struct round_event ev = {
         .kind = ROUND_EV_RESERVE, .reserve = &reserve, .room_bytes = spool_room(&h->spool)};
     ev.req = host_wait_reply(h, r);
     host_step(h, &ev);
 }
 
+/* A chunk has no signed text of its own, so the request is signed: nobody can fill the upload of
+ * another, whatever ids get known. False: r was answered. An unknown upload is the round's to refuse.
+ */
+static bool is_signed_by_owner(struct host *h, struct request *r, const char *id,
+                               const char *digest)
+{
+    const struct round_seat *s = round_seat_by_id(&h->round, id);
+    struct signature_target t = {request_method(r), request_header(r, ":authority"),
+                                 request_path(r), digest};
+    struct key_pub key;
+    struct err e = {0};
+    int rc = signature_check(&t, request_header(r, "signature-input"),
+                             request_header(r, "signature"), &key, &e);
+    if (rc == OK && s && !key_equal(&key, &s->key))
+        rc = err_set(&e, ERR_AUTH, 0, "that upload belongs to another key");
+    if (rc == OK) return true;
+    request_reply_problem(r, rc == ERR_PROTO ? 401 : 403, "potluck:problem/signature", e.what,
+                          e.hint[0] ? e.hint
+                                    : "sign the chunk with the key that reserved the upload");
+    return false;
+}
+
 static void put_chunk(struct host *h, struct request *r, const struct router_match *m)
 {
     uint64_t i = 0;
     struct job_input in = {0};
-    const char *hex = request_header(r, "x-potluck-sha256");
+    const char *digest = request_header(r, "content-digest");
     (void)request_body(r, &in.n_bytes);
     in.from = r;
-    if (!hex || hash_from_hex(hex, &in.hash) != 0) {
-        request_reply_error(r, 400, "the header x-potluck-sha256 is missing or malformed",
-                            "send the SHA-256 of the chunk in lower-case hex");
+    if (!digest) digest = request_header(r, "repr-digest"); /* a chunk is sent whole: the same */
+    if (!digest || digest_parse(digest, &in.hash) != 0) {
+        request_reply_error(r, 400, "the header content-digest is missing or malformed",
+                            "send the chunk's SHA-256 as RFC 9530 has it: sha-256=:BASE64:");
         return;
     }
     if (!number(m->segment[1], MSG_MAX_CHUNKS - 1, &i)) {
         not_found(r, "there is no such chunk");
         return;
     }
+    if (!is_signed_by_owner(h, r, m->segment[0], digest)) return;
     struct round_event ev = {
         .kind = ROUND_EV_CHUNK, .id = m->segment[0], .i_chunk = (uint32_t)i, .n_bytes = in.n_bytes};
     ev.req = host_wait_reply(h, r);
@@ -368,8 +468,9 @@ static void post_manifest(struct host *h, struct request *r, const struct router
                             "send it to the upload that it names");
         return;
     }
-    struct job_input in = {.manifest = &manifest};
-    struct round_event ev = {.kind = ROUND_EV_MANIFEST, .manifest = &manifest};
+    struct job_input in = {.bytes = body, .n_bytes = n, .manifest = &manifest};
+    struct round_event ev = {
+        .kind = ROUND_EV_MANIFEST, .manifest = &manifest, .manifest_hash = hash_of(body, n)};
     ev.req = host_wait_reply(h, r);
     host_step_with(h, &ev, &in);
 }
@@ -424,11 +525,13 @@ static void get_credits(struct host *h, struct request *r, const struct router_m
     struct key_pub k;
     struct err e = {0};
     struct buf json = {0};
+    uint64_t before = INT64_MAX;
+    const char *text = request_query(r, "before");
     struct msg_credits *c = alloc_zero(1, sizeof *c);
-    if (!c || key_from_hex(m->segment[0], &k) != 0) {
-        not_found(r, "that is not a contributor's key");
+    if (!c || key_from_hex(m->segment[0], &k) != 0 || (text && !number(text, INT64_MAX, &before))) {
+        not_found(r, "that is not a contributor's key, or not a receipt's number");
     } else {
-        int rc = store_view_credits(h->store, &k, h->run.reward_per_round, c, &e);
+        int rc = store_view_credits(h->store, &k, h->run.reward_per_round, before, c, &e);
         if (rc == OK) rc = msg_credits_encode(c, &json, &e);
         reply_buf(r, rc, JSON, &json, &e);
     }
@@ -482,6 +585,23 @@ static void get_status(struct host *h, struct request *r, const struct router_ma
     buf_deinit(&json);
 }
 
+/* The host's list of runs, if it keeps one: read anew each time, so that a new one counts at once. */
+static void get_runs(struct host *h, struct request *r, const struct router_match *m)
+{
+    struct err e = {0};
+    struct buf list = {0};
+    char path[PATH_CAP];
+    (void)m;
+    int rc = path_format(path, "%s/runs.potluck", h->home) == 0
+                 ? file_read(path, RUNLIST_MAX_BYTES, &list, &e)
+                 : ERR_NOTFOUND;
+    if (rc == ERR_NOTFOUND)
+        request_reply_error(r, 404, "this aggregator has no list of runs", "ask its host for one");
+    else
+        reply_buf(r, rc, JOSE, &list, &e);
+    buf_deinit(&list);
+}
+
 /* ---- table ---------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -494,11 +614,14 @@ static const struct router_entry routes[] = {
     {"GET",  "/v1/data/*/*/index"},               {"GET",  "/v1/data/*/*/chunks/*"},
     {"GET",  "/v1/peers"},                        {"GET",  "/v1/credits/*"},
     {"GET",  "/v1/receipts/*"},                   {"GET",  "/v1/status"},
+    {"GET",  "/v1/blobs/*"},                      {"GET",  "/v1/log/checkpoint"},
+    {"GET",  "/v1/log/tile/**"},
+    {"GET",  "/v1/runs"},
 };
 static const handler_fn handlers[] = {
     get_run, post_join, get_round, post_contribution, put_chunk, post_manifest, get_update, get_head,
     get_checkpoint, get_tokenizer, get_index, get_chunk, get_peers, get_credits, get_receipts,
-    get_status,
+    get_status, get_blob, get_log_head, get_log_tile, get_runs,
 };
 /* clang-format on */
 

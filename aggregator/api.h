@@ -8,3 +8,6 @@
 #include "aggregator/host.h"
 
 void api_handle(struct request *r, void *ctx);
+
+/* Our own trouble: told to the host's log, kept short for the peer. Answers r. */
+void api_trouble(struct request *r, const struct err *e);

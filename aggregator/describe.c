@@ -106,6 +106,7 @@ static int fill_choices(const struct setup *s, uint32_t vocab, const struct mode
                         .upload_ms = (uint32_t)s->upload_seconds * 1000,
                         .min_contributions = (uint32_t)s->min_contributions,
                         .n_rounds = s->rounds,
+                        .retention = s->retention,
                         .merge_min_senders = s->min_senders,
                         .reward_unit = "credits",
                         .reward_per_round = s->reward * MICRO};
@@ -115,6 +116,10 @@ static int fill_choices(const struct setup *s, uint32_t vocab, const struct mode
         r.model = *from;
     else
         new_model(s, vocab, &r.model);
+    if (s->puzzle_bits) {
+        r.puzzle.bits = (uint32_t)s->puzzle_bits;
+        r.puzzle.memory_kib = (uint32_t)s->puzzle_memory * 1024;
+    }
     fill_training(s, &r.train);
     int rc = fill_addresses(s, host, tls_pin, &r, e);
     if (rc == OK) *ret = r;
@@ -252,10 +257,11 @@ int describe_read(const char *home, struct rundesc *ret, struct buf *jws, struct
     return rc;
 }
 
-int describe_invite(const struct rundesc *d, char *dst, size_t cap, struct err *e)
+int describe_invite(const struct rundesc *d, const char *code, char *dst, size_t cap, struct err *e)
 {
     const struct rundesc_aggregator *a = &d->aggregators[0];
     struct rundesc_invite v = {.port = a->port, .key = d->host, .tls_pin = a->tls_pin};
     memcpy(v.host, a->host, sizeof v.host);
+    snprintf(v.code, sizeof v.code, "%s", code);
     return rundesc_invite_format(&v, dst, cap, e);
 }

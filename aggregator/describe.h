@@ -31,5 +31,6 @@ int describe_home(const char *home, struct rundesc *ret, struct err *e) MUST_CHE
  */
 int describe_read(const char *home, struct rundesc *ret, struct buf *jws, struct err *e) MUST_CHECK;
 
-/* The invite link of a run. */
-int describe_invite(const struct rundesc *d, char *dst, size_t cap, struct err *e) MUST_CHECK;
+/* The invite link of a run, with an invite code in its fragment or "" without. */
+int describe_invite(const struct rundesc *d, const char *code, char *dst, size_t cap,
+                    struct err *e) MUST_CHECK;

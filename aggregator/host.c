@@ -310,14 +310,16 @@ static void fill_config(const struct host *h, uint32_t wait_for, struct round_co
 
 static int open_weights(struct host *h, struct msg_update *last, uint64_t *ret_round, struct err *e)
 {
-    h->publish = (struct publish){&h->run, &h->table, &h->spool, h->store, &h->key};
+    h->publish = (struct publish){
+        .run = &h->run, .table = &h->table, .spool = &h->spool, .store = h->store, .key = &h->key};
     h->values_per_contribution = hoststatus_values(&h->table, &h->run.train.delta);
     h->base = alloc_zero((size_t)h->table.n_params, sizeof(float));
     h->next = alloc_zero((size_t)h->table.n_params, sizeof(float));
     if (!h->base || !h->next)
         return err_set(e, ERR_NOMEM, 0, "no memory for a model of %" PRIu64 " parameters",
                        h->table.n_params);
-    int rc = publish_restore(&h->publish, h->base, last, e);
+    int rc = publish_open(&h->publish, clock_wall_ms(), e);
+    if (rc == OK) rc = publish_restore(&h->publish, h->base, last, e);
     if (rc != OK && rc != ERR_NOTFOUND) return rc;
     *ret_round = rc == OK ? last->round + 1 : 0;
     if (rc == ERR_NOTFOUND) *last = (struct msg_update){.result = h->run.initial_model};
@@ -456,6 +458,7 @@ void host_close(struct host *h)
     host_drop_waits(h);
     valid_destroy(h->valid);
     round_deinit(&h->round);
+    publish_close(&h->publish);
     store_close(h->store);
     dataset_close(&h->data);
     model_table_deinit(&h->table);

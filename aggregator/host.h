@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include "aggregator/admit.h"
 #include "aggregator/dataset.h"
 #include "aggregator/metrics.h"
 #include "aggregator/publish.h"
@@ -49,6 +50,8 @@ struct host {
     struct publish publish;
     struct round round;
     struct registry registry;
+    struct admit_gate gate; /* new keys of each address */
+    uint32_t n_proofs;      /* answers to the entry puzzle being checked in the pool */
     struct server *server;
     struct metrics metrics;
     struct valid *valid;

@@ -24,6 +24,7 @@ struct job {
     struct msg_update update; /* PUBLISH: in; MERGE: out */
     enum round_outcome outcome;
     char reason[MSG_REASON_CAP];
+    uint32_t n_passed;
     uint64_t seq;
     enum msg_verdict verdict;
     struct err err;
@@ -45,9 +46,31 @@ static enum round_outcome store_chunk(struct job *j)
                       &j->err);
 }
 
+/* Who reads the record later wants to see what the contributor signed. OK when there is no text:
+ * then it was kept when it came.
+ */
+static int keep_manifest(struct job *j)
+{
+    struct hash h;
+    if (!j->bytes.len) return OK;
+    return spool_put(&j->h->spool, SPOOL_MANIFEST, j->bytes.p, j->bytes.len, &h, &j->err);
+}
+
+static enum round_outcome judge(struct job *j)
+{
+    struct host *h = j->h;
+    enum round_check failed = ROUND_CHECK_FORM;
+    enum round_outcome o = judge_upload(&h->spool, h->store, &h->table, &h->run.train.delta,
+                                        j->manifest, j->reason, &failed, &j->err);
+    j->n_passed = failed;
+    bool is_verdict = o == ROUND_OK || o == ROUND_BAD; /* a receipt will be asked for */
+    return is_verdict && keep_manifest(j) != OK ? judge_trouble(&j->err) : o;
+}
+
 static enum round_outcome store_receipt(struct job *j)
 {
     struct host *h = j->h;
+    if (keep_manifest(j) != OK) return judge_trouble(&j->err);
     return outcome_of(store_receipt_put(h->store, &j->op, &h->run.id, &h->key, clock_wall_ms(),
                                         &j->seq, &j->verdict, &j->err),
                       &j->err);
@@ -57,7 +80,9 @@ static enum round_outcome find_receipt(struct job *j)
 {
     int rc = store_receipt_get(j->h->store, &j->op.contributor, j->op.round, NULL, &j->seq,
                                &j->verdict, &j->err);
-    return rc == ERR_NOTFOUND ? ROUND_NONE : outcome_of(rc, &j->err);
+    if (rc != ERR_NOTFOUND) return outcome_of(rc, &j->err);
+    bool is_late = j->op.verdict == MSG_LATE; /* a receipt will be asked for */
+    return is_late && keep_manifest(j) != OK ? judge_trouble(&j->err) : ROUND_NONE;
 }
 
 static enum round_outcome merge(struct job *j)
@@ -81,9 +106,7 @@ static enum round_outcome perform(struct job *j)
     switch (j->kind) {
     case ROUND_DO_STORE_SLOT: return outcome_of(store_slot_put(h->store, &j->op, &j->err), &j->err);
     case ROUND_DO_STORE_CHUNK: return store_chunk(j);
-    case ROUND_DO_JUDGE:
-        return judge_upload(&h->spool, h->store, &h->table, &h->run.train.delta, j->manifest,
-                            j->reason, &j->err);
+    case ROUND_DO_JUDGE: return judge(j);
     case ROUND_DO_STORE_RECEIPT: return store_receipt(j);
     case ROUND_DO_FIND_RECEIPT: return find_receipt(j);
     case ROUND_DO_MERGE: return merge(j);
@@ -186,6 +209,7 @@ static void done(uv_work_t *w, int status)
                              .update = j->update.update,
                              .update_bytes = j->update.update_bytes};
     memcpy(ev.reason, j->reason, sizeof ev.reason);
+    ev.n_passed = j->n_passed;
     free_job(j);
     host_step(h, &ev);
     if (!is_published || h->is_stopping) return;
@@ -202,7 +226,12 @@ static bool take_input(struct job *j, const struct job_input *in)
         j->hash = in->hash;
         return true;
     }
+    bool is_about_manifest = j->kind == ROUND_DO_JUDGE || j->kind == ROUND_DO_STORE_RECEIPT ||
+                             j->kind == ROUND_DO_FIND_RECEIPT;
+    if (is_about_manifest && in) buf_put(&j->bytes, in->bytes, in->n_bytes);
+    if (buf_ok(&j->bytes, &j->err) != OK) return false;
     if (j->kind == ROUND_DO_JUDGE) {
+        check(in != NULL); /* asked for only by a manifest */
         j->manifest = alloc_zero(1, sizeof *j->manifest);
         if (j->manifest) *j->manifest = *in->manifest;
         return j->manifest;

@@ -7,10 +7,11 @@
 #include "aggregator/host.h"
 
 struct job_input {
-    const void *bytes; /* STORE_CHUNK: copied */
+    const void *bytes; /* STORE_CHUNK, or a manifest's text: copied */
     size_t n_bytes;
     struct hash hash;                    /* STORE_CHUNK: announced */
-    const struct msg_manifest *manifest; /* JUDGE: copied */
+    const struct msg_manifest *manifest; /* JUDGE: copied; bytes: its signed text, which becomes
+                                          * durable before any receipt about it */
     struct request *from;                /* STORE_CHUNK: whose body is taken, not copied */
 };
 

@@ -53,16 +53,19 @@ static enum round_outcome assemble(const struct spool *sp, const struct msg_mani
 static enum round_outcome judge_bytes(const struct spool *sp, struct store *st,
                                       const struct model_table *t, const struct delta_params *p,
                                       const struct msg_manifest *m, const struct buf *payload,
-                                      char reason[MSG_REASON_CAP], struct err *e)
+                                      char reason[MSG_REASON_CAP], enum round_check *failed,
+                                      struct err *e)
 {
     uint64_t round = 0;
     struct hash h;
     int rc = judge_payload(t, p, payload->p, payload->len, e);
     if (rc == ERR_NOMEM) return ROUND_FAILED;
+    *failed = ROUND_CHECK_FORM;
     if (rc != OK) {
         snprintf(reason, MSG_REASON_CAP, "the payload is refused: %.100s", e->what);
         return ROUND_BAD;
     }
+    *failed = ROUND_CHECK_NEW;
     rc = store_payload_round(st, &m->payload, &round, e);
     if (rc == OK) {
         snprintf(reason, MSG_REASON_CAP, "this payload was counted already in round %" PRIu64,
@@ -76,12 +79,12 @@ static enum round_outcome judge_bytes(const struct spool *sp, struct store *st,
 enum round_outcome judge_upload(const struct spool *sp, struct store *st,
                                 const struct model_table *t, const struct delta_params *p,
                                 const struct msg_manifest *m, char reason[MSG_REASON_CAP],
-                                struct err *e)
+                                enum round_check *failed, struct err *e)
 {
     struct buf payload = {0};
     *reason = '\0';
     enum round_outcome o = assemble(sp, m, &payload, e);
-    if (o == ROUND_OK) o = judge_bytes(sp, st, t, p, m, &payload, reason, e);
+    if (o == ROUND_OK) o = judge_bytes(sp, st, t, p, m, &payload, reason, failed, e);
     buf_deinit(&payload);
     return o;
 }

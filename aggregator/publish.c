@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "aggregator/origin.h"
+#include "aggregator/publish_page.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "record/checkpoint.h"
@@ -20,6 +21,11 @@ static size_t max_payload(const struct publish *p)
 static size_t max_update(const struct publish *p)
 {
     return delta_max_bytes(p->table, &p->run->train.delta, DELTA_UPDATE);
+}
+
+static int step(const struct publish *p, const char *what, struct err *e)
+{
+    return p->step ? p->step(p->step_ctx, what, e) : OK;
 }
 
 static int read_inputs(const struct publish *p, const struct round_input *in, uint32_t n,
@@ -65,6 +71,7 @@ int publish_merge(const struct publish *p, const struct round_input *in, uint32_
         rc = merge_apply(p->table, &p->run->train.delta, p->run->train.outer_lr, update.p,
                          update.len, next, e);
     }
+    if (rc == OK) rc = step(p, "update", e);
     if (rc == OK) rc = spool_put(p->spool, SPOOL_UPDATE, update.p, update.len, &m.update, e);
     if (rc == OK) {
         ret->result = model_hash(p->table, next);
@@ -75,34 +82,144 @@ int publish_merge(const struct publish *p, const struct round_input *in, uint32_
     return rc == OK ? OK : err_wrap(e, "merging");
 }
 
-int publish_commit(const struct publish *p, const struct msg_update *u,
-                   const struct round_input *in, uint32_t n, int64_t at_ms, struct err *e)
+/* ---- the record ----------------------------------------------------------------------------- */
+
+int publish_open(struct publish *p, int64_t at_ms, struct err *e)
+{
+    struct store_tail tail;
+    struct store_entry first = {0};
+    uint8_t seed[32];
+    int rc = publish_log_open(p->spool, &p->run->id, p->key, &p->log, e);
+    if (rc != OK) return rc;
+    publish_log_on_step(p->log, p->step, p->step_ctx);
+    rc = store_record_tail(p->store, &tail, e);
+    if (rc == OK && tail.n_entries == 0) {
+        store_secret(p->store, seed);
+        rc = publish_page_open(p->run, p->key, seed, at_ms, &first, e);
+        if (rc == OK) rc = step(p, "open", e);
+        if (rc == OK) rc = store_record_append(p->store, 0, &first, e);
+        buf_deinit(&first.text);
+    }
+    return rc == OK ? publish_log_write(p->log, p->store, e) : rc;
+}
+
+void publish_close(struct publish *p)
+{
+    publish_log_close(p->log);
+    p->log = NULL;
+}
+
+static int put_blob(const struct publish *p, enum spool_kind kind, const struct buf *b,
+                    const char *what, struct err *e)
+{
+    struct hash h;
+    int rc = step(p, what, e);
+    return rc == OK ? spool_put(p->spool, kind, b->p, b->len, &h, e) : rc;
+}
+
+static int put_files(const struct publish *p, const struct publish_page *page, struct err *e)
+{
+    int rc = OK;
+    for (uint32_t i = 0; rc == OK && i < page->n_rows; i++)
+        rc = put_blob(p, SPOOL_RECEIPT, &page->rows[i].text, "receipt", e);
+    return rc == OK ? put_blob(p, SPOOL_SHEET, &page->sheet, "sheet", e) : rc;
+}
+
+static int make_page(const struct publish *p, struct publish_source *from,
+                     struct publish_page *page, struct err *e)
+{
+    uint8_t seed[32];
+    store_secret(p->store, seed);
+    from->seed = seed;
+    int rc = store_record_tail(p->store, &from->tail, e);
+    if (rc == OK)
+        rc = store_record_rows(p->store, from->tail.next_seq, SHEET_MAX_ROWS, &page->rows,
+                               &page->n_rows, e);
+    return rc == OK ? publish_page_make(from, page, e) : rc;
+}
+
+/* Has this round been published already, as it is? Then only files may be missing. */
+static int find_published(const struct publish *p, const struct msg_update *u, struct err *e)
+{
+    struct msg_update had;
+    int rc = store_round_get(p->store, u->round, &had, NULL, e);
+    if (rc != OK) return rc;
+    if (hash_equal(&had.update, &u->update) && hash_equal(&had.result, &u->result)) return OK;
+    return err_set(e, ERR_WRONG_STATE, 0, "round %" PRIu64 " is published with another update",
+                   u->round);
+}
+
+static int commit(const struct publish *p, const struct msg_update *u,
+                  const struct publish_page *page, const struct store_tail *tail, int64_t at_ms,
+                  struct err *e)
 {
     struct buf head = {0};
     int rc = msg_update_sign(u, p->key, &head, e);
-    if (rc == OK) rc = store_round_publish(p->store, u, buf_str(&head), in, n, at_ms, e);
+    struct store_publication pub = {.update = u,
+                                    .head = buf_str(&head),
+                                    .first_index = tail->n_entries,
+                                    .entries = page->entries,
+                                    .n_entries = page->n_entries,
+                                    .sheet = page->sheet_hash,
+                                    .paid = page->paid,
+                                    .rows = page->rows,
+                                    .n_rows = page->n_rows,
+                                    .at_ms = at_ms};
+    if (rc == OK) rc = step(p, "transaction", e);
+    if (rc == OK) rc = store_record_publish(p->store, &pub, e);
     buf_deinit(&head);
+    return rc;
+}
+
+int publish_commit(const struct publish *p, const struct msg_update *u,
+                   const struct round_input *in, uint32_t n, int64_t at_ms, struct err *e)
+{
+    struct publish_page page = {0};
+    struct publish_source from = {
+        .run = p->run, .key = p->key, .update = u, .inputs = in, .n_inputs = n, .at_ms = at_ms};
+    int rc = find_published(p, u, e);
+    if (rc == ERR_NOTFOUND) {
+        rc = make_page(p, &from, &page, e);
+        if (rc == OK) rc = put_files(p, &page, e);
+        if (rc == OK) rc = commit(p, u, &page, &from.tail, at_ms, e);
+    }
+    publish_page_deinit(&page);
+    if (rc == OK) rc = publish_log_write(p->log, p->store, e);
     return rc == OK ? OK : err_wrap(e, "publishing round %" PRIu64, u->round);
 }
+
+/* ---- checkpoints and what is old ------------------------------------------------------------ */
 
 static void drop_payload(const struct hash *h, void *ctx)
 {
     spool_drop(ctx, SPOOL_PAYLOAD, h);
 }
 
-/* Files of the rounds [from, to) are of no use without a checkpoint at or before them. */
-static void drop_rounds(const struct publish *p, uint64_t from, uint64_t to)
+/* An update of nobody has the same bytes as the next of its kind: it stays. */
+static void drop_round(const struct publish *p, uint64_t r)
 {
-    for (uint64_t r = from; r < to; r++) {
-        struct msg_update u;
-        struct spool sp = *p->spool;
-        struct err e = {0};
-        /* An update of nobody has the same bytes as the next of its kind: it stays. */
-        if (store_round_get(p->store, r, &u, NULL, &e) == OK && u.n_merged)
-            spool_drop(p->spool, SPOOL_UPDATE, &u.update);
-        if (store_round_payloads(p->store, r, drop_payload, &sp, &e) != OK)
-            log_err(LOG_WARN, &e, "cannot clean up old payloads");
-    }
+    struct msg_update u;
+    struct spool sp = *p->spool;
+    struct err e = {0};
+    if (store_round_get(p->store, r, &u, NULL, &e) == OK && u.n_merged)
+        spool_drop(p->spool, SPOOL_UPDATE, &u.update);
+    if (store_round_payloads(p->store, r, drop_payload, &sp, &e) != OK)
+        log_err(LOG_WARN, &e, "cannot clean up old payloads");
+}
+
+/* What was promised to auditors stays; so does what leads from the oldest checkpoint to now. */
+static int forget_rounds(const struct publish *p, uint64_t n_rounds, uint64_t oldest_checkpoint,
+                         struct err *e)
+{
+    uint64_t from = 0;
+    if (!p->run->retention || n_rounds <= p->run->retention) return OK;
+    uint64_t to = n_rounds - p->run->retention;
+    if (to > oldest_checkpoint) to = oldest_checkpoint;
+    int rc = store_record_forgotten(p->store, &from, e);
+    if (rc != OK || from >= to) return rc;
+    for (uint64_t r = from; r < to; r++)
+        drop_round(p, r);
+    return store_record_forget(p->store, to, e);
 }
 
 /* The row goes before its file: a row without a file would be offered to late joiners. */
@@ -111,14 +228,14 @@ static int forget_old(const struct publish *p, struct err *e)
     struct store_checkpoint c[MAX_CHECKPOINTS];
     uint32_t n = 0;
     int rc = store_round_checkpoints(p->store, c, MAX_CHECKPOINTS, &n, e);
-    if (rc != OK || n <= PUBLISH_KEEP_CHECKPOINTS) return rc;
+    if (rc != OK || n == 0) return rc;
     for (uint32_t i = PUBLISH_KEEP_CHECKPOINTS; i < n; i++) {
         rc = store_round_checkpoint_drop(p->store, c[i].round, e);
         if (rc != OK) return rc;
         spool_drop(p->spool, SPOOL_CHECKPOINT, &c[i].file);
     }
-    drop_rounds(p, c[n - 1].round, c[PUBLISH_KEEP_CHECKPOINTS - 1].round);
-    return OK;
+    uint32_t i_oldest = n < PUBLISH_KEEP_CHECKPOINTS ? n - 1 : PUBLISH_KEEP_CHECKPOINTS - 1;
+    return forget_rounds(p, c[0].round, c[i_oldest].round, e);
 }
 
 int publish_checkpoint(const struct publish *p, uint64_t round, const float *params, struct err *e)

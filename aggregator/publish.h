@@ -1,12 +1,24 @@
 #pragma once
-/* Why: from accepted contributions to the next weights, and back to them after a restart. All of
- * it is arithmetic of record/merge.h and files named by hash, so doing it twice gives the same
- * bytes. Checkpoints are kept for late joiners and restarts; an update is kept since the oldest
- * checkpoint kept.
+/* Why: from accepted contributions to the next weights and a line on the public record, and back
+ * to them after a restart. All of it is arithmetic of record/ and files named by hash, so doing it
+ * twice gives the same bytes. The order of becoming durable:
+ *
+ *   update file             publish_merge
+ *   receipts, sheet         publish_commit, each under its hash (manifests came with the verdicts)
+ *   one transaction         round, entry, settled receipts, ledger (store_record_publish)
+ *   tiles, then tree head   publish_log_write, a pure function of the table of entries
+ *   announcement            by the round machine, when publish_commit has returned OK
+ *
+ * A crash between any two leaves either a round that is merged again with the same outcome, or one
+ * that is published and whose files are written by publish_open.
+ *
+ * Checkpoints are kept for late joiners and restarts. Payloads and updates are kept for the run's
+ * `retention` of rounds, updates also since the oldest checkpoint kept.
  *
  * Thread: any, one call at a time (made for the libuv pool). Blocks.
  */
 
+#include "aggregator/publish_log.h"
 #include "aggregator/spool.h"
 #include "aggregator/store_round.h"
 #include "record/rundesc.h"
@@ -18,8 +30,17 @@ struct publish {
     const struct model_table *table;
     const struct spool *spool;
     struct store *store;
-    const struct key *key; /* signs update heads */
+    const struct key *key; /* signs update heads, entries, receipts and tree heads */
+    struct publish_log *log;
+    publish_step_fn step; /* NULL but in tests; see publish_log.h */
+    void *step_ctx;
 };
+
+/* Open the log into p->log, begin the record when it is empty, and write whatever files of the
+ * record a crash kept from being written. Close with publish_close.
+ */
+int publish_open(struct publish *p, int64_t at_ms, struct err *e) MUST_CHECK;
+void publish_close(struct publish *p); /* accepts zeroed */
 
 /* Merge payloads from the spool into an update, durable under its hash, and into next [n_params] =
  * base - outer_lr * update. ret gets result, update and update_bytes.
@@ -27,7 +48,9 @@ struct publish {
 int publish_merge(const struct publish *p, const struct round_input *in, uint32_t n,
                   const float *base, float *next, struct msg_update *ret, struct err *e) MUST_CHECK;
 
-/* Sign the head; round row and rewards in one transaction. */
+/* Everything after the update file, up to the tree head. Again after a failure, and after success
+ * it changes nothing. u has run, round, base, result, update, n_merged, n_tokens, train_loss.
+ */
 int publish_commit(const struct publish *p, const struct msg_update *u,
                    const struct round_input *in, uint32_t n, int64_t at_ms,
                    struct err *e) MUST_CHECK;
@@ -37,8 +60,8 @@ int publish_commit(const struct publish *p, const struct msg_update *u,
  */
 int publish_initial(const struct publish *p, float *params, struct err *e) MUST_CHECK;
 
-/* Store the weights at the start of `round`, durably, and forget what only older checkpoints
- * needed (files of updates and payloads included).
+/* Store the weights at the start of `round`, durably, and forget older checkpoints, and what is
+ * older than the run's retention (files of updates and payloads).
  */
 int publish_checkpoint(const struct publish *p, uint64_t round, const float *params,
                        struct err *e) MUST_CHECK;

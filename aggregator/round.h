@@ -107,7 +107,8 @@ struct round_seat {
     bool is_awaited; /* was here when the round opened, or has reserved in it */
     enum round_phase phase;
     uint64_t slot_round;
-    bool is_stored; /* the slot's row is durable */
+    bool is_stored, has_reserved_ms; /* the slot's row is durable; not after a restart */
+    int64_t reserved_ms;             /* when the slot was asked for */
     char id[MSG_ID_HEX];
     uint64_t max_bytes;
     uint32_t n_have;

@@ -20,6 +20,20 @@ struct round_claim {
     uint32_t n_steps;
     double loss;
     double tok_per_s;
+    struct hash manifest; /* SHA-256 of the signed manifest's text */
+};
+
+/* What is looked at, in this order, and the first failure is the verdict. */
+enum round_check {
+    ROUND_CHECK_TIME,   /* the manifest came before the round closed */
+    ROUND_CHECK_BASE,   /* trained from this round's weights */
+    ROUND_CHECK_STEPS,  /* as many as the run allows */
+    ROUND_CHECK_TOKENS, /* no more than those steps can take */
+    ROUND_CHECK_LOSS,   /* a number */
+    ROUND_CHECK_UNIQUE, /* nobody else's payload of this round */
+    ROUND_CHECK_FORM,   /* the payload is what this run's packing can give */
+    ROUND_CHECK_NEW,    /* not counted in an earlier round */
+    ROUND_CHECKS
 };
 
 /* A piece of work and the name it comes back under. The driver echoes it unchanged. */
@@ -33,7 +47,8 @@ struct round_op {
     struct round_claim claim;   /* JUDGE, STORE_RECEIPT, FIND_RECEIPT */
     enum msg_verdict verdict;   /* STORE_RECEIPT */
     char reason[MSG_REASON_CAP];
-    uint64_t attempt; /* MERGE, PUBLISH: grows with each try */
+    uint32_t n_passed; /* STORE_RECEIPT: checks passed in a row; ROUND_CHECKS when accepted */
+    uint64_t attempt;  /* MERGE, PUBLISH: grows with each try */
 };
 
 enum round_action_kind {
@@ -103,10 +118,12 @@ struct round_event {
     uint32_t i_chunk;
     uint64_t n_bytes; /* CHUNK */
     const struct msg_manifest *manifest;
+    struct hash manifest_hash;   /* MANIFEST: SHA-256 of its signed text */
     enum round_action_kind work; /* DONE */
     struct round_op op;
     enum round_outcome outcome;
     char reason[MSG_REASON_CAP]; /* JUDGE: ROUND_BAD */
+    uint32_t n_passed;           /* same: enum round_check of what failed */
     uint64_t seq;                /* STORE_RECEIPT, FIND_RECEIPT: the receipt's number */
     enum msg_verdict verdict;    /* same: of the receipt that is stored */
     struct hash result, update;  /* MERGE: model after it; SHA-256 of the update's bytes */

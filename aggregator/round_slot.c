@@ -140,6 +140,8 @@ void round_slot_reserve(struct round *r, const struct round_event *ev, int64_t n
         *s = fresh;
         s->slot_round = r->round;
         round_seat_make_id(r, &s->key, s->id);
+        s->has_reserved_ms = true;
+        s->reserved_ms = now_ms;
     }
     s->is_awaited = true;
     s->max_bytes = m->max_bytes;
@@ -253,64 +255,91 @@ void round_slot_chunk_done(struct round *r, const struct round_event *ev, int64_
 
 /* ---- manifests and receipts ----------------------------------------------------------------- */
 
-static struct round_claim claim_of(const struct msg_manifest *m)
+static struct round_claim claim_of(const struct round_event *ev)
 {
+    const struct msg_manifest *m = ev->manifest;
     return (struct round_claim){.payload = m->payload,
                                 .n_bytes = m->n_bytes,
                                 .n_tokens = m->n_tokens,
                                 .n_steps = m->n_steps,
                                 .loss = m->loss,
-                                .tok_per_s = m->tok_per_s};
+                                .tok_per_s = m->tok_per_s,
+                                .manifest = ev->manifest_hash};
 }
 
-static void late_words(const struct round *r, uint64_t round, int64_t now_ms, char *dst, size_t cap)
+static void put_time(char dst[32], int64_t ms)
 {
+    if (ms < 1000)
+        snprintf(dst, 32, "%" PRId64 " ms", ms);
+    else if (ms < 120000)
+        snprintf(dst, 32, "%" PRId64 " s", ms / 1000);
+    else
+        snprintf(dst, 32, "%" PRId64 " min", ms / 60000);
+}
+
+/* How late, why as far as it can be seen from here, and what to do. s: the seat that reserved. */
+static void late_words(const struct round *r, const struct round_seat *s, uint64_t round,
+                       int64_t now_ms, char *dst, size_t cap)
+{
+    char by[32], took[32], of[32];
     if (!r->has_closed || r->closed_round != round || now_ms < r->closed_ms) {
         snprintf(dst, cap,
                  "late: round %" PRIu64 " is over; what you computed stays in your error feedback",
                  round);
         return;
     }
-    int64_t by = now_ms - r->closed_ms;
-    char time[32];
-    if (by < 1000)
-        snprintf(time, sizeof time, "%" PRId64 " ms", by);
-    else if (by < 120000)
-        snprintf(time, sizeof time, "%" PRId64 " s", by / 1000);
+    put_time(by, now_ms - r->closed_ms);
+    put_time(took, now_ms - s->reserved_ms);
+    put_time(of, (int64_t)r->cfg.upload_ms);
+    if (!s->has_reserved_ms)
+        snprintf(dst, cap,
+                 "late by %.12s: round %" PRIu64
+                 " was closed; what you computed stays in your error "
+                 "feedback",
+                 by, round);
+    else if (now_ms - s->reserved_ms > (int64_t)r->cfg.upload_ms)
+        snprintf(dst, cap,
+                 "late by %.12s: the upload took %.12s of %.12s; try the gentle gear or raise the "
+                 "upload "
+                 "cap; the work stays in your error feedback",
+                 by, took, of);
     else
-        snprintf(time, sizeof time, "%" PRId64 " min", by / 60000);
-    snprintf(dst, cap,
-             "late by %s: round %" PRIu64 " was closed; what you computed stays in your error "
-             "feedback",
-             time, round);
+        snprintf(
+            dst, cap,
+            "late by %.12s: the upload began late, it took %.12s of %.12s; try a gear with fewer "
+            "steps; the work stays in your error feedback",
+            by, took, of);
 }
 
 /* It comes too late for a slot: maybe the store has the receipt, else this is late. Only who had
  * reserved can be late; strangers may not fill the books with receipts for long-gone rounds.
  */
-static void look_up(const struct round *r, const struct round_event *ev, bool has_reserved,
-                    int64_t now_ms, struct round_actions *out)
+static void look_up(const struct round *r, const struct round_event *ev,
+                    const struct round_seat *reserved, int64_t now_ms, struct round_actions *out)
 {
     struct round_action *a = round_reply_add(out, ROUND_DO_FIND_RECEIPT);
     a->op.round = ev->manifest->round;
     a->op.contributor = ev->manifest->contributor;
     a->op.req = ev->req;
-    a->op.claim = claim_of(ev->manifest);
-    if (!has_reserved) return; /* no verdict: round_slot_found refuses when there is no receipt */
+    a->op.claim = claim_of(ev);
+    if (!reserved) return; /* no verdict: round_slot_found refuses when there is no receipt */
     a->op.verdict = MSG_LATE;
-    late_words(r, ev->manifest->round, now_ms, a->op.reason, sizeof a->op.reason);
+    a->op.n_passed = ROUND_CHECK_TIME;
+    late_words(r, reserved, ev->manifest->round, now_ms, a->op.reason, sizeof a->op.reason);
 }
 
-static void store_receipt(const struct round *r, struct round_seat *s, enum msg_verdict verdict,
+/* n_passed: the check that failed, or ROUND_CHECKS. */
+static void store_receipt(const struct round *r, struct round_seat *s, uint32_t n_passed,
                           const char *reason, struct round_actions *out)
 {
     s->phase = ROUND_SLOT_STORING;
-    s->verdict = verdict;
+    s->verdict = n_passed == ROUND_CHECKS ? MSG_ACCEPTED : MSG_REJECTED;
     struct round_action *a = round_reply_add(out, ROUND_DO_STORE_RECEIPT);
     a->op.round = r->round;
     a->op.contributor = s->key;
     a->op.claim = s->claim;
-    a->op.verdict = verdict;
+    a->op.verdict = s->verdict;
+    a->op.n_passed = n_passed;
     memcpy(a->op.id, s->id, sizeof s->id);
     snprintf(a->op.reason, sizeof a->op.reason, "%s", reason);
 }
@@ -326,29 +355,42 @@ static bool is_duplicate(const struct round *r, const struct round_seat *mine)
     return false;
 }
 
-/* What is wrong with a complete, well-formed manifest; "" when it may be judged. */
-static void find_fault(const struct round *r, const struct round_seat *s,
-                       const struct msg_manifest *m, char dst[MSG_REASON_CAP])
+/* What is wrong with a complete, well-formed manifest: the check that fails, with words; those that
+ * need the payload are left to the judge (ROUND_CHECK_FORM).
+ */
+static enum round_check find_fault(const struct round *r, const struct round_seat *s,
+                                   const struct msg_manifest *m, char dst[MSG_REASON_CAP])
 {
     uint64_t most = (uint64_t)r->cfg.max_inner_steps * r->cfg.tokens_per_step;
     *dst = '\0';
-    if (!hash_equal(&m->base, &r->base))
+    if (!hash_equal(&m->base, &r->base)) {
         snprintf(dst, MSG_REASON_CAP,
                  "it starts from other weights than round %" PRIu64 ": fetch the newest update",
                  r->round);
-    else if (m->n_steps == 0 || m->n_steps > r->cfg.max_inner_steps)
+        return ROUND_CHECK_BASE;
+    }
+    if (m->n_steps == 0 || m->n_steps > r->cfg.max_inner_steps) {
         snprintf(dst, MSG_REASON_CAP, "it claims %" PRIu32 " steps; this run allows 1 to %" PRIu32,
                  m->n_steps, r->cfg.max_inner_steps);
-    else if (m->n_tokens == 0 || m->n_tokens > most ||
-             m->n_tokens > (uint64_t)m->n_steps * r->cfg.tokens_per_step)
+        return ROUND_CHECK_STEPS;
+    }
+    if (m->n_tokens == 0 || m->n_tokens > most ||
+        m->n_tokens > (uint64_t)m->n_steps * r->cfg.tokens_per_step) {
         snprintf(dst, MSG_REASON_CAP,
                  "it claims %" PRIu64 " tokens; %" PRIu32 " steps of this run train on at most "
                  "%" PRIu64,
                  m->n_tokens, m->n_steps, (uint64_t)m->n_steps * r->cfg.tokens_per_step);
-    else if (!isfinite(m->loss) || m->loss < 0)
+        return ROUND_CHECK_TOKENS;
+    }
+    if (!isfinite(m->loss) || m->loss < 0) {
         snprintf(dst, MSG_REASON_CAP, "its training loss is not a number: training went astray");
-    else if (is_duplicate(r, s))
+        return ROUND_CHECK_LOSS;
+    }
+    if (is_duplicate(r, s)) {
         snprintf(dst, MSG_REASON_CAP, "another contributor sent the same payload in this round");
+        return ROUND_CHECK_UNIQUE;
+    }
+    return ROUND_CHECK_FORM;
 }
 
 /* Form of the upload; true when refused without a verdict, to be corrected and sent again. */
@@ -383,11 +425,11 @@ static void examine(struct round *r, struct round_seat *s, const struct round_ev
 {
     if (refuse_manifest(s, ev, out)) return;
     char fault[MSG_REASON_CAP];
-    s->claim = claim_of(ev->manifest);
-    find_fault(r, s, ev->manifest, fault);
+    s->claim = claim_of(ev);
+    enum round_check failed = find_fault(r, s, ev->manifest, fault);
     wait_for_answer(s, ev->req, out);
-    if (*fault) {
-        store_receipt(r, s, MSG_REJECTED, fault, out);
+    if (failed != ROUND_CHECK_FORM) {
+        store_receipt(r, s, failed, fault, out);
         return;
     }
     s->phase = ROUND_SLOT_JUDGING;
@@ -416,7 +458,7 @@ void round_slot_manifest(struct round *r, const struct round_event *ev, int64_t 
     else if (is_ours && round_seat_in_flight(s))
         wait_for_answer(s, ev->req, out);
     else if (m->round < r->round || !round_slot_takes(r))
-        look_up(r, ev, is_ours, now_ms, out);
+        look_up(r, ev, is_ours ? s : NULL, now_ms, out);
     else if (is_ours)
         examine(r, s, ev, out);
     else
@@ -430,7 +472,7 @@ void round_slot_judged(struct round *r, const struct round_event *ev, int64_t no
     if (!s || s->phase != ROUND_SLOT_JUDGING) return;
     if (ev->outcome == ROUND_OK || ev->outcome == ROUND_BAD) {
         bool is_good = ev->outcome == ROUND_OK;
-        store_receipt(r, s, is_good ? MSG_ACCEPTED : MSG_REJECTED, is_good ? "" : ev->reason, out);
+        store_receipt(r, s, is_good ? ROUND_CHECKS : ev->n_passed, is_good ? "" : ev->reason, out);
         return;
     }
     uint32_t n = s->n_waiters;

@@ -162,7 +162,7 @@ static int tell_port(const struct serve *v, const struct serve_options *o, struc
     char text[16], link[512];
     unsigned port = server_port(v->host.server);
     int n = snprintf(text, sizeof text, "%u\n", port);
-    int rc = describe_invite(&v->host.run, link, sizeof link, e);
+    int rc = describe_invite(&v->host.run, "", link, sizeof link, e);
     if (rc != OK) return rc;
     log_info("serving '%s' on port %u, round %" PRIu64, v->host.run.name, port,
              v->host.round.round);

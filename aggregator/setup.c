@@ -22,7 +22,10 @@
 #define MAX_CLAIM       1e6 /* steps of one contribution */
 #define MAX_TOTAL_STEPS 1e9
 #define MAX_STEP_TOKENS (1 << 24)
+#define MAX_PUZZLE_MIB  256      /* PUZZLE_MAX_KIB */
 #define ENDLESS_STEPS   10000000 /* of the cosine when no end is known: nearly flat for years */
+
+_Static_assert(MAX_PUZZLE_MIB * 1024 == PUZZLE_MAX_KIB, "one bound in two units");
 
 #define TEXT(f, member, what)                                                                      \
     {                                                                                              \
@@ -63,12 +66,15 @@ static const struct setup_option options[] = {
     COUNT("k", k, 1, 4096, "values sent of each --chunk: more is exact, less is fast"),
     COUNT("chunk", chunk, 64, 4096, "values of the model that are packed together"),
     REAL("outer-lr", outer_lr, 1e-4, 100, "how far the model follows the merged update"),
-    REAL("min-senders", min_senders, 1, 1024, "a merge divides by at least so many senders"),
+    REAL("min-senders", min_senders, 1, 1024, "what fewer send counts as if so many had, at most those who took part"),
     COUNT("min-contributions", min_contributions, 1, 1024, "a round waits for so many contributions"),
     COUNT("val-seqs", val_seqs, 1, 65536, "held-out texts the model is measured on after a round"),
     COUNT("checkpoint-every", checkpoint_every, 1, 1e6, "rounds from one saved model to the next"),
+    COUNT("retention", retention, 0, 1e9, "rounds whose contributions are kept for auditors; 0: all"),
     COUNT("seed", seed, 0, 9007199254740991.0, "of the first weights; 0: random"),
     TEXT("from", from, "folder of a LLaMA model (Hugging Face) to go on from; it says the shape"),
+    COUNT("puzzle-bits", puzzle_bits, 0, PUZZLE_MAX_BITS, "a new key solves a puzzle of 2^N tries first; 0: none"),
+    COUNT("puzzle-memory", puzzle_memory, 1, MAX_PUZZLE_MIB, "MiB of memory for each try; a power of two"),
     COUNT("reward", reward, 0, 1e9, "credits a round pays out, all together"),
 };
 /* clang-format on */
@@ -100,6 +106,8 @@ void setup_defaults(struct setup *s)
                         .min_contributions = 1,
                         .val_seqs = 64,
                         .checkpoint_every = 10,
+                        .retention = 1000,
+                        .puzzle_memory = 16,
                         .reward = 100};
 }
 
@@ -235,6 +243,9 @@ int setup_check(struct setup *s, struct err *e)
                        s->chunk);
     if (s->hidden % s->heads || s->heads % s->kv_heads)
         return err_set(e, ERR_ARG, 0, "--heads must divide --hidden, and --kv-heads --heads");
+    if (s->puzzle_memory & (s->puzzle_memory - 1))
+        return err_set(e, ERR_ARG, 0, "--puzzle-memory %" PRIu64 " is not a power of two",
+                       s->puzzle_memory);
     char host[SETUP_HOST_CAP];
     uint16_t port = 0;
     int rc = setup_split(s->listen_addr, host, &port, e);
@@ -291,8 +302,11 @@ static int read_choices(const json_t *o, struct setup *s, struct err *e)
     struct json_reader r = {.e = e};
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         const struct setup_option *p = &options[i];
-        bool is_from = p->offset == offsetof(struct setup, from);
-        if (is_from && !json_object_get(o, p->name)) continue; /* written by an older version */
+        bool is_newer = p->offset == offsetof(struct setup, from) ||
+                        p->offset == offsetof(struct setup, puzzle_bits) ||
+                        p->offset == offsetof(struct setup, puzzle_memory) ||
+                        p->offset == offsetof(struct setup, retention);
+        if (is_newer && !json_object_get(o, p->name)) continue; /* written by an older version */
         if (p->type == SETUP_TEXT)
             json_text(&r, o, p->name, member(s, p), p->cap);
         else if (p->type == SETUP_COUNT)
@@ -307,8 +321,9 @@ int setup_load(const char *home, struct setup *ret, struct err *e)
 {
     char path[PATH_CAP];
     struct buf text = {0};
-    struct setup s = {0};
+    struct setup s;
     json_t *o = NULL;
+    setup_defaults(&s);
     int rc = home_path(path, home, "aggregator.json", e);
     if (rc == OK) rc = file_read(path, 65536, &text, e);
     if (rc == ERR_NOTFOUND) {

@@ -34,7 +34,9 @@ struct setup {
     uint64_t warmup_steps, total_steps;
     uint64_t k, chunk, min_contributions;
     uint64_t val_seqs, checkpoint_every, seed;
-    uint64_t reward; /* whole credits a round */
+    uint64_t retention;                  /* rounds of payloads kept; 0: all */
+    uint64_t puzzle_bits, puzzle_memory; /* what a new key has to solve; bits 0: nothing; MiB */
+    uint64_t reward;                     /* whole credits a round */
     double lr, outer_lr, min_senders, weight_decay;
     char from[PATH_CAP]; /* the model that the run goes on from, as init was told; "" = none */
 };

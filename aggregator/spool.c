@@ -1,115 +1,129 @@
 #include "aggregator/spool.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "record/msg.h"
 
-static const char *const folders[SPOOL_KINDS] = {"payloads", "updates", "checkpoints"};
+#define CHUNKS "spool"
+#define RECORD "record"
 
-static int join(char dst[PATH_CAP], const struct spool *s, const char *folder, const char *name,
-                struct err *e)
+static const char *const folders[SPOOL_KINDS] = {"payloads",  "updates",  "checkpoints",
+                                                 "manifests", "receipts", "sheets"};
+
+int spool_open_with(struct spool *s, const struct spool_driver *d, const char *home, struct err *e)
 {
-    if (path_format(dst, "%s/%s/%s", s->home, folder, name) == 0) return OK;
-    return err_set(e, ERR_LIMIT, 0, "the path of the aggregator's home is too long");
+    *s = (struct spool){.driver = d};
+    if (path_format(s->home, "%s", home))
+        return err_set(e, ERR_LIMIT, 0, "the path of the aggregator's home is too long");
+    return d->open(s, e);
 }
 
 int spool_open(struct spool *s, const char *home, struct err *e)
 {
-    char path[PATH_CAP];
-    if (path_format(s->home, "%s", home))
-        return err_set(e, ERR_LIMIT, 0, "the path of the aggregator's home is too long");
-    int rc = join(path, s, "spool", "", e);
-    if (rc == OK) rc = file_mkdirs(path, e);
-    for (int k = 0; rc == OK && k < SPOOL_KINDS; k++) {
-        rc = join(path, s, folders[k], "", e);
-        if (rc == OK) rc = file_mkdirs(path, e);
-    }
-    return rc;
+    return spool_open_with(s, spool_files(), home, e);
+}
+
+void spool_close(struct spool *s)
+{
+    if (s->driver) s->driver->close(s);
+    *s = (struct spool){0};
 }
 
 uint64_t spool_room(const struct spool *s)
 {
-    struct statvfs v;
-    if (statvfs(s->home, &v) != 0) return 0;
-    return (uint64_t)v.f_bavail * v.f_frsize;
+    return s->driver->room(s);
 }
 
-static int chunk_path(char dst[PATH_CAP], const struct spool *s, const char *id, uint32_t i,
-                      struct err *e)
+/* ---- chunks --------------------------------------------------------------------------------- */
+
+static void chunk_name(char dst[SPOOL_NAME_CAP], const char *id, uint32_t i)
 {
-    char name[MSG_ID_HEX + 16];
-    snprintf(name, sizeof name, "%.32s.%" PRIu32, id, i);
-    return join(dst, s, "spool", name, e);
+    snprintf(dst, SPOOL_NAME_CAP, CHUNKS "/%.32s.%" PRIu32, id, i);
 }
 
-int spool_chunk_put(struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
+int spool_chunk_put(const struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
                     struct err *e)
 {
-    char path[PATH_CAP];
-    int rc = chunk_path(path, s, id, i, e);
-    return rc == OK ? file_replace_large(path, p, n, 0600, &s->chunks, e) : rc;
+    char name[SPOOL_NAME_CAP];
+    chunk_name(name, id, i);
+    return s->driver->put(s, name, p, n, e);
 }
 
 int spool_chunk_read(const struct spool *s, const char *id, uint32_t i, struct buf *out,
                      struct err *e)
 {
-    char path[PATH_CAP];
-    int rc = chunk_path(path, s, id, i, e);
-    return rc == OK ? file_read(path, out->len + MSG_CHUNK_BYTES, out, e) : rc;
+    char name[SPOOL_NAME_CAP];
+    chunk_name(name, id, i);
+    return s->driver->read(s, name, MSG_CHUNK_BYTES, out, e);
 }
 
 void spool_chunks_have(const struct spool *s, const char *id, uint32_t n, uint8_t *have)
 {
-    char path[PATH_CAP];
-    for (uint32_t i = 0; i < n; i++)
-        if (chunk_path(path, s, id, i, NULL) == OK && file_exists(path))
-            have[i / 8] = (uint8_t)(have[i / 8] | 1u << (i % 8));
+    char name[SPOOL_NAME_CAP];
+    for (uint32_t i = 0; i < n; i++) {
+        chunk_name(name, id, i);
+        if (s->driver->exists(s, name)) have[i / 8] = (uint8_t)(have[i / 8] | 1u << (i % 8));
+    }
 }
 
 void spool_chunks_drop(const struct spool *s, const char *id, uint32_t n)
 {
-    char path[PATH_CAP];
-    for (uint32_t i = 0; i < n; i++)
-        if (chunk_path(path, s, id, i, NULL) == OK) unlink(path);
+    char name[SPOOL_NAME_CAP];
+    for (uint32_t i = 0; i < n; i++) {
+        chunk_name(name, id, i);
+        s->driver->drop(s, name);
+    }
+}
+
+struct sweep {
+    const struct spool *s;
+    spool_needed_fn is_needed;
+    void *ctx;
+};
+
+static void sweep_one(const char *chunk, void *ctx)
+{
+    const struct sweep *w = ctx;
+    char id[MSG_ID_HEX] = "", name[2 * SPOOL_NAME_CAP];
+    if (strlen(chunk) <= MSG_ID_HEX || chunk[MSG_ID_HEX - 1] != '.') return;
+    memcpy(id, chunk, MSG_ID_HEX - 1);
+    if (w->is_needed(id, w->ctx)) return;
+    snprintf(name, sizeof name, CHUNKS "/%s", chunk);
+    w->s->driver->drop(w->s, name);
 }
 
 void spool_chunks_sweep(const struct spool *s, spool_needed_fn is_needed, void *ctx)
 {
-    char path[PATH_CAP];
-    if (join(path, s, "spool", "", NULL) != OK) return;
-    DIR *d = opendir(path);
-    if (!d) return;
-    struct dirent *f = NULL;
-    while ((f = readdir(d))) { /* NOLINT(concurrency-mt-unsafe): the stream is ours alone */
-        char id[MSG_ID_HEX] = "";
-        if (strlen(f->d_name) <= MSG_ID_HEX || f->d_name[MSG_ID_HEX - 1] != '.') continue;
-        memcpy(id, f->d_name, MSG_ID_HEX - 1);
-        if (!is_needed(id, ctx)) unlinkat(dirfd(d), f->d_name, 0);
-    }
-    closedir(d);
+    s->driver->list(s, CHUNKS, sweep_one, &(struct sweep){s, is_needed, ctx});
+}
+
+/* ---- files by hash -------------------------------------------------------------------------- */
+
+static void hash_name(char dst[SPOOL_NAME_CAP], enum spool_kind kind, const struct hash *h)
+{
+    char hex[HASH_HEX];
+    snprintf(dst, SPOOL_NAME_CAP, "%s/%s", folders[kind], hash_hex(h, hex));
 }
 
 int spool_path(const struct spool *s, enum spool_kind kind, const struct hash *h,
                char ret[PATH_CAP], struct err *e)
 {
-    char hex[HASH_HEX];
-    return join(ret, s, folders[kind], hash_hex(h, hex), e);
+    char name[SPOOL_NAME_CAP];
+    hash_name(name, kind, h);
+    if (path_format(ret, "%s/%s", s->home, name) == 0) return OK;
+    return err_set(e, ERR_LIMIT, 0, "the path of the aggregator's home is too long");
 }
 
 int spool_put(const struct spool *s, enum spool_kind kind, const void *p, size_t n,
               struct hash *ret, struct err *e)
 {
-    char path[PATH_CAP];
+    char name[SPOOL_NAME_CAP];
     struct hash h = hash_of(p, n);
-    int rc = spool_path(s, kind, &h, path, e);
-    if (rc == OK) rc = file_replace(path, p, n, 0600, e);
+    hash_name(name, kind, &h);
+    int rc = s->driver->put(s, name, p, n, e);
     if (rc == OK) *ret = h;
     return rc;
 }
@@ -117,19 +131,81 @@ int spool_put(const struct spool *s, enum spool_kind kind, const void *p, size_t
 int spool_read(const struct spool *s, enum spool_kind kind, const struct hash *h, size_t max,
                struct buf *out, struct err *e)
 {
-    char path[PATH_CAP];
+    char name[SPOOL_NAME_CAP];
     size_t before = out->len;
-    int rc = spool_path(s, kind, h, path, e);
-    if (rc == OK) rc = file_read(path, size_add(before, max), out, e);
+    hash_name(name, kind, h);
+    int rc = s->driver->read(s, name, max, out, e);
     if (rc != OK) return rc;
     struct hash got = hash_of(out->p + before, out->len - before);
     if (hash_equal(&got, h)) return OK;
     out->len = before;
-    return err_set(e, ERR_AUTH, 0, "'%s' is damaged: its bytes no longer have its hash", path);
+    return err_set(e, ERR_AUTH, 0, "'%.60s/%s' is damaged: its bytes no longer have its hash",
+                   s->home, name);
+}
+
+bool spool_find(const struct spool *s, const struct hash *h, enum spool_kind *ret)
+{
+    char name[SPOOL_NAME_CAP];
+    for (int k = 0; k < SPOOL_KINDS; k++) {
+        hash_name(name, (enum spool_kind)k, h);
+        if (!s->driver->exists(s, name)) continue;
+        *ret = (enum spool_kind)k;
+        return true;
+    }
+    return false;
+}
+
+int spool_fd(const struct spool *s, enum spool_kind kind, const struct hash *h)
+{
+    char name[SPOOL_NAME_CAP];
+    hash_name(name, kind, h);
+    return s->driver->fd(s, name);
 }
 
 void spool_drop(const struct spool *s, enum spool_kind kind, const struct hash *h)
 {
-    char path[PATH_CAP];
-    if (spool_path(s, kind, h, path, NULL) == OK) unlink(path);
+    char name[SPOOL_NAME_CAP];
+    hash_name(name, kind, h);
+    s->driver->drop(s, name);
+}
+
+/* ---- files of the record -------------------------------------------------------------------- */
+
+static void record_name(char dst[SPOOL_NAME_CAP], const char *name)
+{
+    snprintf(dst, SPOOL_NAME_CAP, RECORD "/%s", name);
+}
+
+bool spool_record_has(const struct spool *s, const char *name, const void *p, size_t n)
+{
+    struct buf old = {0};
+    char full[SPOOL_NAME_CAP];
+    record_name(full, name);
+    bool is_same = s->driver->exists(s, full) && s->driver->read(s, full, n, &old, NULL) == OK &&
+                   old.len == n && memcmp(old.p, p, n) == 0;
+    buf_deinit(&old);
+    return is_same;
+}
+
+int spool_record_put(const struct spool *s, const char *name, const void *p, size_t n,
+                     struct err *e)
+{
+    char full[SPOOL_NAME_CAP];
+    record_name(full, name);
+    return s->driver->put(s, full, p, n, e);
+}
+
+int spool_record_read(const struct spool *s, const char *name, size_t max, struct buf *out,
+                      struct err *e)
+{
+    char full[SPOOL_NAME_CAP];
+    record_name(full, name);
+    return s->driver->read(s, full, max, out, e);
+}
+
+void spool_record_drop(const struct spool *s, const char *name)
+{
+    char full[SPOOL_NAME_CAP];
+    record_name(full, name);
+    s->driver->drop(s, full);
 }

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 
-#define SCHEMA 1
+#define SCHEMA 2
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -22,24 +22,52 @@ static const char schema[] =
     " payload BLOB NOT NULL, n_bytes INTEGER NOT NULL, n_tokens INTEGER NOT NULL,"
     " n_steps INTEGER NOT NULL, loss REAL, tok_per_s REAL,"
     " verdict INTEGER NOT NULL CHECK(verdict IN (1,2,3)), reason TEXT NOT NULL,"
-    " created_at INTEGER NOT NULL, jws TEXT NOT NULL, UNIQUE(contributor, round));"
+    " created_at INTEGER NOT NULL, jws TEXT NOT NULL, manifest BLOB NOT NULL,"
+    " n_passed INTEGER NOT NULL, reward INTEGER, entry INTEGER REFERENCES entries(idx),"
+    " UNIQUE(contributor, round), CHECK((reward IS NULL)=(entry IS NULL)),"
+    " CHECK(entry IS NULL OR verdict=1));"
     "CREATE UNIQUE INDEX counted_once ON receipts(payload) WHERE verdict=1;"
     "CREATE INDEX receipts_of_round ON receipts(round, verdict);"
     "CREATE TABLE rounds(round INTEGER PRIMARY KEY, base BLOB NOT NULL, result BLOB NOT NULL,"
     " update_hash BLOB NOT NULL, update_bytes INTEGER NOT NULL, n_merged INTEGER NOT NULL,"
     " n_tokens INTEGER NOT NULL, train_loss REAL, published_at INTEGER NOT NULL,"
-    " head TEXT NOT NULL);"
-    "CREATE TABLE ledger(id INTEGER PRIMARY KEY,"
-    " contributor BLOB NOT NULL REFERENCES contributors(key),"
-    " round INTEGER NOT NULL REFERENCES rounds(round),"
+    " head TEXT NOT NULL, entry INTEGER NOT NULL UNIQUE REFERENCES entries(idx),"
+    " first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL CHECK(last_seq>=first_seq-1),"
+    " sheet BLOB NOT NULL, paid_in_all INTEGER NOT NULL);"
+    "CREATE TABLE entries(idx INTEGER PRIMARY KEY, kind INTEGER NOT NULL, text TEXT NOT NULL,"
+    " leaf BLOB NOT NULL CHECK(length(leaf)=32));"
+    "CREATE INDEX entries_of_kind ON entries(kind);"
+    "CREATE TRIGGER entries_stay BEFORE DELETE ON entries"
+    " BEGIN SELECT RAISE(ABORT, 'the record only grows'); END;"
+    "CREATE TRIGGER entries_never_change BEFORE UPDATE ON entries"
+    " BEGIN SELECT RAISE(ABORT, 'the record only grows'); END;"
+    "CREATE TABLE accounts(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE postings(id INTEGER PRIMARY KEY,"
+    " entry INTEGER NOT NULL REFERENCES entries(idx),"
     " receipt_seq INTEGER NOT NULL UNIQUE REFERENCES receipts(seq),"
-    " amount INTEGER NOT NULL CHECK(amount >= 0), at INTEGER NOT NULL);"
-    "CREATE INDEX ledger_of ON ledger(contributor, id);"
+    " from_account INTEGER NOT NULL REFERENCES accounts(id),"
+    " to_account INTEGER NOT NULL REFERENCES accounts(id), amount INTEGER NOT NULL"
+    " CHECK(amount >= 0), reason TEXT NOT NULL CHECK(reason<>''), at INTEGER NOT NULL,"
+    " CHECK(from_account<>to_account));"
+    "CREATE INDEX postings_of_entry ON postings(entry);"
+    "CREATE TRIGGER postings_pay_the_accepted BEFORE INSERT ON postings WHEN NEW.amount>0 AND"
+    " NOT EXISTS (SELECT 1 FROM receipts WHERE seq=NEW.receipt_seq AND entry=NEW.entry"
+    " AND reward=NEW.amount)"
+    " BEGIN SELECT RAISE(ABORT, 'only a settled receipt is paid, and only once'); END;"
+    "CREATE TRIGGER postings_stay BEFORE DELETE ON postings"
+    " BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;"
+    "CREATE TRIGGER postings_never_change BEFORE UPDATE ON postings"
+    " BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;"
+    "CREATE VIEW ledger AS"
+    " SELECT p.entry, p.receipt_seq, a.name AS account, -p.amount AS amount, p.reason, p.at"
+    " FROM postings p JOIN accounts a ON a.id=p.from_account UNION ALL"
+    " SELECT p.entry, p.receipt_seq, a.name, p.amount, p.reason, p.at"
+    " FROM postings p JOIN accounts a ON a.id=p.to_account;"
     "CREATE TABLE checkpoints(round INTEGER PRIMARY KEY, file BLOB NOT NULL,"
     " n_bytes INTEGER NOT NULL);"
     "CREATE TABLE validation(round INTEGER PRIMARY KEY, nats REAL NOT NULL,"
     " n_tokens INTEGER NOT NULL, n_bytes INTEGER NOT NULL, unigram_bits REAL NOT NULL);"
-    "PRAGMA user_version=1;";
+    "PRAGMA user_version=2;";
 
 static int put_meta(struct store_db *db, const char *key, const void *p, size_t n, struct err *e)
 {
@@ -82,6 +110,7 @@ static int create(struct store *s, const struct hash *run, uint64_t *version, st
     rc = store_db_exec(s->db, schema, e);
     if (rc == OK) rc = put_meta(s->db, "run", run->b, HASH_BYTES, e);
     if (rc == OK) rc = put_meta(s->db, "secret", s->secret, sizeof s->secret, e);
+    if (rc == OK) *version = SCHEMA;
     return store_db_end(s->db, rc, e);
 }
 
@@ -97,6 +126,17 @@ static int check_owner(struct store *s, const char *path, const struct hash *run
     return ERR_WRONG_STATE;
 }
 
+/* Its rounds are on no public record, and cannot be put there: what contributors signed was not
+ * kept. So it is left as it is, for the program that made it.
+ */
+static int refuse_old(const char *path, struct err *e)
+{
+    err_set(e, ERR_VERSION, 0,
+            "the database '%s' was made by an older version, which kept no public record", path);
+    err_hint(e, "end that run with the version it began with, or begin a new run: init --home DIR");
+    return ERR_VERSION;
+}
+
 int store_open(const char *path, const struct hash *run, struct store **ret, struct err *e)
 {
     struct store *s = alloc_zero(1, sizeof *s);
@@ -110,7 +150,9 @@ int store_open(const char *path, const struct hash *run, struct store **ret, str
         rc = err_set(e, ERR_VERSION, 0, "the database '%s' was made by a newer version", path);
         err_hint(e, "install that version; this one reads databases up to version %d", SCHEMA);
     }
+    if (rc == OK && version < SCHEMA) rc = refuse_old(path, e);
     if (rc == OK) rc = check_owner(s, path, run, e);
+    if (rc == OK) rc = store_admit_open(s->db, e);
     if (rc != OK) {
         store_close(s);
         return rc;
@@ -152,8 +194,8 @@ int store_join(struct store *s, const struct key_pub *k, const char *name, const
 /* A signed message is enough to be known: a contributor may reserve without having joined here. */
 static int know(struct store_db *db, const struct key_pub *k, int64_t at_ms, struct err *e)
 {
-    struct store_query q =
-        store_db_query(db, "INSERT OR IGNORE INTO contributors VALUES(?,'','',?)");
+    struct store_query q = store_db_query(db, "INSERT INTO contributors VALUES(?,'','',?)"
+                                              " ON CONFLICT(key) DO NOTHING");
     store_db_bind_bytes(&q, k->b, KEY_BYTES);
     store_db_bind_i64(&q, at_ms);
     return store_db_run(&q, e);
@@ -237,7 +279,7 @@ static int insert_receipt(struct store_db *db, const struct round_op *op,
                           const struct msg_receipt *m, const char *jws, struct err *e)
 {
     struct store_query q =
-        store_db_query(db, "INSERT INTO receipts VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)");
+        store_db_query(db, "INSERT INTO receipts VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL,NULL)");
     store_db_bind_u64(&q, m->seq);
     store_db_bind_bytes(&q, m->contributor.b, KEY_BYTES);
     store_db_bind_u64(&q, m->round);
@@ -251,6 +293,8 @@ static int insert_receipt(struct store_db *db, const struct round_op *op,
     store_db_bind_text(&q, m->reason);
     store_db_bind_i64(&q, m->created_at_ms);
     store_db_bind_text(&q, jws);
+    store_db_bind_bytes(&q, op->claim.manifest.b, HASH_BYTES);
+    store_db_bind_u64(&q, op->n_passed);
     return store_db_run(&q, e);
 }
 

@@ -5,11 +5,12 @@
  *
  *   contributors  key, name, client          receipts  the signed text, and what it claims
  *   slots         upload of an open round     rounds    merged rounds with their signed head
- *   ledger        one line per reward, each pointing to an accepted receipt of its round
+ *   entries       the public record           postings  the ledger (store_record.h)
  *   checkpoints, validation                   meta      schema, run, secret
  *
  * Integers only in the ledger; SQLite's foreign keys and CHECKs refuse a reward line without a
- * receipt and a second receipt for (contributor, round). More calls: store_round.h, store_view.h.
+ * receipt and a second receipt for (contributor, round). More calls: store_record.h, store_round.h,
+ * store_view.h.
  *
  * Owner: store_open / store_close. Thread: any; calls take turns (one mutex).
  * Errors everywhere: ERR_IO with sys ENOSPC on a full disk, ERR_PROTO on a damaged database.
@@ -21,7 +22,7 @@
 struct store;
 
 /* Open or create for one run. ERR_WRONG_STATE when it belongs to another run, ERR_VERSION when a
- * newer program made it.
+ * newer program made it, or one that kept no public record.
  */
 int store_open(const char *path, const struct hash *run, struct store **ret,
                struct err *e) MUST_CHECK;

@@ -1,13 +1,14 @@
 #pragma once
-/* Why: the only file that knows SQLite. It opens a database so that a committed transaction
- * survives a power cut (WAL, synchronous=FULL), turns every failure into a sentence, and offers
- * bind - step - column with running indexes. For aggregator/store*.c only; the caller locks.
+/* Why: how store*.c speaks to its books, whatever keeps them (aggregator/store_driver.h): bind -
+ * step - column with running indexes, and a statement that remembers that it went wrong, so that one
+ * check at the end is enough. A committed transaction survives a power cut. The caller locks.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aggregator/store_driver.h"
 #include "base/err.h"
 
 struct store_db;
@@ -16,6 +17,9 @@ struct store_db;
  * database: the hint says what to do.
  */
 int store_db_open(const char *path, struct store_db **ret, struct err *e) MUST_CHECK;
+/* With another back end than SQLite; `where` is for it to understand. */
+int store_db_open_with(const struct store_driver *d, const char *where, struct store_db **ret,
+                       struct err *e) MUST_CHECK;
 void store_db_close(struct store_db *db); /* accepts NULL */
 
 /* Run statements without results. */
@@ -40,6 +44,7 @@ void store_db_bind_u64(struct store_query *q, uint64_t v);
 void store_db_bind_i64(struct store_query *q, int64_t v);
 void store_db_bind_real(struct store_query *q, double v);
 void store_db_bind_text(struct store_query *q, const char *v);            /* copied */
+void store_db_bind_chars(struct store_query *q, const void *p, size_t n); /* text; copied */
 void store_db_bind_bytes(struct store_query *q, const void *p, size_t n); /* copied */
 
 /* OK: a row; ERR_AGAIN: no more rows; else failed, with text. */

@@ -6,6 +6,9 @@
 #include "aggregator/store.h"
 #include "aggregator/store_db.h"
 
+/* The tables of store_admit.h; made when they are missing. */
+int store_admit_open(struct store_db *db, struct err *e) MUST_CHECK;
+
 struct store {
     pthread_mutex_t lock;
     struct store_db *db;

@@ -37,75 +37,6 @@ static int find_round(struct store_db *db, uint64_t round, struct msg_update *re
     return rc == ERR_AGAIN ? ERR_NOTFOUND : rc;
 }
 
-static int insert_round(struct store_db *db, const struct msg_update *u, const char *head,
-                        int64_t at_ms, struct err *e)
-{
-    struct store_query q = store_db_query(db, "INSERT INTO rounds VALUES(?,?,?,?,?,?,?,?,?,?)");
-    store_db_bind_u64(&q, u->round);
-    store_db_bind_bytes(&q, u->base.b, HASH_BYTES);
-    store_db_bind_bytes(&q, u->result.b, HASH_BYTES);
-    store_db_bind_bytes(&q, u->update.b, HASH_BYTES);
-    store_db_bind_u64(&q, u->update_bytes);
-    store_db_bind_u64(&q, u->n_merged);
-    store_db_bind_u64(&q, u->n_tokens);
-    store_db_bind_real(&q, u->train_loss);
-    store_db_bind_i64(&q, at_ms);
-    store_db_bind_text(&q, head);
-    return store_db_run(&q, e);
-}
-
-/* The reward line takes contributor and round from the receipt itself, and only from an accepted
- * one of this round: it cannot point to anything else.
- */
-static int insert_reward(struct store_db *db, uint64_t round, const struct round_input *in,
-                         int64_t at_ms, struct err *e)
-{
-    struct store_query q =
-        store_db_query(db, "INSERT INTO ledger(contributor, round, receipt_seq, amount, at)"
-                           " SELECT contributor, round, seq, ?, ? FROM receipts"
-                           " WHERE seq=? AND round=? AND contributor=? AND verdict=1 RETURNING id");
-    store_db_bind_u64(&q, in->reward);
-    store_db_bind_i64(&q, at_ms);
-    store_db_bind_u64(&q, in->receipt_seq);
-    store_db_bind_u64(&q, round);
-    store_db_bind_bytes(&q, in->contributor.b, KEY_BYTES);
-    int rc = store_db_step(&q, e);
-    if (rc == OK)
-        rc = store_db_step(&q, e);
-    else if (rc == ERR_AGAIN)
-        rc = err_set(e, ERR_WRONG_STATE, 0, "no accepted receipt %" PRIu64 " for a reward",
-                     in->receipt_seq);
-    store_db_done(&q);
-    return rc == ERR_AGAIN ? OK : rc;
-}
-
-static int publish(struct store_db *db, const struct msg_update *u, const char *head,
-                   const struct round_input *in, uint32_t n, int64_t at_ms, struct err *e)
-{
-    struct msg_update had;
-    int rc = find_round(db, u->round, &had, NULL, e);
-    if (rc == OK) {
-        if (hash_equal(&had.update, &u->update) && hash_equal(&had.result, &u->result)) return OK;
-        return err_set(e, ERR_WRONG_STATE, 0, "round %" PRIu64 " is published with another update",
-                       u->round);
-    }
-    if (rc != ERR_NOTFOUND) return rc;
-    rc = insert_round(db, u, head, at_ms, e);
-    for (uint32_t i = 0; rc == OK && i < n; i++)
-        rc = insert_reward(db, u->round, &in[i], at_ms, e);
-    return rc;
-}
-
-int store_round_publish(struct store *s, const struct msg_update *u, const char *head,
-                        const struct round_input *in, uint32_t n, int64_t at_ms, struct err *e)
-{
-    pthread_mutex_lock(&s->lock);
-    int rc = store_db_begin(s->db, e);
-    if (rc == OK) rc = store_db_end(s->db, publish(s->db, u, head, in, n, at_ms, e), e);
-    pthread_mutex_unlock(&s->lock);
-    return rc;
-}
-
 int store_round_last(struct store *s, struct msg_update *ret, struct err *e)
 {
     char sql[256];
@@ -132,7 +63,8 @@ int store_round_checkpoint_put(struct store *s, const struct store_checkpoint *c
 {
     pthread_mutex_lock(&s->lock);
     struct store_query q =
-        store_db_query(s->db, "INSERT OR REPLACE INTO checkpoints VALUES(?,?,?)");
+        store_db_query(s->db, "INSERT INTO checkpoints VALUES(?,?,?) ON CONFLICT(round) DO UPDATE"
+                              " SET file=excluded.file, n_bytes=excluded.n_bytes");
     store_db_bind_u64(&q, c->round);
     store_db_bind_bytes(&q, c->file.b, HASH_BYTES);
     store_db_bind_u64(&q, c->n_bytes);
@@ -175,8 +107,10 @@ int store_round_checkpoints(struct store *s, struct store_checkpoint *ret, uint3
 int store_round_val_put(struct store *s, const struct store_val *v, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
-    struct store_query q =
-        store_db_query(s->db, "INSERT OR REPLACE INTO validation VALUES(?,?,?,?,?)");
+    struct store_query q = store_db_query(
+        s->db, "INSERT INTO validation VALUES(?,?,?,?,?) ON CONFLICT(round) DO UPDATE"
+               " SET nats=excluded.nats, n_tokens=excluded.n_tokens,"
+               " n_bytes=excluded.n_bytes, unigram_bits=excluded.unigram_bits");
     store_db_bind_u64(&q, v->round);
     store_db_bind_real(&q, v->nats);
     store_db_bind_u64(&q, v->n_tokens);

@@ -1,16 +1,9 @@
 #pragma once
-/* Why: the store's half about merged rounds: publication in one transaction, what is needed to
- * start again, checkpoints, validation, and which files nobody needs any more.
+/* Why: the store's half about merged rounds: what is needed to start again, checkpoints,
+ * validation, and which files nobody needs any more. How a round comes in: store_record.h.
  */
 
 #include "aggregator/store.h"
-
-/* Round row and every reward line in one transaction. Doing it again for the same round with the
- * same hashes is OK and changes nothing; with others ERR_WRONG_STATE.
- */
-int store_round_publish(struct store *s, const struct msg_update *u, const char *head,
-                        const struct round_input *in, uint32_t n, int64_t at_ms,
-                        struct err *e) MUST_CHECK;
 
 /* The newest merged round; ERR_NOTFOUND (no text) before the first. */
 int store_round_last(struct store *s, struct msg_update *ret, struct err *e) MUST_CHECK;

@@ -28,15 +28,17 @@ static void credit_line(struct store_query *q, uint64_t emission, struct msg_cre
 }
 
 static int credit_lines(struct store_db *db, const struct key_pub *k, uint64_t emission,
-                        struct msg_credits *c, struct err *e)
+                        uint64_t before, struct msg_credits *c, struct err *e)
 {
     struct store_query q = store_db_query(
-        db, "SELECT r.seq, r.round, r.n_tokens, r.verdict, r.reason, r.created_at,"
-            " l.id IS NOT NULL, l.amount, CASE WHEN l.id IS NULL THEN (SELECT sum(n_tokens)"
+        db, "SELECT r.seq, r.round, r.n_tokens, r.verdict, coalesce(l.reason, r.reason),"
+            " r.created_at, l.id IS NOT NULL, l.amount, CASE WHEN l.id IS NULL THEN (SELECT "
+            "sum(n_tokens)"
             " FROM receipts t WHERE t.round=r.round AND t.verdict=1) END"
-            " FROM receipts r LEFT JOIN ledger l ON l.receipt_seq=r.seq"
-            " WHERE r.contributor=? ORDER BY r.seq DESC LIMIT ?");
+            " FROM receipts r LEFT JOIN postings l ON l.receipt_seq=r.seq"
+            " WHERE r.contributor=? AND r.seq<? ORDER BY r.seq DESC LIMIT ?");
     store_db_bind_bytes(&q, k->b, KEY_BYTES);
+    store_db_bind_u64(&q, before < INT64_MAX ? before : INT64_MAX);
     store_db_bind_u64(&q, MSG_MAX_PEERS);
     int rc = OK;
     while ((rc = store_db_step(&q, e)) == OK)
@@ -48,10 +50,10 @@ static int credit_lines(struct store_db *db, const struct key_pub *k, uint64_t e
 static int credit_totals(struct store_db *db, const struct key_pub *k, struct msg_credits *c,
                          struct err *e)
 {
-    struct store_query q = store_db_query(
-        db, "SELECT coalesce((SELECT sum(amount) FROM ledger WHERE contributor=?1),0),"
-            " count(*) FILTER (WHERE verdict=1), count(*) FILTER (WHERE verdict=2),"
-            " count(*) FILTER (WHERE verdict=3) FROM receipts WHERE contributor=?1");
+    struct store_query q =
+        store_db_query(db, "SELECT coalesce(sum(reward),0),"
+                           " count(*) FILTER (WHERE verdict=1), count(*) FILTER (WHERE verdict=2),"
+                           " count(*) FILTER (WHERE verdict=3) FROM receipts WHERE contributor=?1");
     store_db_bind_bytes(&q, k->b, KEY_BYTES);
     int rc = store_db_step(&q, e);
     if (rc == OK) {
@@ -64,13 +66,13 @@ static int credit_totals(struct store_db *db, const struct key_pub *k, struct ms
     return rc;
 }
 
-int store_view_credits(struct store *s, const struct key_pub *k, uint64_t emission,
+int store_view_credits(struct store *s, const struct key_pub *k, uint64_t emission, uint64_t before,
                        struct msg_credits *ret, struct err *e)
 {
     memset(ret, 0, sizeof *ret);
     pthread_mutex_lock(&s->lock);
     int rc = credit_totals(s->db, k, ret, e);
-    if (rc == OK) rc = credit_lines(s->db, k, emission, ret, e);
+    if (rc == OK) rc = credit_lines(s->db, k, emission, before, ret, e);
     pthread_mutex_unlock(&s->lock);
     return rc;
 }
@@ -129,7 +131,7 @@ int store_view_totals(struct store *s, struct store_totals *ret, struct err *e)
                " count(*) FILTER (WHERE verdict=3),"
                " coalesce(sum(n_tokens) FILTER (WHERE verdict=1),0),"
                " coalesce(sum(n_bytes) FILTER (WHERE verdict=1),0),"
-               " (SELECT coalesce(sum(amount),0) FROM ledger), (SELECT count(*) FROM ledger),"
+               " (SELECT coalesce(sum(amount),0) FROM postings), (SELECT count(*) FROM postings),"
                " (SELECT coalesce(min(joined_at),0) FROM contributors WHERE joined_at>0),"
                " (SELECT coalesce(max(published_at),0) FROM rounds) FROM receipts");
     int rc = store_db_step(&q, e);

@@ -2,7 +2,6 @@
  * everything else is in aggregator/.
  */
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,10 @@
 #include "aggregator/origin.h"
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
+#include "app/doors.h"
+#include "app/hosthelp.h"
+#include "app/listing.h"
+#include "app/optread.h"
 #include "base/log.h"
 #include "net/limits.h"
 
@@ -33,6 +36,9 @@ enum {
     OPT_PORT_FILE,
     OPT_PER_ADDRESS,
     OPT_METRICS,
+    OPT_USES,
+    OPT_DAYS,
+    OPT_FILE,
     OPT_SETUP
 };
 
@@ -53,56 +59,21 @@ struct line {
     bool is_metrics_open;
     const char *port_file;
     const char *listen_addr;
+    bool has_uses, has_days;
+    uint64_t uses;
+    double days;
+    const char *file;
     char *const *rest; /* what is left after the options */
     int n_rest;
 };
 
-static const char usage[] =
-    "potluck-aggregator " POTLUCK_VERSION " - run a community's training\n"
-    "\n"
-    "  potluck-aggregator init    --home DIR --name NAME [choices]   keys, certificate, choices\n"
-    "  potluck-aggregator prepare --home DIR TEXT_FOLDER...          text to tokens\n"
-    "  potluck-aggregator serve   --home DIR                         run it\n"
-    "  potluck-aggregator status  --home DIR [--json]                how it goes\n"
-    "\n"
-    "init and prepare may come in either order; the second prints the invite link.\n"
-    "With --from MODEL_DIR a run goes on from that model; then init comes first:\n"
-    "  potluck-aggregator init --home soup --name Soup --from SmolLM-135M --seq 512\n"
-    "\n"
-    "prepare: --vocab N (4096)  --val-frac F (0.03)  --shard-tokens N\n"
-    "         --tokenizer FILE   a model's tokenizer.json, instead of learning one\n"
-    "serve:   --wait-for N (1)  --port-file PATH  --listen ADDR:PORT\n"
-    "         --per-address N (64)      connections that one address may have\n"
-    "         --metrics local|any       who may read /metrics (local)\n"
-    "all:     --home DIR (or POTLUCK_HOME)  --help  --version\n"
-    "\n"
-    "Choices of init (in brackets: what is taken when you do not choose):\n";
-
-/* " (256)": what holds when nothing is chosen; nothing where that is 0 or no text. */
-static void print_default(FILE *f, const struct setup *s, const struct setup_option *o)
+/* command: NULL without one. */
+static void print_usage(FILE *f, const char *command)
 {
-    const char *at = (const char *)s + o->offset;
-    double real = 0;
-    uint64_t count = 0;
-    if (o->type == SETUP_REAL) memcpy(&real, at, sizeof real);
-    if (o->type == SETUP_COUNT) memcpy(&count, at, sizeof count);
-    if (o->type == SETUP_TEXT && *at) fprintf(f, " (%s)", at);
-    if (real > 0) fprintf(f, " (%g)", real);
-    if (count) fprintf(f, " (%" PRIu64 ")", count);
-}
-
-static void print_usage(FILE *f)
-{
-    size_t n = 0;
-    struct setup s;
-    const struct setup_option *o = setup_options(&n);
-    setup_defaults(&s);
-    fputs(usage, f);
-    for (size_t i = 0; i < n; i++) {
-        fprintf(f, "  --%-18s %s", o[i].name, o[i].help);
-        print_default(f, &s, &o[i]);
-        putc('\n', f);
-    }
+    struct buf b = {0};
+    hosthelp_write(command, &b);
+    fputs(buf_str(&b), f);
+    buf_deinit(&b);
 }
 
 static int fail(const struct err *e)
@@ -140,6 +111,13 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
     case OPT_JSON: l->is_json = true; return OK;
     case OPT_PORT_FILE: l->port_file = arg; return OK;
     case OPT_TOKENIZER: l->tokenizer_path = arg; return OK;
+    case OPT_FILE: l->file = arg; return OK;
+    case OPT_USES:
+        rc = parse_count("uses", arg, 0, 1e6, &v, e);
+        l->has_uses = true;
+        l->uses = (uint64_t)v;
+        return rc;
+    case OPT_DAYS: l->has_days = true; return parse_count("days", arg, 0, 36500, &l->days, e);
     case OPT_VAL: return parse_count("val-frac", arg, 0, 0.5, &l->val_frac, e);
     case OPT_VOCAB:
         rc = parse_count("vocab", arg, 258, 1 << 20, &v, e);
@@ -186,6 +164,9 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
         {"shard-tokens", required_argument, NULL, OPT_SHARD      },
         {"wait-for",     required_argument, NULL, OPT_WAIT       },
         {"port-file",    required_argument, NULL, OPT_PORT_FILE  },
+        {"uses",         required_argument, NULL, OPT_USES       },
+        {"days",         required_argument, NULL, OPT_DAYS       },
+        {"file",         required_argument, NULL, OPT_FILE       },
         {"per-address",  required_argument, NULL, OPT_PER_ADDRESS},
         {"metrics",      required_argument, NULL, OPT_METRICS    },
     };
@@ -200,29 +181,28 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
 }
 
 /* OK; ERR_CANCELLED when --help or --version was all that was asked for. */
-static int parse(int argc, char **argv, struct line *l, struct err *e)
+static int parse(const char *command, int argc, char **argv, struct line *l, struct err *e)
 {
     struct option options[MAX_OPTIONS];
     fill_options(options);
     *l = (struct line){.vocab = 4096, .val_frac = 0.03, .wait_for = 1};
     setup_defaults(&l->setup);
     for (;;) {
-        int opt = getopt_long(argc, argv, "h", options, NULL); /* NOLINT(concurrency-mt-unsafe) */
+        int i = 0;
+        int opt = getopt_long(argc, argv, ":h", options, &i); /* NOLINT(concurrency-mt-unsafe) */
         if (opt == -1) break;
         if (opt == OPT_HELP || opt == 'h') {
-            print_usage(stdout);
+            print_usage(stdout, command);
             return ERR_CANCELLED;
         }
         if (opt == OPT_VERSION) {
             puts("potluck-aggregator " POTLUCK_VERSION);
             return ERR_CANCELLED;
         }
-        if (opt == '?') {
-            err_set(e, ERR_ARG, 0, "that option is not known or lacks its value");
-            err_hint(e, "see: potluck-aggregator --help");
-            return ERR_ARG;
-        }
-        int rc = take(l, opt, optarg, e);
+        if (opt == '?' || opt == ':')
+            return optread_fault(opt, argv, options, "potluck-aggregator", e);
+        int rc = command ? hosthelp_check(command, options[i].name, e) : OK;
+        if (rc == OK) rc = take(l, opt, optarg, e);
         if (rc != OK) return rc;
     }
     l->rest = argv + optind;
@@ -243,7 +223,7 @@ static int announce(const char *home, struct err *e)
     char link[512];
     int rc = describe_home(home, &d, e);
     if (rc == ERR_AGAIN) return OK;
-    if (rc == OK) rc = describe_invite(&d, link, sizeof link, e);
+    if (rc == OK) rc = describe_invite(&d, "", link, sizeof link, e);
     if (rc != OK) return rc;
     fprintf(stderr,
             "run      %s/run.potluck is written and signed; it will not change any more\n"
@@ -370,6 +350,20 @@ static int run_status(const struct line *l, const char *home, struct err *e)
     return rc;
 }
 
+static int run_who(const char *command, const struct line *l, const char *home, struct err *e)
+{
+    struct doors_words w = {.home = home,
+                            .rest = l->rest,
+                            .n_rest = l->n_rest,
+                            .is_json = l->is_json,
+                            .has_uses = l->has_uses,
+                            .has_days = l->has_days,
+                            .uses = l->uses,
+                            .days = l->days,
+                            .note = l->setup.note};
+    return doors_run(command, &w, e);
+}
+
 static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 {
     const char *home =
@@ -386,11 +380,16 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 
 static int check_command(const char *command, struct err *e)
 {
-    static const char *const known[] = {"init", "prepare", "serve", "status"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    static const char *const known[] = {"init",   "prepare", "serve", "status", "doors",
+                                        "invite", "allow",   "list",  NULL};
+    for (size_t i = 0; known[i]; i++)
         if (strcmp(command, known[i]) == 0) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
-    err_hint(e, "see: potluck-aggregator --help");
+    const char *near = optread_nearest(command, known);
+    if (near)
+        err_hint(e, "did you mean `potluck-aggregator %s`?", near);
+    else
+        err_hint(e, "see: potluck-aggregator --help");
     return ERR_ARG;
 }
 
@@ -399,6 +398,11 @@ static int run(const char *command, struct line *l, struct err *e)
     char home[PATH_CAP];
     int rc = find_home(l, home, e);
     if (rc != OK) return rc;
+    if (strcmp(command, "list") == 0) {
+        struct listing_words w = {home, l->file, l->rest, l->n_rest};
+        return listing_run(&w, e);
+    }
+    if (doors_is_command(command)) return run_who(command, l, home, e);
     if (l->n_rest && strcmp(command, "prepare") != 0)
         return err_set(e, ERR_ARG, 0, "'%.80s' is not expected here", l->rest[0]);
     if (strcmp(command, "init") == 0) return run_init(l, home, e);
@@ -413,15 +417,16 @@ int main(int argc, char **argv)
     struct err e = {0};
     bool has_command = argc > 1 && argv[1][0] != '-';
     if (argc < 2) {
-        print_usage(stderr);
+        print_usage(stderr, NULL);
         return EXIT_USAGE;
     }
     opterr = 0;
     int rc = has_command ? check_command(argv[1], &e) : OK;
-    if (rc == OK) rc = parse(argc - has_command, argv + has_command, &l, &e);
+    if (rc == OK)
+        rc = parse(has_command ? argv[1] : NULL, argc - has_command, argv + has_command, &l, &e);
     if (rc == ERR_CANCELLED) return EXIT_FINE;
     if (rc == OK && !has_command) {
-        print_usage(stderr);
+        print_usage(stderr, NULL);
         return EXIT_USAGE;
     }
     if (rc == OK) rc = run(argv[1], &l, &e);

@@ -4,8 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/optread.h"
+
 /* Where an option may stand. */
-enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8 };
+enum {
+    ON_ALL = 1,
+    ON_SCREEN = 2,
+    ON_JOIN = 4,
+    ON_STATUS = 8,
+    ON_ASK = 16,
+    ON_RUNS = 32,
+    ON_RECEIPTS = 64,
+    ON_REWARDS = 128
+};
 
 struct word {
     const char *name;
@@ -22,8 +33,14 @@ static const struct word words[] = {
      "Open the screen; start the agent if a run is joined. The same as no command at all."},
     {"join", CMDLINE_JOIN, ON_JOIN, "FILE|LINK", true,
      "Take part in a run: its run.potluck file, or its potluck:// invite link."},
-    {"status", CMDLINE_STATUS, ON_STATUS, "", false,
+    {"runs", CMDLINE_RUNS, ON_STATUS | ON_RUNS, "FILE|URL|LINK", true,
+     "Show a list of runs to join: a file, an https address, or a host's link."},
+    {"status", CMDLINE_STATUS, ON_STATUS | ON_ASK, "", false,
      "Say what the agent does and why; the exit code says it too."},
+    {"receipts", CMDLINE_RECEIPTS, ON_STATUS | ON_RECEIPTS, "", false,
+     "Did my work count? What the host answered to each contribution."},
+    {"rewards", CMDLINE_REWARDS, ON_STATUS | ON_REWARDS, "", false,
+     "What each contribution earned, and why."},
     {"pause", CMDLINE_PAUSE, ON_STATUS, "", false,
      "Stop training at once, keep the seat. Lasts until `resume`, also over restarts."},
     {"resume", CMDLINE_RESUME, ON_STATUS, "", false, "Go on after a pause."},
@@ -45,11 +62,14 @@ static const struct word words[] = {
      "Let the model write; see `potluck sample --help`."},
     {"eval", CMDLINE_ENGINE, 0, "PATH [options]", false,
      "How good is the model, on text or questions of yours? See `potluck eval --help`."},
+    {"verify", CMDLINE_ENGINE, 0, "[ROUND|all]", false,
+     "Did the host tell the truth? Its rounds, done again; see `potluck verify --help`."},
     {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
 };
 
-enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
-           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME };
+enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
+           OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
+           OPT_VERIFY, OPT_CSV };
 
 struct option_word {
     const char *name;
@@ -62,9 +82,14 @@ struct option_word {
 static const struct option_word options[] = {
     {"--home", OPT_HOME, ON_ALL, "DIR", "keep everything in DIR (or POTLUCK_HOME)"},
     {"--json", OPT_JSON, ON_STATUS | ON_JOIN, NULL, "answer with one JSON object"},
+    {"--what-is-sent", OPT_SENT, ON_ASK, NULL, "every kind of request this machine makes, and why"},
+    {"--key", OPT_KEY, ON_RUNS, "KEY", "who must have signed the list; 64 hex digits"},
     {"--name", OPT_NAME, ON_JOIN, "NAME", "how others see you; at most 32 bytes"},
+    {"--code", OPT_CODE, ON_JOIN, "CODE", "invite code of a private run, when the link has none"},
     {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
     {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
+    {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
+    {"--csv", OPT_CSV, ON_REWARDS, NULL, "answer with a table for other programs"},
     {"--plain", OPT_PLAIN, ON_SCREEN, NULL, "lines instead of a screen"},
     {"--no-color", OPT_NO_COLOR, ON_SCREEN, NULL, "no colours (or NO_COLOR)"},
     {"--graphs", OPT_GRAPHS, ON_SCREEN, "KIND", "braille, blocks or ascii"},
@@ -99,6 +124,34 @@ static int usage(struct err *e, const char *fmt, const char *what)
     return ERR_ARG;
 }
 
+/* As usage, with what was probably meant. names ends with NULL. */
+static int unknown(struct err *e, const char *fmt, const char *what, const char *const *names)
+{
+    const char *near = optread_nearest(what, names);
+    (void)usage(e, fmt, what);
+    if (near) err_hint(e, "did you mean `%s`? See `potluck help`", near);
+    return ERR_ARG;
+}
+
+static int no_option(const char *arg, size_t len, int where, struct err *e)
+{
+    const char *names[COUNT(options) + 1] = {NULL};
+    char name[40];
+    size_t n = 0;
+    for (size_t k = 0; k < COUNT(options); k++)
+        if (options[k].where & where) names[n++] = options[k].name;
+    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), arg);
+    return unknown(e, "there is no option", name, names);
+}
+
+static int no_command(const char *arg, struct err *e)
+{
+    const char *names[COUNT(words) + 1] = {NULL};
+    for (size_t i = 0; i < COUNT(words); i++)
+        names[i] = words[i].name;
+    return unknown(e, "there is no command", arg, names);
+}
+
 static int set_time(struct cmdline *c, const char *value, struct err *e)
 {
     char *end = NULL;
@@ -115,6 +168,7 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_HOME: c->home = value; break;
     case OPT_JSON: c->is_json = true; break;
     case OPT_NAME: c->name = value; break;
+    case OPT_CODE: c->code = value; break;
     case OPT_THREADS: c->threads = value; break;
     case OPT_NO_AGENT: c->no_agent = true; break;
     case OPT_PLAIN: c->screen.is_plain = true; break;
@@ -124,6 +178,10 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_RECORD: c->screen.record = value; break;
     case OPT_DUMP: c->screen.dump = value; break;
     case OPT_RECORDING: c->screen.recording = value; break;
+    case OPT_KEY: c->key = value; break;
+    case OPT_SENT: c->what_is_sent = true; break;
+    case OPT_VERIFY: c->is_verify = true; break;
+    case OPT_CSV: c->is_csv = true; break;
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;
@@ -147,7 +205,7 @@ static int take_option(int argc, char **argv, int *i, const struct word *w, stru
         if (*i + 1 >= argc) return usage(e, "a value is missing after", o->name);
         return set_option(c, o, argv[++*i], e);
     }
-    return usage(e, "unknown option", arg);
+    return no_option(arg, len, where, e);
 }
 
 /* A command, or its argument. */
@@ -155,7 +213,7 @@ static int take_word(const char *arg, const struct word **w, struct cmdline *c, 
 {
     if (!*w) {
         *w = find_word(arg);
-        if (!*w) return usage(e, "there is no command", arg);
+        if (!*w) return no_command(arg, e);
         c->command = (*w)->command;
         return OK;
     }
@@ -191,7 +249,10 @@ int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
     }
     if (rc != OK) return rc;
     if (w && c.command == w->command && w->needs_arg && !c.source)
-        return usage(e, "say what to join: potluck join", w->args);
+        return usage(e,
+                     w->command == CMDLINE_JOIN ? "say what to join: potluck join"
+                                                : "say which list: potluck runs",
+                     w->args);
     *ret = c;
     return OK;
 }
@@ -224,8 +285,8 @@ int cmdline_help(const char *command, struct buf *out, struct err *e)
     if (command) {
         const struct word *w = find_word(command);
         if (!w) {
-            err_set(e, ERR_NOTFOUND, 0, "there is no command '%.40s'", command);
-            err_hint(e, "see `potluck help`");
+            (void)no_command(command, e);
+            if (e) e->code = ERR_NOTFOUND;
             return ERR_NOTFOUND;
         }
         bool has_options = strcmp(w->args, "[options]") == 0;

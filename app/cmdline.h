@@ -21,6 +21,9 @@ enum cmdline_command {
     CMDLINE_FINISH,
     CMDLINE_STOP,
     CMDLINE_STATUS,
+    CMDLINE_RUNS,
+    CMDLINE_RECEIPTS,
+    CMDLINE_REWARDS,
     CMDLINE_HELP,
     CMDLINE_VERSION,
 };
@@ -38,11 +41,16 @@ enum cmdline_exit {
 struct cmdline {
     enum cmdline_command command;
     const char *home;    /* --home; NULL: not given */
-    const char *source;  /* join: FILE|LINK; help: a command's name or NULL */
+    const char *source;  /* join: FILE|LINK; runs: FILE|URL|LINK; help: a command's name or NULL */
     const char *name;    /* join: --name */
+    const char *code;    /* join: --code */
+    const char *key;     /* runs: --key */
     const char *threads; /* join, screen: --threads, for an agent that is started */
     bool is_json;
-    bool no_agent; /* join, screen: start none */
+    bool what_is_sent; /* status: --what-is-sent */
+    bool is_verify;    /* receipts: --verify */
+    bool is_csv;       /* rewards: --csv */
+    bool no_agent;     /* join, screen: start none */
     struct attach_options screen;
     int i_rest; /* agent, engine commands: the first argument that belongs to it */
 };

@@ -8,6 +8,7 @@
 #include "app/cmd_export.h"
 #include "app/cmd_sample.h"
 #include "app/cmd_train.h"
+#include "app/cmd_verify.h"
 
 static const struct {
     const char *word;
@@ -18,6 +19,7 @@ static const struct {
     {"export", cmd_export},
     {"sample", cmd_sample},
     {"train",  cmd_train },
+    {"verify", cmd_verify},
 };
 
 engine_cmd_fn engine_cmd_find(const char *word)

@@ -2,6 +2,7 @@
  *
  *   app/cmdline   which command, which options       app/status   the agent's answer, as text
  *   app/attach    the screen                         app/talk      question and answer on the socket
+ *   app/cmd_books receipts and rewards
  *   app/spawn     starting or becoming the agent     client/home  folders, key, joined run
  */
 #include <signal.h>
@@ -11,13 +12,18 @@
 #include <unistd.h>
 
 #include "app/attach.h"
+#include "app/cmd_books.h"
 #include "app/cmdline.h"
+#include "app/runs.h"
 #include "app/spawn.h"
 #include "app/status.h"
 #include "app/talk.h"
 #include "base/json.h"
 #include "client/home.h"
 #include "client/invite.h"
+#include "client/lists.h"
+#include "client/pass.h"
+#include "client/sent.h"
 
 struct program {
     struct cmdline c;
@@ -98,6 +104,22 @@ static int run_status(struct program *p)
     return code;
 }
 
+/* No agent is needed for that: it follows from the program alone. */
+static int run_what_is_sent(struct program *p)
+{
+    struct err e = {0};
+    struct buf b = {0};
+    int rc = OK;
+    if (p->c.is_json)
+        rc = sent_json(&b, &e);
+    else
+        sent_text(&b);
+    if (rc == OK) rc = buf_ok(&b, &e);
+    if (rc == OK) print(&b);
+    buf_deinit(&b);
+    return rc == OK ? CMDLINE_EXIT_OK : say_error(p, &e, CMDLINE_EXIT_ERROR);
+}
+
 static int done(const struct program *p, const char *what)
 {
     if (p->c.is_json)
@@ -159,6 +181,44 @@ static int start_agent(struct program *p, struct err *e)
     return spawn_agent(&p->home, p->c.home, p->c.threads, p->c.name, e);
 }
 
+static int run_runs(struct program *p)
+{
+    struct err e = {0};
+    struct buf b = {0};
+    struct key_pub key;
+    struct lists_news news = {0};
+    struct runlist *l = calloc(1, sizeof *l);
+    int rc = l ? OK : err_set(&e, ERR_NOMEM, 0, "out of memory");
+    if (rc == OK && p->c.key && key_from_hex(p->c.key, &key) != 0)
+        rc = err_set(&e, ERR_ARG, 0, "--key '%.70s' is not a key of 64 hex digits", p->c.key);
+    if (rc == OK) rc = home_open(&p->home, p->c.home, &e);
+    if (rc == OK) rc = lists_get(&p->home, p->c.source, p->c.key ? &key : NULL, l, &news, &e);
+    if (rc == OK && p->c.is_json) rc = runs_json(l, &news, &b, &e);
+    if (rc == OK && !p->c.is_json) runs_text(l, &news, p->home_words, &b);
+    if (rc == OK) rc = buf_ok(&b, &e);
+    if (rc == OK) print(&b);
+    buf_deinit(&b);
+    free(l);
+    if (rc == OK) return CMDLINE_EXIT_OK;
+    return say_error(p, &e, rc == ERR_ARG ? CMDLINE_EXIT_USAGE : CMDLINE_EXIT_ERROR);
+}
+
+/* Of --code, or of the link. */
+static int keep_code(struct program *p, const struct rundesc *run, struct err *e)
+{
+    char code[RUNDESC_CODE_CAP], dir[PATH_CAP];
+    invite_code(p->c.source, code);
+    if (p->c.code && !rundesc_is_code(p->c.code)) {
+        err_set(e, ERR_ARG, 0, "'%.40s' is not an invite code", p->c.code);
+        err_hint(e, "it has 32 of the characters 0-9 and a-f; copy it whole");
+        return ERR_ARG;
+    }
+    if (p->c.code) snprintf(code, sizeof code, "%s", p->c.code);
+    if (!code[0]) return OK;
+    int rc = home_run_path(&p->home, &run->id, "", dir, e);
+    return rc == OK ? pass_keep_invite(dir, code, e) : rc;
+}
+
 static int run_join(struct program *p)
 {
     struct err e = {0};
@@ -171,6 +231,7 @@ static int run_join(struct program *p)
     if (rc == OK) rc = home_open(&p->home, p->c.home, &e); /* nothing is made for a bad link */
     if (rc == OK && p->c.name) rc = home_name_set(&p->home, p->c.name, &e);
     if (rc == OK) rc = invite_accept(&p->home, &jws, run, &e);
+    if (rc == OK) rc = keep_code(p, run, &e);
     if (rc == OK && talk_is_there(p->home.paths.socket)) {
         hash_hex(&run->id, it.text);
         rc = talk_intent(p->home.paths.socket, &it, &e);
@@ -217,6 +278,15 @@ static int run_engine(struct program *p)
     return say_error(p, &e, CMDLINE_EXIT_ERROR);
 }
 
+static int run_books(struct program *p, bool is_receipts)
+{
+    struct err e = {0};
+    int code = CMDLINE_EXIT_ERROR;
+    int rc = is_receipts ? cmd_books_receipts(&p->home, &p->c, &code, &e)
+                         : cmd_books_rewards(&p->home, &p->c, &code, &e);
+    return rc == OK ? code : say_error(p, &e, code);
+}
+
 static int run(struct program *p)
 {
     switch (p->c.command) {
@@ -230,7 +300,10 @@ static int run(struct program *p)
     case CMDLINE_FINISH:
         return run_intent(p, INTENT_FINISH, "This round will be completed, then pause.");
     case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent has saved and ended.");
-    case CMDLINE_STATUS: return run_status(p);
+    case CMDLINE_RUNS: return run_runs(p);
+    case CMDLINE_STATUS: return p->c.what_is_sent ? run_what_is_sent(p) : run_status(p);
+    case CMDLINE_RECEIPTS: return run_books(p, true);
+    case CMDLINE_REWARDS: return run_books(p, false);
     case CMDLINE_HELP: return run_help(p);
     case CMDLINE_VERSION: puts("potluck " POTLUCK_VERSION); return CMDLINE_EXIT_OK;
     }

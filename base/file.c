@@ -159,6 +159,47 @@ int file_read(const char *path, size_t max, struct buf *out, struct err *e)
     return rc ? rc : buf_ok(out, e);
 }
 
+int file_open(const char *path, int *ret_fd, uint64_t *ret_bytes, struct err *e)
+{
+    struct stat st = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        return err_set(e, ERR_NOTFOUND, 0, "there is no file '%s'", path);
+    if (fd < 0) return file_error(e, errno, "open", path);
+    int rc = fstat(fd, &st) ? file_error(e, errno, "look at", path) : OK;
+    if (rc == OK && !S_ISREG(st.st_mode)) {
+        err_set(e, ERR_PROTO, 0, "'%s' is not a plain file", path);
+        err_hint(e, "name the file itself, or a copy of it");
+        rc = ERR_PROTO;
+    }
+    if (rc != OK) {
+        close(fd);
+        return rc;
+    }
+    *ret_fd = fd;
+    if (ret_bytes) *ret_bytes = (uint64_t)st.st_size;
+    return OK;
+}
+
+int file_read_at(int fd, void *p, size_t n, uint64_t at, const char *name, struct err *e)
+{
+    uint8_t *b = p;
+    while (n) {
+        ssize_t got = pread(fd, b, n, (off_t)at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return file_error(e, errno, "read", name);
+        if (got == 0) {
+            err_set(e, ERR_PROTO, 0, "'%s' ends too early", name);
+            err_hint(e, "it was cut short: copy or fetch it again");
+            return ERR_PROTO;
+        }
+        b += got;
+        n -= (size_t)got;
+        at += (uint64_t)got;
+    }
+    return OK;
+}
+
 /* One folder; when it is new, its name is made durable in the folder above. */
 static int make_dir(const char *dir, struct err *e)
 {

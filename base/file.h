@@ -38,6 +38,17 @@ int file_replace_large(const char *path, const void *p, size_t n, int mode, stru
 /* Read the whole file, at most max bytes (ERR_LIMIT above). ERR_NOTFOUND when it is missing. */
 int file_read(const char *path, size_t max, struct buf *out, struct err *e) MUST_CHECK;
 
+/* Open a plain file for reading, and its size (may be NULL). ERR_NOTFOUND, ERR_IO; ERR_PROTO when it
+ * is a folder, a pipe or a device: opening never waits for anybody.
+ */
+int file_open(const char *path, int *ret_fd, uint64_t *ret_bytes, struct err *e) MUST_CHECK;
+
+/* Exactly n bytes at an offset, through short reads and EINTR. ERR_IO; ERR_PROTO when the file ends
+ * before. name: for the sentence.
+ */
+int file_read_at(int fd, void *p, size_t n, uint64_t at, const char *name,
+                 struct err *e) MUST_CHECK;
+
 /* Create the folder and its parents (0700). OK when it exists already. */
 int file_mkdirs(const char *path, struct err *e) MUST_CHECK;
 

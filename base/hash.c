@@ -1,11 +1,13 @@
 #include "base/hash.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/err.h"
 #include "base/hex.h"
 
 struct hasher {
@@ -18,6 +20,44 @@ struct hash hash_of(const void *p, size_t n)
     unsigned len = sizeof h.b;
     check(EVP_Digest(p, n, h.b, &len, EVP_sha256(), NULL) == 1);
     return h;
+}
+
+struct hash hash_of_two(const void *p, size_t n, const void *q, size_t m)
+{
+    struct hash h = {0};
+    unsigned len = sizeof h.b;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    check(ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
+    check(EVP_DigestUpdate(ctx, p, n) == 1 && EVP_DigestUpdate(ctx, q, m) == 1);
+    check(EVP_DigestFinal_ex(ctx, h.b, &len) == 1);
+    EVP_MD_CTX_free(ctx);
+    return h;
+}
+
+int hash_scrypt(const void *password, size_t n_password, const void *salt, size_t n_salt,
+                uint32_t memory_kib, struct hash *ret, struct err *e)
+{
+    uint64_t n = memory_kib, most = (uint64_t)(memory_kib + 1024) * 1024;
+    uint32_t r = 8, p = 1;
+    void *in, *with; /* OpenSSL only reads them, and says so nowhere */
+    memcpy(&in, &password, sizeof in);
+    memcpy(&with, &salt, sizeof with);
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_octet_string(OSSL_KDF_PARAM_PASSWORD, in, n_password),
+        OSSL_PARAM_octet_string(OSSL_KDF_PARAM_SALT, with, n_salt),
+        OSSL_PARAM_uint64(OSSL_KDF_PARAM_SCRYPT_N, &n),
+        OSSL_PARAM_uint32(OSSL_KDF_PARAM_SCRYPT_R, &r),
+        OSSL_PARAM_uint32(OSSL_KDF_PARAM_SCRYPT_P, &p),
+        OSSL_PARAM_uint64(OSSL_KDF_PARAM_SCRYPT_MAXMEM, &most),
+        OSSL_PARAM_END,
+    };
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "SCRYPT", NULL);
+    EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
+    bool is_done = ctx && EVP_KDF_derive(ctx, ret->b, sizeof ret->b, params) == 1;
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(kdf);
+    if (is_done) return OK;
+    return err_set(e, ERR_NOMEM, 0, "no %u KiB of memory for the entry puzzle", memory_kib);
 }
 
 struct hasher *hasher_create(void)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 #define HASH_BYTES 32
 #define HASH_HEX   65 /* hex text with its NUL */
 
@@ -15,6 +17,15 @@ struct hash {
 
 /* One-shot SHA-256 of n bytes. */
 struct hash hash_of(const void *p, size_t n);
+
+/* SHA-256 of n bytes and m more, without putting them side by side. */
+struct hash hash_of_two(const void *p, size_t n, const void *q, size_t m);
+
+/* scrypt (RFC 7914) with r = 8, p = 1 and N = memory_kib, a power of two: takes about memory_kib KiB
+ * of memory, given back before it returns. ERR_NOMEM.
+ */
+int hash_scrypt(const void *password, size_t n_password, const void *salt, size_t n_salt,
+                uint32_t memory_kib, struct hash *ret, struct err *e) MUST_CHECK;
 
 /* Streaming SHA-256. Owner: hasher_create / hasher_destroy (NULL allowed). hasher_end resets it
  * for the next object. Any one thread at a time.

@@ -1,7 +1,8 @@
 #include "base/hex.h"
 
 static const char digits[] = "0123456789abcdef";
-static const char b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char b64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char b64std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 char *hex_encode(const void *p, size_t n, char *dst)
 {
@@ -33,9 +34,8 @@ int hex_decode(const char *text, void *p, size_t n)
     return text[2 * n] ? -1 : 0;
 }
 
-void hex_b64url_encode(struct buf *out, const void *p, size_t n)
+static void encode(struct buf *out, const uint8_t *b, size_t n, const char *b64)
 {
-    const uint8_t *b = p;
     for (size_t i = 0; i < n; i += 3) {
         size_t left = n - i;
         uint32_t v = (uint32_t)b[i] << 16 | (left > 1 ? (uint32_t)b[i + 1] << 8 : 0) |
@@ -45,22 +45,34 @@ void hex_b64url_encode(struct buf *out, const void *p, size_t n)
     }
 }
 
-static int b64_value(char c)
+void hex_b64url_encode(struct buf *out, const void *p, size_t n)
+{
+    encode(out, p, n, b64url);
+}
+
+void hex_b64_encode(struct buf *out, const void *p, size_t n)
+{
+    encode(out, p, n, b64std);
+    buf_put(out, "==", (3 - n % 3) % 3);
+}
+
+/* What a character stands for, -1 when it is none of the alphabet's; last: its characters 62, 63 */
+static int b64_value(char c, const char *last)
 {
     if (c >= 'A' && c <= 'Z') return c - 'A';
     if (c >= 'a' && c <= 'z') return c - 'a' + 26;
     if (c >= '0' && c <= '9') return c - '0' + 52;
-    if (c == '-') return 62;
-    return c == '_' ? 63 : -1;
+    if (c == last[0]) return 62;
+    return c == last[1] ? 63 : -1;
 }
 
-int hex_b64url_decode(struct buf *out, const char *text, size_t n)
+static int decode(struct buf *out, const char *text, size_t n, const char *b64)
 {
     if (n % 4 == 1) return -1;
     uint32_t v = 0;
     unsigned n_bits = 0;
     for (size_t i = 0; i < n; i++) {
-        int d = b64_value(text[i]);
+        int d = b64_value(text[i], b64 + 62);
         if (d < 0) return -1;
         v = v << 6 | (uint32_t)d;
         n_bits += 6;
@@ -71,4 +83,17 @@ int hex_b64url_decode(struct buf *out, const char *text, size_t n)
         }
     }
     return v ? -1 : 0; /* bits that no byte uses must be zero: one text per value */
+}
+
+int hex_b64url_decode(struct buf *out, const char *text, size_t n)
+{
+    return decode(out, text, n, b64url);
+}
+
+int hex_b64_decode(struct buf *out, const char *text, size_t n)
+{
+    if (n % 4) return -1;
+    for (int i = 0; i < 2 && n && text[n - 1] == '='; i++)
+        n--;
+    return decode(out, text, n, b64std);
 }

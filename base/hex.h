@@ -1,6 +1,6 @@
 #pragma once
-/* Why: the two text forms of bytes that we use: lower-case hex for hashes and keys, unpadded
- * base64url (RFC 4648 section 5) inside JWS.
+/* Why: the text forms of bytes that we use: lower-case hex for hashes and keys, unpadded
+ * base64url (RFC 4648 section 5) inside JWS, padded base64 (section 4) in signed notes.
  */
 
 #include <stddef.h>
@@ -21,3 +21,7 @@ void hex_b64url_encode(struct buf *out, const void *p, size_t n);
  * refuses (padding, stray bits, white space), 0 otherwise.
  */
 int hex_b64url_decode(struct buf *out, const char *text, size_t n);
+
+/* The same for base64 with padding. */
+void hex_b64_encode(struct buf *out, const void *p, size_t n);
+int hex_b64_decode(struct buf *out, const char *text, size_t n);

@@ -81,7 +81,8 @@ int jws_verify(const char *text, size_t n, const char *typ, const struct key_pub
     if (hex_b64url_decode(&sig, dot2 + 1, n_sig))
         rc = err_set(e, ERR_PROTO, 0, "signature is not base64url");
     else
-        rc = key_verify(&signer, text, (size_t)(dot2 - text), sig.p, sig.len, e);
+        rc = buf_ok(&sig, e); /* no memory is not a wrong signature */
+    if (rc == OK) rc = key_verify(&signer, text, (size_t)(dot2 - text), sig.p, sig.len, e);
     buf_deinit(&sig);
     if (rc) return err_wrap(e, "checking the %s", typ);
     rc = decode_part(dot1 + 1, (size_t)(dot2 - dot1 - 1), ret_payload, e);

@@ -9,6 +9,7 @@
 #include "client/control.h"
 #include "client/history.h"
 #include "client/logbook.h"
+#include "client/pass.h"
 #include "client/receipts.h"
 #include "client/session.h"
 #include "client/wire.h"
@@ -49,10 +50,13 @@ struct agent {
     /* The joined run; all of it is NULL or zero without one. */
     struct rundesc *run;
     char run_dir[PATH_CAP], cache_dir[PATH_CAP], note_path[PATH_CAP], wish_path[PATH_CAP];
-    char receipts_path[PATH_CAP], history_path[PATH_CAP];
+    char receipts_path[PATH_CAP], history_path[PATH_CAP], evidence_dir[PATH_CAP];
     struct work *work;
     struct wire *wire;
-    struct err stopped; /* code != OK: the trainer could not be started */
+    struct pass pass;
+    struct pass_task *solving; /* the run's puzzle; the session starts afterwards */
+    struct work_news opened;   /* what it starts with */
+    struct err stopped;        /* code != OK: the trainer could not be started */
     struct session session;
     struct work_progress progress;
     struct agent_times times;
@@ -74,6 +78,7 @@ int agent_run_begin(struct agent *a, const struct hash *run, struct err *e) MUST
 void agent_run_event(struct agent *a, const struct session_event *ev);
 void agent_run_news(struct agent *a);   /* the work has news */
 void agent_run_second(struct agent *a); /* once a second */
+void agent_run_knock(struct agent *a);  /* the person brought a new invite: ask again now */
 void agent_run_tick(struct agent *a);   /* (re)start the session's timer */
 /* Drop work and wire at once; then_fn when their memory is gone. */
 void agent_run_end(struct agent *a);

@@ -70,6 +70,7 @@ static void carry_out(struct agent *a, const struct session_action *x)
     case SESSION_DO_RESERVE:
     case SESSION_DO_PUT_CHUNK:
     case SESSION_DO_MANIFEST:
+    case SESSION_DO_CHECK_RECORD:
         work_progress_copy(a->work, &a->progress);
         wire_request(a->wire, x, &a->session, a->progress.engine, a->progress.tok_per_s);
         break;
@@ -114,6 +115,7 @@ static void log_state(const struct session *s)
     case SESSION_PAUSED: log_info("paused by you"); break;
     case SESSION_RETRYING: log_info("waiting to try again: %s", s->why); break;
     case SESSION_ENDED: log_info("the run ended after %llu rounds", round); break;
+    case SESSION_DISTRUST: log_error("stopped: %s", s->why); break;
     case SESSION_IDLE:
     case SESSION_JOINING:
     case SESSION_FETCHING:
@@ -163,7 +165,7 @@ static void on_state(struct agent *a, int64_t now_ms)
     }
     t->state = a->session.state;
     t->since_ms = now_ms;
-    if (t->state == SESSION_LEAVING) say_goodbye(a);
+    if (t->state == SESSION_LEAVING || t->state == SESSION_DISTRUST) say_goodbye(a);
     log_state(&a->session);
 }
 
@@ -240,6 +242,44 @@ static void start_session(struct agent *a, const struct work_news *n)
     agent_run_event(a, &ev);
 }
 
+static void solved(uint64_t proof, const struct err *e, void *ctx)
+{
+    struct agent *a = ctx;
+    a->solving = NULL;
+    a->pass.proof = proof;
+    if (!proof)
+        log_err(LOG_WARN, e, "the run's puzzle is not solved"); /* the host will say so too */
+    if (proof) log_info("the run's puzzle is solved");
+    wire_set_pass(a->wire, &a->pass);
+    start_session(a, &a->opened);
+}
+
+/* The trainer is there. A puzzle comes before the first question to the aggregator. */
+static void opened(struct agent *a, const struct work_news *n)
+{
+    struct err e = {0};
+    a->opened = *n;
+    if (a->run->puzzle.bits && !a->pass.proof) {
+        log_info(
+            "this run asks new keys to solve a puzzle, once; that takes some seconds to minutes");
+        if (pass_solve(&a->loop, a->run_dir, &a->run->puzzle, &a->run->id, &a->key.pub, solved, a,
+                       &a->solving, &e) == OK)
+            return;
+        log_err(LOG_WARN, &e, "the run's puzzle cannot be begun");
+    }
+    start_session(a, n);
+}
+
+void agent_run_knock(struct agent *a)
+{
+    uint64_t proof = a->pass.proof;
+    pass_load(a->run_dir, &a->pass);
+    a->pass.proof = proof;
+    wire_set_pass(a->wire, &a->pass);
+    struct session_event ev = {.kind = SESSION_EV_INTENT, .intent = INTENT_JOIN};
+    agent_run_event(a, &ev);
+}
+
 static void tell_work(struct agent *a, const struct work_news *n)
 {
     char why[MSG_REASON_CAP];
@@ -281,7 +321,7 @@ void agent_run_news(struct agent *a)
             log_err(LOG_ERROR, &n.err, "the trainer cannot start");
             control_changed(a->control);
         } else if (n.order == WORK_OPEN) {
-            start_session(a, &n);
+            opened(a, &n);
         } else {
             tell_work(a, &n);
         }
@@ -412,6 +452,8 @@ static int find_paths(struct agent *a, const struct hash *run, struct err *e)
     if (rc == OK) rc = home_run_path(h, run, "receipts.jws", a->receipts_path, e);
     if (rc == OK) rc = home_run_path(h, run, "history", a->history_path, e);
     if (rc == OK) rc = home_cache_path(h, run, a->cache_dir, e);
+    if (rc == OK && path_format(a->evidence_dir, "%s/evidence", h->paths.data))
+        rc = err_set(e, ERR_ARG, 0, "the home folder's path is too long");
     return rc;
 }
 
@@ -448,13 +490,16 @@ static int start_parts(struct agent *a, struct err *e)
                             .key = &a->key,
                             .run_dir = a->run_dir,
                             .receipts_path = a->receipts_path,
+                            .evidence_dir = a->evidence_dir,
                             .on_event = on_event,
                             .on_text = on_text,
                             .on_peers = on_peers,
                             .on_credits = on_credits,
                             .ctx = a};
     snprintf(w.name, sizeof w.name, "%s", a->name);
+    pass_load(a->run_dir, &a->pass);
     int rc = wire_create(&w, &a->wire, e);
+    if (rc == OK) wire_set_pass(a->wire, &a->pass);
     struct work_config k = {.run = a->run,
                             .contributor = a->key.pub,
                             .run_dir = a->run_dir,
@@ -465,6 +510,7 @@ static int start_parts(struct agent *a, struct err *e)
                             .moments = a->config.moments,
                             .feedback = a->config.feedback,
                             .recompute = a->config.recompute,
+                            .chosen = a->config.chosen,
                             .save_every_ms = a->config.save_every_ms,
                             .wake = wake,
                             .ctx = a};
@@ -480,6 +526,7 @@ int agent_run_begin(struct agent *a, const struct hash *run, struct err *e)
     if (rc == OK) rc = home_load_run(a->config.home, run, a->run, e);
     if (rc == OK) rc = find_paths(a, run, e);
     if (rc == OK) {
+        home_name(a->config.home, a->name); /* `join --name` may have changed it */
         read_leftovers(a);
         rc = start_parts(a, e);
     }
@@ -506,6 +553,8 @@ void agent_run_end(struct agent *a)
             (void)!file_replace(a->history_path, b.p, b.len, 0600, NULL);
         buf_deinit(&b);
     }
+    pass_cancel(a->solving);
+    a->solving = NULL;
     work_destroy(a->work);
     if (a->wire)
         wire_close(a->wire, wire_gone, a->run);

@@ -24,6 +24,7 @@ static const struct sentence sentences[SESSION_STATE_COUNT] = {
     [SESSION_APPLYING] = {VIEW_FETCHING, "round %r, applying the update",                                 "p: pause"         },
     [SESSION_PAUSED] = {VIEW_PAUSED,   "by you",                                                        "p: resume"        },
     [SESSION_RETRYING] = {VIEW_RETRYING, "%w",                                                            "p: pause"         },
+    [SESSION_DISTRUST] = {VIEW_STOPPED,  "%w",                                                            "potluck leave"    },
     [SESSION_ENDED] = {VIEW_DONE,     "run ended after %r rounds; this machine holds the final model",
                       "potluck leave"                                                                                    },
     [SESSION_LEAVING] = {VIEW_LEAVING,  "saving, then the run is left",                                  ""                 },
@@ -113,7 +114,7 @@ static int64_t ends_in(const struct session *s, const struct explain_facts *f)
 {
     int64_t at = SESSION_NONE;
     if (s->state == SESSION_RETRYING)
-        at = s->retry_at_ms != SESSION_NONE ? s->retry_at_ms : s->poll_at_ms;
+        at = s->retry_at_ms != SESSION_NONE && !s->is_shut_out ? s->retry_at_ms : s->poll_at_ms;
     if (s->state == SESSION_TRAINING && !s->config.inner_steps) at = s->train_until_ms;
     if (s->state == SESSION_WAITING) at = s->round_at_ms + s->round.left_ms;
     if (at == SESSION_NONE) return VIEW_NONE;
@@ -134,6 +135,8 @@ void explain_session(const struct session *s, const struct explain_facts *f,
         text = "waiting for the next round";
     else if (s->state == SESSION_LEAVING && s->ending == INTENT_STOP)
         text = "saving, then the agent ends";
+    else if (s->state == SESSION_RETRYING && s->is_shut_out)
+        text = "not let in: %w";
     if (s->state == SESSION_LEAVING && s->ending == INTENT_STOP) ret->state = VIEW_ENDING;
     fill(ret->reason, sizeof ret->reason, text, s, f);
     snprintf(ret->hint, sizeof ret->hint, "%s", x->hint);
@@ -163,6 +166,13 @@ void explain_opening(struct explain_line *ret)
 {
     plain(ret, VIEW_FETCHING, "");
     snprintf(ret->reason, sizeof ret->reason, "getting the model and the saved state ready");
+}
+
+void explain_puzzle(struct explain_line *ret)
+{
+    plain(ret, VIEW_JOINING, "potluck stop: goes on from there");
+    snprintf(ret->reason, sizeof ret->reason,
+             "solving the puzzle this run asks of new keys; once, some seconds to minutes");
 }
 
 void explain_stopped(const struct err *why, struct explain_line *ret)

@@ -28,4 +28,5 @@ void explain_session(const struct session *s, const struct explain_facts *f,
 /* No session: no run joined, or the trainer could not be started (why). */
 void explain_no_run(struct explain_line *ret);
 void explain_opening(struct explain_line *ret);
+void explain_puzzle(struct explain_line *ret); /* client/pass works it out */
 void explain_stopped(const struct err *why, struct explain_line *ret);

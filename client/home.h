@@ -7,7 +7,10 @@
  *   DATA/agent.lock             held by the running agent
  *   DATA/current                id of the joined run
  *   DATA/runs/ID/run.potluck    signed run description
- *   DATA/runs/ID/state, payload-*, note.json, wish.json, receipts.jws, history, tokenizer.json
+ *   DATA/runs/ID/invite, proof  what lets one in, see client/pass.h
+ *   DATA/runs/ID/state, payload-*, note.json, wish.json, receipts.jws, history, tokenizer.json,
+ *                treehead (client/treehead.h)
+ *   DATA/evidence/...           what shows that a host has rewritten its record
  *   CACHE/ID/                   text chunks
  *   STATE/agent.log
  *

@@ -4,13 +4,14 @@
 
 #include "base/file.h"
 #include "client/fetch.h"
+#include "client/sent.h"
 
 #define SCHEME "potluck://"
 
 static int fetch_run(const struct rundesc_invite *v, struct buf *out, struct err *e)
 {
-    int rc = fetch_get(v->host, v->port, &v->tls_pin, "/v1/run", FETCH_STALL_MS, RUNDESC_MAX_BYTES,
-                       out, e);
+    int rc = fetch_get(v->host, v->port, &v->tls_pin, sent_kind(SENT_RUN)->path, FETCH_STALL_MS,
+                       RUNDESC_MAX_BYTES, out, e);
     if (rc == ERR_PROTO) err_hint(e, "ask the host whether the invite is still good");
     if (rc == ERR_IO && e) {
         err_wrap(e, "asking %s:%u for the run", v->host, v->port);
@@ -53,6 +54,15 @@ int invite_get(const char *source, struct buf *out, struct rundesc *ret, struct 
     if (rc != OK && e && !e->hint[0])
         err_hint(e, "ask the run's host for a good run.potluck or invite link");
     return rc;
+}
+
+void invite_code(const char *source, char dst[RUNDESC_CODE_CAP])
+{
+    struct rundesc_invite v;
+    dst[0] = '\0';
+    if (strncmp(source, SCHEME, strlen(SCHEME)) == 0 &&
+        rundesc_invite_parse(source, &v, NULL) == OK)
+        memcpy(dst, v.code, RUNDESC_CODE_CAP);
 }
 
 int invite_accept(const struct home *h, const struct buf *jws, const struct rundesc *run,

@@ -16,6 +16,9 @@
  */
 int invite_get(const char *source, struct buf *out, struct rundesc *ret, struct err *e) MUST_CHECK;
 
+/* The invite code that a link carries; "" for a file or a link without one. */
+void invite_code(const char *source, char dst[RUNDESC_CODE_CAP]);
+
 /* Store a checked description and make it the home's run. ERR_WRONG_STATE when another is joined. */
 int invite_accept(const struct home *h, const struct buf *jws, const struct rundesc *run,
                   struct err *e) MUST_CHECK;

@@ -22,7 +22,9 @@
  *   WAITING     polls until the next round opens          newer ROUND                    45 s: poll again
  *   APPLYING    update or checkpoint into the model       APPLIED                        5 min: says so
  *   PAUSED      nothing but polls; trainer gated          INTENT resume                  none
- *   RETRYING    the network failed; next try at retry_at  TICK                           retry_at
+ *   RETRYING    network failed, or shut out by the host   TICK                           retry_at
+ *   DISTRUST    the host has rewritten its record:        INTENT leave, stop             none
+ *               nothing is sent, taken or trained
  *   ENDED       the run is over, final model held; polls  INTENT leave, stop             none
  *   LEAVING     trainer stops and saves                   STOPPED                        10 s: gone
  *   GONE        nothing; the caller drops the session     -                              none
@@ -39,7 +41,10 @@
  *     is asked of the aggregator (same manifest, same receipt), never guessed.
  *   - After each update the model's hash is compared with the signed one. A difference is said
  *     loudly, and the model is replaced by a checkpoint.
- *   - At most one request of each lane (presence, transfer) and one order to the trainer at a time.
+ *   - At most one request of each lane (presence, transfer, record) and one order to the trainer at a
+ *     time.
+ *   - The host's record is checked at the start and after each update, beside everything else. A host
+ *     that cannot be asked is asked again; one that has rewritten its history is left alone for good.
  *
  * Owner: caller's memory, no allocation. Thread: any one. Times: ms of one monotonic clock.
  */
@@ -68,25 +73,11 @@ enum session_state {
     SESSION_APPLYING,
     SESSION_PAUSED,
     SESSION_RETRYING,
+    SESSION_DISTRUST,
     SESSION_ENDED,
     SESSION_LEAVING,
     SESSION_GONE,
     SESSION_STATE_COUNT,
-};
-
-/* What became of the pending payload. */
-enum session_fate {
-    SESSION_FATE_NONE = 0,
-    SESSION_FATE_UNSENT,
-    SESSION_FATE_ACCEPTED,
-    SESSION_FATE_REFUSED
-};
-
-/* The small durable note beside the trainer's state. It counts only for the payload it names. */
-struct session_note {
-    struct hash payload;
-    enum session_fate fate;
-    char id[MSG_ID_HEX]; /* upload id once a manifest may have been sent; "" before */
 };
 
 /* What the run description and the machine fix for the life of a session. */
@@ -148,8 +139,9 @@ struct session {
     uint32_t n_slot_tries; /* reservations made for this payload */
 
     /* facts: aggregator */
-    bool is_joined;
-    bool has_round;
+    bool is_joined, has_round;
+    bool is_shut_out;       /* 403: the host does not let this key in */
+    uint32_t n_refusals;    /* of presence, in a row */
     struct msg_round round; /* newest answer */
     int64_t round_at_ms;    /* when it came */
     char token[MSG_ID_HEX];
@@ -165,12 +157,18 @@ struct session {
     uint64_t fetched_round;
     bool has_fetched_update, has_fetched_checkpoint;
 
+    /* facts: the host's record */
+    bool is_record_due;         /* there may be something new in it */
+    bool is_rewritten;          /* why says how, and where the evidence is */
+    uint32_t n_record_failures; /* in a row */
+    int64_t record_at_ms;       /* next question not before */
+
     /* wishes */
     bool is_paused, is_finishing;
     enum intent_kind ending; /* INTENT_LEAVE or INTENT_STOP; else NONE */
 
     /* under way */
-    struct session_lane presence, transfer, work;
+    struct session_lane presence, transfer, record, work;
     int64_t train_until_ms;
     bool is_halting, is_gated;
     uint32_t next_tag;

@@ -13,6 +13,21 @@
 #define SESSION_MAX_ACTIONS 16
 #define SESSION_NONE        (-1) /* no such time */
 
+/* What became of the pending payload. */
+enum session_fate {
+    SESSION_FATE_NONE = 0,
+    SESSION_FATE_UNSENT,
+    SESSION_FATE_ACCEPTED,
+    SESSION_FATE_REFUSED
+};
+
+/* The small durable note beside the trainer's state. It counts only for the payload it names. */
+struct session_note {
+    struct hash payload;
+    enum session_fate fate;
+    char id[MSG_ID_HEX]; /* upload id once a manifest may have been sent; "" before */
+};
+
 /* What happened. `tag` is the tag of the action that is answered (0 where there is none). */
 enum session_event_kind {
     SESSION_EV_START = 1,   /* begin (or begin again after a restart, see session_restore) */
@@ -31,6 +46,8 @@ enum session_event_kind {
     SESSION_EV_APPLIED,     /* applied: APPLY or LOAD has ended */
     SESSION_EV_WORK_FAILED, /* failed.why: any order to the trainer */
     SESSION_EV_STOPPED,     /* STOP_WORK has ended: trainer at rest, state saved */
+    SESSION_EV_RECORD,      /* CHECK_RECORD: the log goes on from what was remembered */
+    SESSION_EV_REWRITTEN,   /* failed.why: CHECK_RECORD found that it does not */
     SESSION_EVENT_COUNT,
 };
 
@@ -79,7 +96,10 @@ enum session_do {
     SESSION_DO_RESERVE,          /* round, base (hash), n_bytes, created_at_ms */
     SESSION_DO_PUT_CHUNK,        /* id, i_chunk */
     SESSION_DO_MANIFEST,         /* id; of the pending payload */
-    SESSION_DO_DROP,             /* forget the request with this tag; no event shall follow */
+    /* request, record lane */
+    SESSION_DO_CHECK_RECORD, /* /v1/log/checkpoint and tiles; `round` rounds are merged */
+    /* any lane */
+    SESSION_DO_DROP, /* forget the request with this tag; no event shall follow */
     /* orders to the trainer */
     SESSION_DO_TRAIN,     /* round: go on with its inner phase until n_steps in all or until_ms */
     SESSION_DO_HALT,      /* end TRAIN with this tag at once; the step under way does not count */

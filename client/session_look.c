@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "client/session.h"
+#include "client/session_in.h"
 
 /* A session's beginning, and looking at one without changing it. */
 
@@ -31,6 +31,33 @@ void session_restore(struct session *s, const struct session_saved *v)
     s->is_judged = s->fate == SESSION_FATE_REFUSED; /* not known any more: the safe side */
 }
 
+bool session_can_update(const struct session *s)
+{
+    const struct msg_round *r = &s->round;
+    if (s->is_base_wrong || s->is_update_gone || s->model_round >= r->round) return false;
+    if (s->model_round < r->oldest_update_round) return false;
+    if (!r->checkpoint_bytes || r->checkpoint_round <= s->model_round) return true;
+    /* Many small updates may cost more than one checkpoint and the few updates after it. */
+    uint64_t saved = r->checkpoint_round - s->model_round;
+    return !r->update_bytes || saved < r->checkpoint_bytes / r->update_bytes + 1;
+}
+
+enum session_state session_state_of_order(enum session_do what)
+{
+    if (what == SESSION_DO_TRAIN) return SESSION_TRAINING;
+    if (what == SESSION_DO_RETURN) return SESSION_RETURNING;
+    if (what == SESSION_DO_APPLY || what == SESSION_DO_LOAD) return SESSION_APPLYING;
+    return SESSION_PACKING;
+}
+
+int64_t session_refused_ms(uint32_t n_refusals)
+{
+    int64_t ms = 60000;
+    for (uint32_t i = 0; i < n_refusals && ms < 3600000; i++)
+        ms *= 2;
+    return ms < 3600000 ? ms : 3600000;
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     if (a == SESSION_NONE) return b;
@@ -45,6 +72,10 @@ int64_t session_next_ms(const struct session *s)
     if (s->transfer.tag) t = earlier(t, s->transfer.deadline_ms);
     if (s->work.tag && (!s->is_paused || s->state == SESSION_LEAVING))
         t = earlier(t, s->work.deadline_ms);
+    if (s->record.tag) t = earlier(t, s->record.deadline_ms);
+    if (s->state == SESSION_DISTRUST) return t;
+    if (s->is_record_due && !s->record.tag && s->state != SESSION_LEAVING)
+        t = earlier(t, s->record_at_ms);
     if (s->state == SESSION_RETRYING) t = earlier(t, s->retry_at_ms);
     if (!s->presence.tag && s->state != SESSION_LEAVING) t = earlier(t, s->poll_at_ms);
     return t;
@@ -53,8 +84,9 @@ int64_t session_next_ms(const struct session *s)
 const char *session_state_name(enum session_state s)
 {
     static const char *const names[SESSION_STATE_COUNT] = {
-        "idle",    "joining",  "fetching", "training", "packing", "exchanging", "returning",
-        "waiting", "applying", "paused",   "retrying", "ended",   "leaving",    "gone"};
+        "idle",       "joining",   "fetching", "training", "packing",
+        "exchanging", "returning", "waiting",  "applying", "paused",
+        "retrying",   "distrust",  "ended",    "leaving",  "gone"};
     return s >= 0 && s < SESSION_STATE_COUNT ? names[s] : "unknown";
 }
 

@@ -42,7 +42,7 @@ static void fill_state(const struct agent *a, struct view *v, int64_t now_ms)
     } else if (!a->has_run) {
         explain_no_run(&line);
     } else if (!a->is_open) {
-        explain_opening(&line);
+        a->solving ? explain_puzzle(&line) : explain_opening(&line);
     } else {
         struct explain_facts f = {.n_steps = a->progress.journal.n_steps,
                                   .n_planned = a->run->inner_steps,

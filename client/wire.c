@@ -13,11 +13,11 @@
 #include "base/path.h"
 #include "base/utf8.h"
 #include "client/receipts.h"
-#include "client/work.h"
+#include "client/sent.h"
+#include "client/wire_in.h"
 #include "client/work_state.h"
 #include "engine/delta.h"
 #include "engine/model.h"
-#include "net/backoff.h"
 #include "net/limits.h"
 #include "net/link.h"
 #include "record/checkpoint.h"
@@ -25,59 +25,10 @@
 #define MAX_SMALL  (1u << 20)
 #define BYE_MS     1000
 #define POLL_STALL 40000 /* a poll may be held back for 20 s */
-#define N_WANTS    WORK_MAX_WANTS
-#define N_TEXTS    6 /* fetched side by side; the other streams stay free */
+#define N_TEXTS    6     /* fetched side by side; the other streams stay free */
+#define NUMBER_CAP 24
 #define TYPE_JOSE  "application/jose"
 #define TYPE_BYTES "application/octet-stream"
-
-/* Text that the trainer waits for. */
-struct text_want {
-    bool is_used, is_asked;
-    struct chunks_want want;
-};
-
-struct wire {
-    struct wire_config config;
-    char run_dir[PATH_CAP], receipts_path[PATH_CAP];
-    struct link *link;
-    uint64_t i_link; /* how many links there were */
-    uint32_t i_address;
-    uint64_t in_before, out_before; /* traffic of links closed since */
-    struct call *calls;
-    struct buf payload; /* the one being sent */
-    struct hash payload_hash;
-    char digest[HASH_HEX]; /* of the chunk being sent */
-    struct buf fetched;
-    uint64_t fetch_expected;
-    bool is_fetching;
-    struct text_want wants[N_WANTS];
-    struct backoff text_backoff;
-    uv_timer_t retry;
-    void (*parted_fn)(void *ctx); /* someone waits for the goodbye */
-    void *parted_ctx;
-    bool is_looking_peers, is_looking_credits;
-    int n_open; /* handles and links still to close */
-    bool is_closing;
-    void (*closed_fn)(void *ctx);
-    void *closed_ctx;
-};
-
-/* What a request is for. */
-enum purpose { FOR_SESSION, FOR_BODY, FOR_TEXT, FOR_PEERS, FOR_CREDITS, FOR_GOODBYE };
-
-struct call {
-    struct wire *wire;
-    struct call *next;
-    enum purpose purpose;
-    uint32_t tag;
-    uint64_t id;     /* of the link's request */
-    uint64_t i_link; /* which link: each counts its requests anew */
-    bool is_dropped;
-    struct session_action action;
-    struct msg_update head; /* FOR_BODY of an update */
-    struct chunks_want want;
-    struct hasher *hasher;
-};
 
 static void on_done(const struct link_reply *reply, void *ctx);
 
@@ -91,6 +42,8 @@ static void part_closed(void *ctx)
     void *fn_ctx = w->closed_ctx;
     buf_deinit(&w->payload);
     buf_deinit(&w->fetched);
+    treehead_check_clear(&w->check);
+    treehead_deinit(&w->treehead);
     free(w);
     if (fn) fn(fn_ctx);
 }
@@ -150,7 +103,13 @@ static void start(struct wire *w, struct call *k, struct link_request *r)
     k->id = link_send(w->link, r);
 }
 
-static void send_get(struct wire *w, struct call *k, const char *path, size_t max)
+static const char *number(char dst[NUMBER_CAP], uint64_t v)
+{
+    snprintf(dst, NUMBER_CAP, "%llu", (unsigned long long)v);
+    return dst;
+}
+
+void wire_call_get(struct wire *w, struct call *k, const char *path, size_t max)
 {
     struct link_request r = {.method = "GET", .path = path, .max_reply_bytes = max};
     start(w, k, &r);
@@ -176,11 +135,13 @@ static void problem_text(const struct link_reply *reply, char *dst, size_t cap)
     json_decref(o);
 }
 
-static void tell_failed(struct call *k, int code, int status, const char *why)
+static void tell_failed(struct call *k, int code, int status, uint32_t retry_after_s,
+                        const char *why)
 {
     struct session_event ev = {.kind = SESSION_EV_FAILED, .tag = k->tag};
     ev.failed.code = code;
     ev.failed.status = status;
+    ev.failed.retry_after_ms = (int64_t)retry_after_s * 1000;
     ev.failed.why = why;
     k->wire->config.on_event(&ev, k->wire->config.ctx);
 }
@@ -189,7 +150,7 @@ static void tell_err(struct call *k, const struct err *e)
 {
     char line[MSG_REASON_CAP] = "the connection was given up";
     if (e->what[0]) err_line(e, line, sizeof line);
-    tell_failed(k, e->code, 0, line);
+    tell_failed(k, e->code, 0, 0, line);
 }
 
 /* --- answers to the session ---------------------------------------------------------------------- */
@@ -262,8 +223,9 @@ static void fetch_body(struct wire *w, struct call *k, uint64_t n_bytes)
 {
     char path[64];
     bool is_update = k->action.what == SESSION_DO_FETCH_UPDATE;
-    snprintf(path, sizeof path, "/v1/%s/%llu", is_update ? "updates" : "checkpoints",
-             (unsigned long long)k->action.round);
+    char round[NUMBER_CAP];
+    SENT_PATH(is_update ? SENT_UPDATE : SENT_CHECKPOINT, path, sizeof path,
+              number(round, k->action.round));
     buf_clear(&w->fetched);
     w->fetch_expected = n_bytes;
     w->is_fetching = true;
@@ -318,6 +280,7 @@ static int answer_session(struct call *k, const struct link_reply *reply, struct
     case SESSION_DO_RESERVE: return answer_slot(k, reply, e);
     case SESSION_DO_MANIFEST: return answer_receipt(k, reply, e);
     case SESSION_DO_FETCH_UPDATE: return answer_head(k, reply, e);
+    case SESSION_DO_CHECK_RECORD: return wire_log_answer(k, reply, e);
     default: k->wire->config.on_event(&ev, k->wire->config.ctx); return OK;
     }
 }
@@ -328,24 +291,24 @@ static void ask_text(struct wire *w)
 {
     if (!w->link || uv_is_active((uv_handle_t *)&w->retry)) return;
     int n_asked = 0;
-    for (int i = 0; i < N_WANTS; i++)
+    for (int i = 0; i < WORK_MAX_WANTS; i++)
         n_asked += w->wants[i].is_used && w->wants[i].is_asked;
-    for (int i = 0; i < N_WANTS && n_asked < N_TEXTS; i++) {
+    for (int i = 0; i < WORK_MAX_WANTS && n_asked < N_TEXTS; i++) {
         struct text_want *t = &w->wants[i];
         if (!t->is_used || t->is_asked) continue;
         n_asked++;
-        char path[80];
+        char path[80], a[NUMBER_CAP], b[NUMBER_CAP];
         if (t->want.is_tokenizer)
-            snprintf(path, sizeof path, "/v1/tokenizer");
+            sent_path(SENT_TOKENIZER, NULL, 0, path, sizeof path);
         else if (t->want.is_index)
-            snprintf(path, sizeof path, "/v1/data/train/%u/index", t->want.shard);
+            SENT_PATH(SENT_INDEX, path, sizeof path, number(a, t->want.shard));
         else
-            snprintf(path, sizeof path, "/v1/data/train/%u/chunks/%u", t->want.shard,
-                     t->want.chunk);
+            SENT_PATH(SENT_TEXT, path, sizeof path, number(a, t->want.shard),
+                      number(b, t->want.chunk));
         t->is_asked = true;
         struct call *k = add_call(w, FOR_TEXT);
         k->want = t->want;
-        send_get(w, k, path, t->want.n_bytes + 4096);
+        wire_call_get(w, k, path, t->want.n_bytes + 4096);
     }
 }
 
@@ -356,7 +319,7 @@ static void on_retry(uv_timer_t *t)
 
 static struct text_want *find_want(struct wire *w, const struct chunks_want *want)
 {
-    for (int i = 0; i < N_WANTS; i++) {
+    for (int i = 0; i < WORK_MAX_WANTS; i++) {
         struct text_want *t = &w->wants[i];
         if (t->is_used && t->want.is_index == want->is_index && t->want.shard == want->shard &&
             t->want.chunk == want->chunk)
@@ -427,7 +390,7 @@ bool wire_goodbye(struct wire *w, const char *token, void (*fn)(void *ctx), void
 {
     if (!w->link) return false;
     char path[96];
-    snprintf(path, sizeof path, "/v1/round?session=%s&state=gone", token);
+    SENT_PATH(SENT_GOODBYE, path, sizeof path, token);
     struct link_request r = {
         .method = "GET", .path = path, .stall_ms = BYE_MS, .max_reply_bytes = MAX_SMALL};
     w->parted_fn = fn;
@@ -450,10 +413,10 @@ static void end_session_call(struct call *k, const struct link_reply *reply)
     if (k->purpose == FOR_BODY) w->is_fetching = false;
     if (reply->code != OK) {
         tell_err(k, &reply->err);
-    } else if (!is_good(reply)) {
+    } else if (!is_good(reply) && !wire_log_wants(k, reply)) {
         char why[MSG_REASON_CAP];
         problem_text(reply, why, sizeof why);
-        tell_failed(k, OK, reply->status, why);
+        tell_failed(k, OK, reply->status, reply->retry_after_s, why);
     } else {
         int rc = answer_session(k, reply, &e);
         if (rc == ERR_AGAIN) return; /* goes on as another request */
@@ -514,6 +477,8 @@ static int build_join(struct wire *w, struct buf *body, struct err *e)
     struct msg_join m = {.run = w->config.run->id, .contributor = w->config.key->pub};
     snprintf(m.name, sizeof m.name, "%s", w->config.name);
     snprintf(m.client, sizeof m.client, "potluck/%s", POTLUCK_VERSION);
+    memcpy(m.invite, w->pass.invite, sizeof m.invite);
+    m.proof = w->pass.proof;
     m.created_at_ms = clock_wall_ms();
     return msg_join_sign(&m, w->config.key, body, e);
 }
@@ -573,6 +538,8 @@ static int build_chunk(struct wire *w, const struct session_action *a, const str
     r->body = p;
     struct hash h = hash_of(p, r->n_body);
     r->digest = hash_hex(&h, w->digest);
+    r->signer = w->config.key;
+    r->signed_at_s = clock_wall_ms() / 1000;
     return OK;
 }
 
@@ -583,24 +550,29 @@ static int build(struct wire *w, const struct session_action *a, const struct se
     r->method = "POST";
     r->type = TYPE_JOSE;
     r->max_reply_bytes = MAX_SMALL;
+    char one[NUMBER_CAP], speed[32];
     switch ((int)a->what) {
-    case SESSION_DO_JOIN: snprintf(path, cap, "/v1/join"); return build_join(w, body, e);
+    case SESSION_DO_JOIN: sent_path(SENT_JOIN, NULL, 0, path, cap); return build_join(w, body, e);
     case SESSION_DO_RESERVE:
-        snprintf(path, cap, "/v1/contributions");
+        sent_path(SENT_RESERVE, NULL, 0, path, cap);
         return build_reserve(w, a, body, e);
     case SESSION_DO_MANIFEST:
-        snprintf(path, cap, "/v1/contributions/%s/manifest", a->id);
+        SENT_PATH(SENT_MANIFEST, path, cap, a->id);
         return build_manifest(w, a, s, engine, body, e);
     case SESSION_DO_PUT_CHUNK:
-        snprintf(path, cap, "/v1/contributions/%s/chunks/%u", a->id, a->i_chunk);
+        SENT_PATH(SENT_CHUNK, path, cap, a->id, number(one, a->i_chunk));
         return build_chunk(w, a, s, r, e);
     case SESSION_DO_POLL:
-        snprintf(path, cap, "/v1/round?after=%llu&session=%s&state=%s&speed=%.1f",
-                 (unsigned long long)a->round, s->token, session_wire_state(s),
-                 isfinite(tok_per_s) ? tok_per_s : 0.0);
+        snprintf(speed, sizeof speed, "%.1f", isfinite(tok_per_s) ? tok_per_s : 0.0);
+        SENT_PATH(SENT_POLL, path, cap, number(one, a->round), s->token, session_wire_state(s),
+                  speed);
         r->stall_ms = POLL_STALL;
         break;
-    default: snprintf(path, cap, "/v1/updates/%llu/head", (unsigned long long)a->round); break;
+    case SESSION_DO_CHECK_RECORD:
+        wire_log_begin(w);
+        sent_path(SENT_TREE_HEAD, NULL, 0, path, cap);
+        break;
+    default: SENT_PATH(SENT_UPDATE_HEAD, path, cap, number(one, a->round)); break;
     }
     r->method = "GET";
     r->type = NULL;
@@ -682,6 +654,11 @@ void wire_drop(struct wire *w, uint32_t tag)
     }
 }
 
+void wire_set_pass(struct wire *w, const struct pass *p)
+{
+    w->pass = *p;
+}
+
 void wire_take_fetched(struct wire *w, struct buf *ret)
 {
     *ret = w->fetched;
@@ -691,7 +668,7 @@ void wire_take_fetched(struct wire *w, struct buf *ret)
 void wire_want(struct wire *w, const struct chunks_want *want)
 {
     if (find_want(w, want)) return;
-    for (int i = 0; i < N_WANTS; i++) {
+    for (int i = 0; i < WORK_MAX_WANTS; i++) {
         if (w->wants[i].is_used) continue;
         w->wants[i] = (struct text_want){.is_used = true, .want = *want};
         break;
@@ -705,12 +682,13 @@ void wire_look_around(struct wire *w)
     char path[128], hex[KEY_HEX];
     if (!w->is_looking_peers) {
         w->is_looking_peers = true;
-        send_get(w, add_call(w, FOR_PEERS), "/v1/peers", MAX_SMALL);
+        sent_path(SENT_PEERS, NULL, 0, path, sizeof path);
+        wire_call_get(w, add_call(w, FOR_PEERS), path, MAX_SMALL);
     }
     if (!w->is_looking_credits) {
         w->is_looking_credits = true;
-        snprintf(path, sizeof path, "/v1/credits/%s", key_hex(&w->config.key->pub, hex));
-        send_get(w, add_call(w, FOR_CREDITS), path, MAX_SMALL);
+        SENT_PATH(SENT_CREDITS, path, sizeof path, key_hex(&w->config.key->pub, hex));
+        wire_call_get(w, add_call(w, FOR_CREDITS), path, MAX_SMALL);
     }
 }
 
@@ -725,6 +703,14 @@ int wire_create(const struct wire_config *c, struct wire **ret, struct err *e)
         path_format(w->receipts_path, "%s", c->receipts_path)) {
         free(w);
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
+    }
+    int rc = treehead_open(&w->treehead, c->run_dir, c->evidence_dir, c->run, e);
+    if (rc == ERR_AUTH || rc == ERR_PROTO || rc == ERR_LIMIT) {
+        log_err(LOG_ERROR, e, "the host's record is remembered anew");
+    } else if (rc != OK) {
+        treehead_deinit(&w->treehead);
+        free(w);
+        return rc;
     }
     uint64_t seed;
     memcpy(&seed, c->key->pub.b, sizeof seed);

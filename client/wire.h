@@ -5,7 +5,7 @@
  * fetches text for the trainer, and what the screen shows about the others.
  *
  * Owner: wire_create / wire_close (asynchronous). Thread: main. Does not block but for reading one
- * payload and appending one receipt.
+ * payload, appending one receipt, and keeping one tree head.
  */
 
 #include <uv.h>
@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "client/chunks.h"
+#include "client/pass.h"
 #include "client/session.h"
 #include "record/rundesc.h"
 
@@ -25,6 +26,7 @@ struct wire_config {
     char name[MSG_NAME_CAP];
     const char *run_dir;       /* payloads */
     const char *receipts_path; /* receipts are appended here before the session hears of them */
+    const char *evidence_dir;  /* see client/treehead.h */
     /* Each is called from the loop, never from inside a wire_ call. */
     void (*on_event)(const struct session_event *ev, void *ctx);
     void (*on_text)(const struct chunks_want *want, struct buf *bytes, void *ctx); /* may move */
@@ -42,6 +44,9 @@ void wire_close(struct wire *w, void (*closed_fn)(void *ctx), void *ctx); /* acc
 void wire_request(struct wire *w, const struct session_action *a, const struct session *s,
                   const char *engine, double tok_per_s);
 void wire_drop(struct wire *w, uint32_t tag);
+
+/* What joins carry from now on; copied. */
+void wire_set_pass(struct wire *w, const struct pass *p);
 
 /* Bytes of the update or checkpoint last fetched; moved out. */
 void wire_take_fetched(struct wire *w, struct buf *ret);

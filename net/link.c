@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/digest.h"
 #include "net/conn.h"
 #include "net/limits.h"
+#include "net/signature.h"
 
 #define TICK_MS       1000
 #define RATE_TICK_MS  50
@@ -50,6 +52,8 @@ struct call {
     char type[96];
     char digest[HASH_HEX];
     uint32_t retry_after_s;
+    const struct key *signer;
+    int64_t signed_at_s;
 };
 
 enum link_state { LINK_DOWN, LINK_RESOLVING, LINK_CONNECTING, LINK_SHAKING, LINK_UP };
@@ -208,7 +212,12 @@ uint64_t link_send(struct link *l, const struct link_request *r)
     put_text(q, r->path);
     put_text(q, r->type);
     put_text(q, r->range);
-    put_text(q, r->digest);
+    struct hash h;
+    char field[DIGEST_CAP];
+    bool has_digest = r->digest && hash_from_hex(r->digest, &h) == 0;
+    put_text(q, has_digest ? digest_text(&h, field) : NULL);
+    q->signer = r->signer;
+    q->signed_at_s = r->signed_at_s;
     if (!r->is_lasting) buf_put(&q->body, r->body, r->n_body);
     q->body_p = r->is_lasting ? r->body : q->body.p;
     q->n_body = r->n_body;
@@ -250,17 +259,28 @@ static void submit(struct link *l, struct call *q)
     const char *digest = next_text(&p);
     char length[24];
     snprintf(length, sizeof length, "%zu", q->n_body);
-    struct h2_field f[5];
+    struct h2_field f[7];
+    char input[SIGNATURE_INPUT_CAP], signature[SIGNATURE_VALUE_CAP];
+    struct signature_target target = {head.method, head.authority, head.path, digest};
+    int rc = q->signer
+                 ? signature_make(&target, q->signer, q->signed_at_s, input, signature, &q->err)
+                 : OK;
+    if (rc) {
+        end_call(q, rc);
+        return;
+    }
     size_t n = 0;
     f[n++] = (struct h2_field){"user-agent", "potluck/" POTLUCK_VERSION};
     if (*type) f[n++] = (struct h2_field){"content-type", type};
     if (*range) f[n++] = (struct h2_field){"range", range};
-    if (*digest) f[n++] = (struct h2_field){"x-potluck-sha256", digest};
+    if (*digest) f[n++] = (struct h2_field){"content-digest", digest};
+    if (q->signer) f[n++] = (struct h2_field){"signature-input", input};
+    if (q->signer) f[n++] = (struct h2_field){"signature", signature};
     if (head.has_body || strcmp(head.method, "GET") != 0)
         f[n++] = (struct h2_field){"content-length", length};
     head.fields = f;
     head.n_fields = n;
-    int rc = h2_request(conn_h2(l->conn), &head, q, &q->stream, &q->err);
+    rc = h2_request(conn_h2(l->conn), &head, q, &q->stream, &q->err);
     if (rc) {
         end_call(q, rc);
         return;
@@ -279,12 +299,12 @@ static void on_head(struct h2_stream *s, void *ctx)
     (void)ctx;
     if (!q) return;
     const char *type = h2_header(s, "content-type");
-    const char *digest = h2_header(s, "x-potluck-sha256");
+    const char *digest = h2_header(s, "repr-digest");
+    struct hash h;
     q->status = h2_status(s);
     q->moved_ms = now_of(q->l);
     if (type) snprintf(q->type, sizeof q->type, "%s", type);
-    if (digest && strlen(digest) < sizeof q->digest)
-        snprintf(q->digest, sizeof q->digest, "%s", digest);
+    if (digest && digest_parse(digest, &h) == 0) hash_hex(&h, q->digest);
     const char *later = h2_header(s, "retry-after");
     if (later && strspn(later, "0123456789") == strlen(later)) {
         unsigned long long wait_s = strtoull(later, NULL, 10);

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/key.h"
 
 struct link;
 
@@ -33,7 +34,7 @@ struct link_reply {
     struct err err;         /* text when code is not OK */
     int status;             /* HTTP status */
     const char *type;       /* content-type or "" */
-    const char *digest;     /* value of x-potluck-sha256 or "" */
+    const char *digest;     /* SHA-256 of the whole thing in hex, if repr-digest says it; or "" */
     uint32_t retry_after_s; /* what the server asks for, at most an hour; 0: nothing */
     const uint8_t *body;
     size_t n_body;
@@ -52,13 +53,15 @@ struct link_request {
     const char *type; /* content-type of the body; NULL when there is none */
     const void *body; /* copied, unless it is lasting */
     size_t n_body;
-    bool is_lasting;        /* body lives until `done` */
-    const char *range;      /* "bytes=0-99" or NULL */
-    const char *digest;     /* x-potluck-sha256 of the body, 64 hex digits, or NULL */
-    uint32_t stall_ms;      /* no progress for so long ends it with ERR_IO; 0: LIMIT_STALL_MS */
-    size_t max_reply_bytes; /* 0: LIMIT_BODY_BYTES, or no limit with on_data */
-    link_data_fn on_data;   /* NULL: collect the body */
-    link_done_fn done;      /* called exactly once, never from inside link_send */
+    bool is_lasting;    /* body lives until `done` */
+    const char *range;  /* "bytes=0-99" or NULL */
+    const char *digest; /* SHA-256 of the body, 64 hex digits, sent as content-digest; or NULL */
+    const struct key *signer; /* signs the request (net/signature.h); NULL: nobody. Outlives it */
+    int64_t signed_at_s;      /* wall clock, for the signature */
+    uint32_t stall_ms;        /* no progress for so long ends it with ERR_IO; 0: LIMIT_STALL_MS */
+    size_t max_reply_bytes;   /* 0: LIMIT_BODY_BYTES, or no limit with on_data */
+    link_data_fn on_data;     /* NULL: collect the body */
+    link_done_fn done;        /* called exactly once, never from inside link_send */
     void *ctx;
 };
 

@@ -490,10 +490,41 @@ void request_reply(struct request *r, int status, const char *type, const void *
     respond(r, status, type, (int64_t)n);
 }
 
+/* RFC 9110, section 15: what a status is called; the title of a problem without a type. */
+static const char *status_title(int status)
+{
+    switch (status) {
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 416: return "Range Not Satisfiable";
+    case 422: return "Unprocessable Content";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 503: return "Service Unavailable";
+    case 507: return "Insufficient Storage";
+    default: return status < 500 ? "Client Error" : "Internal Server Error";
+    }
+}
+
 void request_reply_error(struct request *r, int status, const char *detail, const char *hint)
+{
+    request_reply_problem(r, status, "about:blank", detail, hint);
+}
+
+void request_reply_problem(struct request *r, int status, const char *type, const char *detail,
+                           const char *hint)
 {
     struct buf text = {0};
     json_t *o = json_object();
+    json_set_text(o, "type", type);
+    json_set_text(o, "title", status_title(status));
     json_set_u64(o, "status", (uint64_t)status);
     json_set_text(o, "detail", detail);
     json_set_text(o, "hint", hint ? hint : "");

@@ -19,6 +19,19 @@ static size_t segment_of(const char *p)
     return n > ROUTER_SEGMENT_BYTES || is_dots || (p[n] && p[n] != '/') ? 0 : n;
 }
 
+/* Length of all that follows: segments with one slash between them; 0 when one is unfit. */
+static size_t rest_of(const char *p)
+{
+    size_t at = 0;
+    for (;;) {
+        size_t n = segment_of(p + at);
+        at += n;
+        if (!n || at > ROUTER_SEGMENT_BYTES) return 0;
+        if (!p[at]) return at;
+        at++;
+    }
+}
+
 static bool fits(const char *pattern, const char *path, struct router_match *m)
 {
     m->n = 0;
@@ -27,12 +40,13 @@ static bool fits(const char *pattern, const char *path, struct router_match *m)
             if (*pattern++ != *path++) return false;
             continue;
         }
-        size_t n = segment_of(path);
+        bool is_rest = pattern[1] == '*';
+        size_t n = is_rest ? rest_of(path) : segment_of(path);
         if (!n || m->n == ROUTER_CAPTURES) return false;
         memcpy(m->segment[m->n], path, n);
         m->segment[m->n++][n] = 0;
         path += n;
-        pattern++;
+        pattern += is_rest ? 2 : 1;
     }
     return !*pattern && !*path;
 }

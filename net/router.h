@@ -1,7 +1,7 @@
 #pragma once
 /* Why: which handler does a request belong to? A table of method and path pattern is matched
  * strictly: a `*` takes exactly one segment of [A-Za-z0-9._~-], no empty segments, no dots-only
- * segments, no percent signs. What is captured can therefore be used in a message or a look-up
+ * segments, no percent signs; `**` at the end takes one or more of them. What is captured can therefore be used in a message or a look-up
  * without further cleaning (but never as a file name). Pure, no allocation.
  */
 

@@ -113,11 +113,14 @@ void *request_user(const struct request *r);
 void request_on_gone(struct request *r, void (*gone_fn)(struct request *r, void *ctx), void *ctx);
 
 /* Replies; each finishes the request (r must not be used afterwards). Bytes are copied.
- * request_reply_error writes an RFC 9457 problem document with `detail` and `hint`.
+ * request_reply_error writes an RFC 9457 problem document with `detail` and `hint` beside what the
+ * status says; request_reply_problem one of a type of its own (a URI) that programs can tell apart.
  * request_reply_file sends [offset, offset + n) of a file opened by the caller (fd is taken over).
  */
 void request_reply(struct request *r, int status, const char *type, const void *body, size_t n);
 void request_reply_error(struct request *r, int status, const char *detail, const char *hint);
+void request_reply_problem(struct request *r, int status, const char *type, const char *detail,
+                           const char *hint);
 void request_reply_file(struct request *r, int status, const char *type, int fd, uint64_t offset,
                         uint64_t n);
 /* Extra reply header, before the reply. Both strings are copied. */

@@ -28,6 +28,16 @@ static const char *word_of(const char *const *words, uint32_t n, unsigned i)
     return i < n && words[i] ? words[i] : "?"; /* the read-back refuses it */
 }
 
+const char *msg_verdict_word(enum msg_verdict v)
+{
+    return word_of(verdict_words, N_WORDS(verdict_words), v);
+}
+
+enum msg_verdict msg_verdict_get(struct json_reader *r, const json_t *o, const char *k)
+{
+    return (enum msg_verdict)msg_json_word(r, o, k, verdict_words, N_WORDS(verdict_words));
+}
+
 static int64_t get_ms(struct json_reader *r, const json_t *o, const char *k)
 {
     return json_i64(r, o, k, 0, MSG_JSON_MAX_MS);
@@ -40,6 +50,8 @@ static void join_put(json_t *o, const struct msg_join *m)
     json_set_hash(o, "run", &m->run);
     msg_json_set_text(o, "name", m->name);
     msg_json_set_text(o, "client", m->client);
+    json_set_text(o, "invite", m->invite);
+    json_set_u64(o, "proof", m->proof);
     json_set_i64(o, "created_at_ms", m->created_at_ms);
 }
 
@@ -48,6 +60,8 @@ static void join_get(struct json_reader *r, const json_t *o, struct msg_join *m)
     json_hash(r, o, "run", &m->run);
     msg_json_text(r, o, "name", m->name, sizeof m->name);
     msg_json_text(r, o, "client", m->client, sizeof m->client);
+    msg_json_id(r, o, "invite", m->invite, true);
+    m->proof = msg_json_count(r, o, "proof", 0);
     m->created_at_ms = get_ms(r, o, "created_at_ms");
 }
 
@@ -156,9 +170,14 @@ static void receipt_put(json_t *o, const struct msg_receipt *m)
     json_set_hash(o, "payload", &m->payload);
     json_set_u64(o, "n_bytes", m->n_bytes);
     json_set_u64(o, "n_tokens", m->n_tokens);
-    json_set_text(o, "verdict", word_of(verdict_words, N_WORDS(verdict_words), m->verdict));
+    json_set_text(o, "verdict", msg_verdict_word(m->verdict));
     msg_json_set_text(o, "reason", m->reason);
     json_set_i64(o, "created_at_ms", m->created_at_ms);
+    json_object_set_new(o, "reward", json_null());
+    json_object_set_new(o, "entry", json_null());
+    if (!m->is_settled) return;
+    json_set_u64(o, "reward", m->reward);
+    json_set_u64(o, "entry", m->entry);
 }
 
 static void receipt_get(struct json_reader *r, const json_t *o, struct msg_receipt *m)
@@ -170,15 +189,21 @@ static void receipt_get(struct json_reader *r, const json_t *o, struct msg_recei
     json_hash(r, o, "payload", &m->payload);
     m->n_bytes = json_u64(r, o, "n_bytes", 0, MAX_PAYLOAD);
     m->n_tokens = json_u64(r, o, "n_tokens", 0, MAX_TOKENS);
-    m->verdict =
-        (enum msg_verdict)msg_json_word(r, o, "verdict", verdict_words, N_WORDS(verdict_words));
+    m->verdict = msg_verdict_get(r, o, "verdict");
     msg_json_text(r, o, "reason", m->reason, sizeof m->reason);
     m->created_at_ms = get_ms(r, o, "created_at_ms");
+    m->is_settled =
+        !json_is_null(json_object_get(o, "reward")) || !json_is_null(json_object_get(o, "entry"));
+    if (m->is_settled) {
+        m->reward = msg_json_count(r, o, "reward", 0);
+        m->entry = msg_json_count(r, o, "entry", 1);
+    }
     bool is_accepted = m->verdict == MSG_ACCEPTED;
     if (is_accepted && (!m->n_bytes || !m->n_tokens))
         json_fail(r, "an accepted contribution cannot be empty");
     if (is_accepted != (m->reason[0] == 0))
         json_fail(r, "a receipt gives a reason exactly when it does not accept");
+    if (m->is_settled && !is_accepted) json_fail(r, "only what was accepted is settled");
 }
 
 static void receipt_signer(struct msg_receipt *m, const struct key_pub *k)

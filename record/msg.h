@@ -19,14 +19,17 @@
 #define MSG_CHUNK_BYTES (1u << 20) /* payload chunk; the last one is shorter */
 #define MSG_MAX_CHUNKS  1024
 #define MSG_MAX_PEERS   256 /* rows of a peers message */
+#define MSG_INVITE_CAP  33  /* invite code: 16 random bytes in hex */
 #define MSG_ID_HEX      33  /* contribution id: 16 bytes in hex */
 
 /* A contributor asks to take part: JWS "potluck-join+1", signed by the contributor. */
 struct msg_join {
     struct hash run;
-    struct key_pub contributor; /* the signer */
-    char name[MSG_NAME_CAP];    /* "" = stay anonymous */
-    char client[32];            /* "potluck/0.1.0" */
+    struct key_pub contributor;  /* the signer */
+    char name[MSG_NAME_CAP];     /* "" = stay anonymous */
+    char client[32];             /* "potluck/0.1.0" */
+    char invite[MSG_INVITE_CAP]; /* code of a private run, 32 hex digits; "" = none */
+    uint64_t proof;              /* nonce that solves the run's puzzle for this key; 0 = none */
     int64_t created_at_ms;
 };
 
@@ -119,6 +122,9 @@ struct msg_receipt {
     enum msg_verdict verdict;
     char reason[MSG_REASON_CAP]; /* "" when accepted; else why, and what to do */
     int64_t created_at_ms;
+    bool is_settled; /* the round is on the public record; else the next two are null on the wire */
+    uint64_t reward; /* micro-units */
+    uint64_t entry;  /* index of the round's entry (record/entry.h) */
 };
 
 /* What an aggregator publishes about contributors, for screens: JSON. */
@@ -148,6 +154,12 @@ struct msg_credit {
     char reason[MSG_REASON_CAP];
     int64_t at_ms;
 };
+
+/* "accepted", "late", "rejected"; "?". And back; marks the reader bad at any other word. */
+const char *msg_verdict_word(enum msg_verdict v);
+struct json_reader;
+struct json_t;
+enum msg_verdict msg_verdict_get(struct json_reader *r, const struct json_t *o, const char *k);
 
 /* Encoders append to out; decoders leave *ret alone on failure. verify_*: expect may be NULL, then
  * any signer is taken and its key lands in the struct's contributor field.

@@ -17,6 +17,7 @@
 #define MAX_STEPS       (1U << 24)
 #define MAX_SENDERS     1024 /* inputs of one merge */
 #define INIT_CHECKPOINT "checkpoint"
+#define PUZZLE_KIND     "scrypt"
 
 /* An unknown field in a description is refused, not skipped: it could be a rule, and a contributor
  * that does not follow a rule of the run would waste its work. Hence msg_json_only everywhere.
@@ -109,6 +110,7 @@ static void put_rounds(json_t *top, const struct rundesc *d)
     json_set_u64(o, "min_contributions", d->min_contributions);
     json_set_u64(o, "n_rounds", d->n_rounds);
     json_set_real(o, "merge_min_senders", d->merge_min_senders);
+    if (d->retention) json_set_u64(o, "retention", d->retention);
     json_object_set_new(top, "rounds", o);
 }
 
@@ -122,7 +124,9 @@ static void get_rounds(struct json_reader *r, const json_t *top, struct rundesc 
     d->min_contributions = json_u32(r, o, "min_contributions", 1, MAX_SENDERS);
     d->n_rounds = msg_json_count(r, o, "n_rounds", 0);
     d->merge_min_senders = json_real_in(r, o, "merge_min_senders", 0, MAX_SENDERS);
-    msg_json_only(r, o, "the rounds", 7);
+    bool is_limited = json_object_get(o, "retention") != NULL; /* left out: everything is kept */
+    if (is_limited) d->retention = msg_json_count(r, o, "retention", 1);
+    msg_json_only(r, o, "the rounds", 7 + (size_t)is_limited);
     if ((d->inner_steps == 0) == (d->inner_ms == 0))
         json_fail(r, "either inner_steps or inner_ms must be set, and the other be 0");
     if (d->inner_steps > d->max_inner_steps)
@@ -237,6 +241,31 @@ static void get_init(struct json_reader *r, const json_t *top, struct rundesc *d
     if (!d->is_from_checkpoint) json_fail(r, "init is none that this program knows");
 }
 
+/* Left out where there is none, so that descriptions without a puzzle are what they always were. */
+static void put_puzzle(json_t *top, const struct rundesc *d)
+{
+    if (!d->puzzle.bits) return;
+    json_t *o = json_object();
+    json_set_text(o, "kind", PUZZLE_KIND);
+    json_set_u64(o, "memory_kib", d->puzzle.memory_kib);
+    json_set_u64(o, "bits", d->puzzle.bits);
+    json_object_set_new(top, "puzzle", o);
+}
+
+static size_t get_puzzle(struct json_reader *r, const json_t *top, struct rundesc *d)
+{
+    char kind[16] = "";
+    if (!json_object_get(top, "puzzle")) return 0;
+    const json_t *o = json_object_in(r, top, "puzzle");
+    json_text(r, o, "kind", kind, sizeof kind);
+    d->puzzle.memory_kib = json_u32(r, o, "memory_kib", PUZZLE_MIN_KIB, PUZZLE_MAX_KIB);
+    d->puzzle.bits = json_u32(r, o, "bits", 1, PUZZLE_MAX_BITS);
+    msg_json_only(r, o, "the puzzle", 3);
+    if (strcmp(kind, PUZZLE_KIND) != 0 || !puzzle_is_fit(&d->puzzle))
+        json_fail(r, "the entry puzzle is none that this program knows");
+    return 1;
+}
+
 static json_t *put_all(const struct rundesc *d)
 {
     json_t *o = json_object();
@@ -251,6 +280,7 @@ static json_t *put_all(const struct rundesc *d)
     put_data(o, d);
     msg_json_set_text(o, "reward_unit", d->reward_unit);
     json_set_u64(o, "reward_per_round", d->reward_per_round);
+    put_puzzle(o, d);
     put_aggregators(o, d);
     return o;
 }
@@ -279,8 +309,9 @@ static int get_all(const json_t *o, struct rundesc *d, struct err *e)
     get_data(&r, o, d);
     msg_json_text(&r, o, "reward_unit", d->reward_unit, sizeof d->reward_unit);
     d->reward_per_round = msg_json_count(&r, o, "reward_per_round", 0);
+    size_t n_optional = get_puzzle(&r, o, d);
     get_aggregators(&r, o, d);
-    msg_json_only(&r, o, "the run description", 12);
+    msg_json_only(&r, o, "the run description", 12 + n_optional);
     if (d->train.seq_len > d->model.max_position_embeddings)
         json_fail(&r, "seq_len is longer than the model's max_position_embeddings");
     if (!d->name[0]) json_fail(&r, "the run has no name");
@@ -357,7 +388,7 @@ int rundesc_sign(struct rundesc *d, const struct key *host, struct buf *out, str
 static int bad_link(struct err *e, const char *why)
 {
     err_set(e, ERR_ARG, 0, "this is not an invite link: %s", why);
-    err_hint(e, "a link reads " LINK_SCHEME "HOST:PORT/#KEY.PIN; copy it whole");
+    err_hint(e, "a link reads " LINK_SCHEME "HOST:PORT/#KEY.PIN or /#KEY.PIN.CODE; copy it whole");
     return ERR_ARG;
 }
 
@@ -380,6 +411,12 @@ static const char *parse_address(const char *p, struct rundesc_invite *v)
     return end;
 }
 
+bool rundesc_is_code(const char *text)
+{
+    return strlen(text) == RUNDESC_CODE_CAP - 1 &&
+           strspn(text, "0123456789abcdef") == RUNDESC_CODE_CAP - 1;
+}
+
 int rundesc_invite_parse(const char *link, struct rundesc_invite *ret, struct err *e)
 {
     struct rundesc_invite v = {0};
@@ -392,8 +429,13 @@ int rundesc_invite_parse(const char *link, struct rundesc_invite *ret, struct er
     if (!p) return bad_link(e, "the address after " LINK_SCHEME " is not HOST:PORT");
     if (strncmp(p, "/#", 2) != 0) return bad_link(e, "the part after /# is missing");
     p += 2;
-    if (strcspn(p, " \t\r\n") != 4 * HASH_BYTES + 1 || p[2 * HASH_BYTES] != '.')
+    size_t n = strcspn(p, " \t\r\n"), n_plain = 4 * HASH_BYTES + 1;
+    bool has_code = n == n_plain + 1 + RUNDESC_CODE_CAP - 1 && p[n_plain] == '.';
+    if ((n != n_plain && !has_code) || p[2 * HASH_BYTES] != '.')
         return bad_link(e, "the key and the pin after /# are not complete");
+    if (has_code) memcpy(v.code, p + n_plain + 1, sizeof v.code - 1);
+    if (has_code && !rundesc_is_code(v.code))
+        return bad_link(e, "the invite code at its end is not lower-case hex");
     memcpy(key, p, 2 * HASH_BYTES);
     memcpy(pin, p + 2 * HASH_BYTES + 1, 2 * HASH_BYTES);
     if (key_from_hex(key, &v.key) || hash_from_hex(pin, &v.tls_pin))
@@ -409,8 +451,9 @@ int rundesc_invite_format(const struct rundesc_invite *v, char *dst, size_t cap,
     if (!is_host(v->host) || !v->port)
         return err_set(e, ERR_ARG, 0, "an invite link needs a host name or address and a port");
     bool is_v6 = strchr(v->host, ':') != NULL;
-    int n = snprintf(dst, cap, LINK_SCHEME "%s%s%s:%u/#%s.%s", is_v6 ? "[" : "", v->host,
-                     is_v6 ? "]" : "", v->port, key_hex(&v->key, key), hash_hex(&v->tls_pin, pin));
+    int n = snprintf(dst, cap, LINK_SCHEME "%s%s%s:%u/#%s.%s%s%s", is_v6 ? "[" : "", v->host,
+                     is_v6 ? "]" : "", v->port, key_hex(&v->key, key), hash_hex(&v->tls_pin, pin),
+                     v->code[0] ? "." : "", v->code);
     if (n < 0 || (size_t)n >= cap)
         return err_set(e, ERR_LIMIT, 0, "the invite link does not fit in %zu bytes", cap);
     return OK;

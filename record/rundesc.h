@@ -2,7 +2,7 @@
 /* Why: the run description is the signed constitution of a run: what is trained, on what data, by
  * which rule, and who aggregates. Its bytes never change while the run lives; its SHA-256 is the
  * run's id. It travels as a file (run.potluck, a compact JWS of typ "potluck-run+1") or is fetched
- * by an invite link: potluck://HOST:PORT/#<host key hex>.<TLS pin hex>
+ * by an invite link: potluck://HOST:PORT/#<host key hex>.<TLS pin hex>[.<invite code>]
  */
 
 #include <stdbool.h>
@@ -15,11 +15,14 @@
 #include "base/key.h"
 #include "engine/model.h"
 #include "engine/trainer.h"
+#include "record/msg.h"
+#include "record/puzzle.h"
 
 #define RUNDESC_WIRE_VERSION    1u
 #define RUNDESC_MAX_AGGREGATORS 8
 #define RUNDESC_MAX_SHARDS      256
 #define RUNDESC_MAX_BYTES       (256u * 1024)
+#define RUNDESC_CODE_CAP        MSG_INVITE_CAP /* of an invite code */
 
 /* One address of the run. All of them carry the same aggregator key's signature. */
 struct rundesc_aggregator {
@@ -45,6 +48,7 @@ struct rundesc {
     uint32_t upload_ms;         /* from the end of the inner phase to the round's deadline */
     uint32_t min_contributions; /* a round does not close with fewer */
     uint64_t n_rounds;          /* 0: until the host ends it */
+    uint64_t retention;         /* rounds whose payloads are kept; 0: all of them */
     double merge_min_senders;   /* m of sum / max(senders, m) */
     struct hash tokenizer;      /* SHA-256 of tokenizer.json */
     uint64_t tokenizer_bytes;
@@ -55,6 +59,7 @@ struct rundesc {
     uint64_t val_index_bytes;
     char reward_unit[24];      /* "credits" */
     uint64_t reward_per_round; /* emission, integer units (micro-credits) */
+    struct puzzle puzzle;      /* what a new key has to solve; bits 0: nothing */
     uint32_t n_aggregators;
     struct rundesc_aggregator aggregators[RUNDESC_MAX_AGGREGATORS];
 };
@@ -74,7 +79,10 @@ struct rundesc_invite {
     uint16_t port;
     struct key_pub key; /* host key: the description must be signed by it */
     struct hash tls_pin;
+    char code[RUNDESC_CODE_CAP]; /* lets one into a private run; "" = none */
 };
+
+bool rundesc_is_code(const char *text); /* 32 lower-case hex digits */
 
 /* Invite link to and from text. ERR_ARG with a sentence when it is not one. */
 int rundesc_invite_parse(const char *link, struct rundesc_invite *ret, struct err *e) MUST_CHECK;

@@ -33,54 +33,77 @@ def audit(folder):
     receipts = {seq: (who, rnd, verdict, jws) for seq, who, rnd, verdict, jws in db.execute(
         "SELECT seq, contributor, round, verdict, jws FROM receipts ORDER BY seq")}
     rounds = {r[0]: r[1] for r in db.execute("SELECT round, n_merged FROM rounds ORDER BY round")}
-    ledger = db.execute("SELECT round, receipt_seq, contributor, amount FROM ledger").fetchall()
+    ledger = db.execute(
+        "SELECT r.round, p.receipt_seq, a.name, p.amount FROM postings p"
+        " JOIN rounds r ON r.entry=p.entry JOIN accounts a ON a.id=p.to_account").fetchall()
+    on_record = [tuple(r) for r in db.execute(
+        "SELECT first_seq, last_seq FROM rounds ORDER BY round")]
 
     if list(receipts) != list(range(1, len(receipts) + 1)):
         wrong.append(f"receipt numbers have gaps: {list(receipts)}")
     if list(rounds) != list(range(len(rounds))):
         wrong.append(f"merged rounds have gaps: {list(rounds)}")
     check_ledger(wrong, receipts, rounds, ledger)
+    check_record(wrong, db, on_record, ledger)
     for seq, (who, rnd, verdict, jws) in receipts.items():
         said = payload(jws)
         if (said["seq"], said["round"], said["contributor"]) != (seq, rnd, who.hex()):
             wrong.append(f"receipt {seq} says something else than its row")
 
-    known = {jws for _, _, _, jws in receipts.values()}
+    # What a contributor holds is the first version; reward and entry come when it is settled.
+    known = {unsettled(jws) for _, _, _, jws in receipts.values()}
     held = 0
     for path in sorted(glob.glob(os.path.join(folder, "contributor-*", "runs", "*", "receipts.jws"))):
         who = path.split(os.sep)[-4]
         for line in filter(None, open(path, encoding="utf-8").read().split("\n")):
             held += 1
-            if line not in known:
+            if unsettled(line) not in known:
                 wrong.append(f"{who} holds a receipt that the aggregator does not know: {line[:40]}...")
     return wrong, {"receipts": len(receipts), "held": held, "rounds": len(rounds),
                    "ledger": len(ledger)}
 
 
+def unsettled(jws):
+    said = {k: v for k, v in payload(jws).items() if k not in ("reward", "entry")}
+    return json.dumps(said, sort_keys=True)
+
+
+def check_record(wrong, db, on_record, ledger):
+    """Every receipt is on one sheet, and every receipt on a sheet has one line of the ledger."""
+    want = 1
+    for first, last in on_record:
+        if first != want:
+            wrong.append(f"a sheet begins with receipt {first} where {want} comes next")
+        want = last + 1
+    if sorted(seq for _, seq, _, _ in ledger) != list(range(1, want)):
+        wrong.append(f"receipts 1 to {want - 1} are on record, but the ledger has other lines")
+    if db.execute("SELECT coalesce(sum(amount), 0) FROM ledger").fetchone()[0]:
+        wrong.append("the ledger's lines do not sum to zero")
+
+
 def check_ledger(wrong, receipts, rounds, ledger):
     paid = {}
-    for rnd, seq, who, amount in ledger:
+    for rnd, seq, account, amount in ledger:
         if seq not in receipts:
             wrong.append(f"a reward of round {rnd} points to no receipt ({seq})")
             continue
         key, of, verdict, _ = receipts[seq]
-        if (key, of, verdict) != (who, rnd, ACCEPTED):
+        if account != f"contributor/{key.hex()}":
+            wrong.append(f"the reward of receipt {seq} goes to {account}")
+        if (of, verdict) == (rnd, ACCEPTED):
+            paid.setdefault(rnd, []).append((seq, amount))
+        elif amount:
             wrong.append(f"a reward of round {rnd} points to receipt {seq}, which is not its own")
-        paid.setdefault(rnd, []).append((seq, amount))
     for rnd, n_merged in rounds.items():
         accepted = {s for s, (_, of, verdict, _) in receipts.items()
                     if of == rnd and verdict == ACCEPTED}
-        lines = paid.pop(rnd, [])
+        lines = paid.get(rnd, [])
         if {s for s, _ in lines} != accepted or len(lines) != len(accepted):
             wrong.append(f"round {rnd}: accepted receipts {sorted(accepted)}, but ledger lines for "
                          f"{sorted(s for s, _ in lines)}")
         if n_merged != len(accepted):
             wrong.append(f"round {rnd}: {len(accepted)} accepted, but {n_merged} merged")
-    if paid:
-        wrong.append(f"rewards for rounds that were not merged: {sorted(paid)}")
-    totals = {}
-    for rnd, _, _, amount in ledger:
-        totals[rnd] = totals.get(rnd, 0) + amount
+    totals = {rnd: sum(amount for _, amount in lines) for rnd, lines in paid.items()}
     if len(set(totals.values())) > 1:
         wrong.append(f"rounds pay out different sums: {totals}")
 

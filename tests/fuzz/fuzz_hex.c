@@ -1,4 +1,4 @@
-/* Strict base64url: whatever decodes must encode back to the very same text. */
+/* Strict base64, both forms: whatever decodes must encode back to the very same text. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buf text = {0};
     if (hex_b64url_decode(&raw, (const char *)data, size) == 0) {
         hex_b64url_encode(&text, raw.p, raw.len);
+        check(text.len == size && (!size || memcmp(text.p, data, size) == 0));
+    }
+    buf_clear(&raw);
+    buf_clear(&text);
+    if (hex_b64_decode(&raw, (const char *)data, size) == 0) {
+        hex_b64_encode(&text, raw.p, raw.len);
         check(text.len == size && (!size || memcmp(text.p, data, size) == 0));
     }
     buf_deinit(&raw);

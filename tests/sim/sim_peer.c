@@ -100,6 +100,7 @@ static enum sim_verb verb_of(enum session_do what)
     case SESSION_DO_PUT_CHUNK: return SIM_CHUNK;
     case SESSION_DO_MANIFEST: return SIM_MANIFEST;
     case SESSION_DO_FETCH_UPDATE: return SIM_UPDATE;
+    case SESSION_DO_CHECK_RECORD: return SIM_RECORD;
     default: return SIM_CHECKPOINT;
     }
 }
@@ -144,6 +145,10 @@ static void act(struct sim_world *w, struct sim_peer *p, const struct session_ac
     case SESSION_DO_RESERVE:
     case SESSION_DO_PUT_CHUNK:
     case SESSION_DO_MANIFEST: request(w, p, a); break;
+    case SESSION_DO_CHECK_RECORD:
+        p->record_round = a->round;
+        request(w, p, a);
+        break;
     case SESSION_DO_DROP:
         forget_call(p, a->tag);
         p->dropped[p->n_dropped++ % 16] = a->tag;
@@ -286,12 +291,15 @@ void sim_peer_reply(struct sim_world *w, struct sim_reply *rp)
     sim_world_fold(w, (uint64_t)rp->verb << 16 | (uint64_t)rp->status);
     bool is_fetch = rp->verb == SIM_UPDATE || rp->verb == SIM_CHECKPOINT;
     if (is_fetch && p->session.transfer.tag != rp->tag) return; /* would replace fetched bytes */
+    if (rp->verb == SIM_RECORD && p->session.record.tag != rp->tag) return; /* an old one */
     if (rp->status < 200 || rp->status > 299)
         fail(w, p, rp);
     else if (rp->verb == SIM_MANIFEST)
         on_receipt(w, p, rp);
     else if (rp->verb == SIM_UPDATE)
         on_update(w, p, rp);
+    else if (rp->verb == SIM_RECORD)
+        sim_log_reply(w, p, rp);
     else
         on_plain(w, p, rp);
 }

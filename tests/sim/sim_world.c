@@ -10,16 +10,19 @@
 
 const char *sim_plant_name(enum sim_plant p)
 {
-    static const char *const names[] = {"none", "ack-before-sync", "forget-receipts",
-                                        "split-publish", "forget-note"};
+    static const char *const names[] = {"none",          "ack-before-sync", "forget-receipts",
+                                        "split-publish", "forget-note",     "fork"};
     return p >= 0 && p < SIM_PLANT_COUNT ? names[p] : "unknown";
 }
 
 const char *sim_plant_failure(enum sim_plant p)
 {
-    static const char *const words[] = {"", "an acknowledged contribution is lost",
+    static const char *const words[] = {"",
+                                        "an acknowledged contribution is lost",
                                         "which holds an accepted receipt",
-                                        "the ledger pays for round", "which was accepted"};
+                                        "the ledger pays for round",
+                                        "which was accepted",
+                                        "a rewritten history was noticed"};
     return p >= 0 && p < SIM_PLANT_COUNT ? words[p] : "";
 }
 

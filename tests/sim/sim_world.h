@@ -9,6 +9,7 @@
  *   sim_disk    unsynced writes may be lost in a crash
  *   sim_host    carries out what round.c orders: sim_host_work writes, judges, merges, publishes
  *   sim_peer    carries out what session.c orders: sim_trainer trains, packs, applies
+ *   sim_log     the host's record and what a contributor remembers of it
  *   sim_fault   the plan of a seed and its accidents
  *   sim_oracle  what must hold, checked when it can break and at the end
  *
@@ -42,6 +43,7 @@ enum sim_plant {
     SIM_PLANT_FORGET_RECEIPTS, /* the host does not take up its receipts after a crash */
     SIM_PLANT_SPLIT_PUBLISH,   /* ledger lines and the round's row are not one transaction */
     SIM_PLANT_FORGET_NOTE,     /* a contributor's note is never synced */
+    SIM_PLANT_FORK,            /* after a crash the host signs another history */
     SIM_PLANT_COUNT,
 };
 
@@ -53,6 +55,7 @@ enum sim_verb {
     SIM_MANIFEST,
     SIM_UPDATE,
     SIM_CHECKPOINT,
+    SIM_RECORD,
 };
 
 enum sim_kind {
@@ -173,7 +176,8 @@ struct sim_peer {
     int64_t frozen_until_ms; /* a laptop whose lid is closed */
     struct sim_call_out calls[8];
     uint32_t n_calls;
-    uint32_t dropped[16]; /* tags whose answers nobody waits for any more */
+    uint64_t record_round; /* of the check under way */
+    uint32_t dropped[16];  /* tags whose answers nobody waits for any more */
     uint32_t n_dropped;
     int64_t step_ms; /* speed of this machine */
     int64_t mib_ms;  /* and of its uplink */
@@ -191,6 +195,7 @@ struct sim_plan {
     int64_t faults_end_ms, delay_ms;
     double loss_frac, dup_frac, flip_frac; /* of messages */
     double disk_frac;                      /* of the host's writes that fail */
+    double door_frac;                      /* of joins and polls that the host shuts out */
     double crash_frac;                     /* of actions after which the power goes */
     int64_t crash_every_ms, intent_every_ms, cut_every_ms, down_every_ms, freeze_every_ms;
 };
@@ -280,6 +285,10 @@ void sim_host_work_begin(struct sim_world *w, const struct round_action *a,
                          const struct sim_request *rq, const struct msg_manifest *m);
 void sim_host_work_go_on(struct sim_world *w, struct sim_event *ev);
 void sim_host_work_free(struct sim_job *job);
+
+/* sim_log.c */
+void sim_log_request(struct sim_world *w, const struct sim_request *rq);
+void sim_log_reply(struct sim_world *w, struct sim_peer *p, const struct sim_reply *rp);
 
 /* sim_peer.c */
 void sim_peer_start(struct sim_world *w, struct sim_peer *p);

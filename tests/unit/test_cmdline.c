@@ -53,6 +53,20 @@ static void cmdline_join_wants_something_to_join(void **state)
     assert_int_equal(PARSE(&c, NULL, A("join"), A("a"), A("b")), ERR_ARG);
 }
 
+static void cmdline_knows_receipts_and_rewards(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    assert_int_equal(PARSE(&c, NULL, A("receipts"), A("--verify"), A("--json")), OK);
+    assert_int_equal(c.command, CMDLINE_RECEIPTS);
+    assert_true(c.is_verify && c.is_json);
+    assert_int_equal(PARSE(&c, NULL, A("rewards"), A("--csv")), OK);
+    assert_int_equal(c.command, CMDLINE_REWARDS);
+    assert_true(c.is_csv);
+    assert_int_equal(PARSE(&c, NULL, A("rewards"), A("--verify")), ERR_ARG);
+    assert_int_equal(PARSE(&c, NULL, A("status"), A("--csv")), ERR_ARG);
+}
+
 static void cmdline_leaves_the_rest_to_the_agent(void **state)
 {
     (void)state;
@@ -82,6 +96,13 @@ static void cmdline_refuses_what_it_does_not_know(void **state)
     struct err e = {0};
     assert_int_equal(PARSE(&c, &e, A("bogus")), ERR_ARG);
     assert_string_equal(e.what, "there is no command 'bogus'");
+    assert_int_equal(PARSE(&c, &e, A("staus")), ERR_ARG);
+    assert_non_null(strstr(e.hint, "did you mean `status`?"));
+    assert_int_equal(PARSE(&c, &e, A("status"), A("--jsno=1")), ERR_ARG);
+    assert_string_equal(e.what, "there is no option '--jsno'");
+    assert_non_null(strstr(e.hint, "did you mean `--json`?"));
+    assert_int_equal(PARSE(&c, &e, A("pause"), A("--dumb")), ERR_ARG); /* --dump is not pause's */
+    assert_null(strstr(e.hint, "--dump"));
     assert_int_equal(PARSE(&c, &e, A("--bogus")), ERR_ARG);
     assert_int_equal(PARSE(&c, &e, A("pause"), A("--dump"), A("80x24")), ERR_ARG);
     assert_int_equal(PARSE(&c, &e, A("status"), A("--home")), ERR_ARG);
@@ -139,6 +160,7 @@ int main(void)
         cmocka_unit_test(cmdline_without_words_is_the_screen),
         cmocka_unit_test(cmdline_takes_home_before_and_after_the_command),
         cmocka_unit_test(cmdline_join_wants_something_to_join),
+        cmocka_unit_test(cmdline_knows_receipts_and_rewards),
         cmocka_unit_test(cmdline_leaves_the_rest_to_the_agent),
         cmocka_unit_test(cmdline_leaves_the_rest_to_an_engine_command),
         cmocka_unit_test(cmdline_refuses_what_it_does_not_know),

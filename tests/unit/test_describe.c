@@ -90,7 +90,7 @@ static void once_written_it_does_not_change(void **state)
     assert_int_equal(describe_read(dir, &again, &jws, &e), OK);
     struct hash id = hash_of(jws.p, jws.len);
     assert_true(hash_equal(&d.id, &id)); /* what is served is what is signed */
-    assert_int_equal(describe_invite(&d, link, sizeof link, &e), OK);
+    assert_int_equal(describe_invite(&d, "", link, sizeof link, &e), OK);
     assert_memory_equal(link, "potluck://127.0.0.1:7333/#", 26);
     buf_deinit(&jws);
 }

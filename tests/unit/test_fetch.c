@@ -154,12 +154,61 @@ static void fetch_get_tells_a_refusal_from_silence(void **state)
     buf_deinit(&out);
 }
 
+static void fetch_asks_many_side_by_side(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    struct host_case k;
+    struct err e = {0};
+    struct fetch *f = NULL;
+    static struct fetch_item items[N];
+    struct buf out = {0};
+    host_open(&k, "{\"a\":1}", N + 1);
+    struct hash pin = k.lb.pin;
+    assert_int_equal(fetch_open("127.0.0.1", server_port(k.lb.server), &pin, &f, &e), OK);
+    memset(items, 0, sizeof items);
+    for (int i = 0; i < N; i++)
+        snprintf(items[i].path, sizeof items[i].path, "/x/%d", i);
+    if (fetch_ask_many(f, items, N, 5000, 100, &e)) fail_msg("%s", e.what);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(items[i].rc, OK);
+        assert_string_equal(buf_str(&items[i].out), "{\"a\":1}");
+        buf_deinit(&items[i].out);
+    }
+    assert_int_equal(fetch_ask(f, "/y", 5000, 3, &out, &e),
+                     ERR_LIMIT); /* still the same connection */
+    assert_int_equal(out.len, 0);
+    fetch_close(f);
+    buf_deinit(&out);
+    host_close(&k);
+    assert_int_equal(k.n_asked, N + 1);
+}
+
+static void fetch_tells_what_is_not_there_of_many(void **state)
+{
+    (void)state;
+    struct host_case k;
+    struct err e = {0};
+    struct fetch *f = NULL;
+    struct fetch_item items[3] = {{.path = "/a"}, {.path = "/b"}, {.path = "/c"}};
+    host_open(&k, NULL, 3);
+    struct hash pin = k.lb.pin;
+    assert_int_equal(fetch_open("127.0.0.1", server_port(k.lb.server), &pin, &f, &e), OK);
+    assert_int_equal(fetch_ask_many(f, items, 3, 5000, 100, &e), OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(items[i].rc, ERR_NOTFOUND);
+    fetch_close(f);
+    host_close(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fetch_tokenizer_asks_once_and_keeps_what_fits),
         cmocka_unit_test(fetch_tokenizer_refuses_another_one),
         cmocka_unit_test(fetch_get_tells_a_refusal_from_silence),
+        cmocka_unit_test(fetch_asks_many_side_by_side),
+        cmocka_unit_test(fetch_tells_what_is_not_there_of_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -183,6 +183,38 @@ static void reading_without_memory_fails_cleanly(void **state)
     buf_deinit(&b);
 }
 
+static void read_at_gives_the_bytes_asked_for_or_says_that_they_are_not_there(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char got[8] = "";
+    int fd = -1;
+    uint64_t n = 0;
+    assert_int_equal(file_replace(in_dir("ten"), "0123456789", 10, 0600, NULL), OK);
+    assert_int_equal(file_open(in_dir("ten"), &fd, &n, &e), OK);
+    assert_int_equal(n, 10);
+    assert_int_equal(file_read_at(fd, got, 4, 6, "ten", &e), OK);
+    assert_memory_equal(got, "6789", 4);
+    assert_int_equal(file_read_at(fd, got, 4, 7, "ten", &e), ERR_PROTO);
+    assert_non_null(strstr(e.what, "'ten' ends too early"));
+    assert_int_equal(file_read_at(fd, got, 0, 10, "ten", NULL), OK);
+    close(fd);
+    assert_int_equal(file_read_at(-1, got, 1, 0, "ten", &e), ERR_IO);
+}
+
+static void open_takes_plain_files_only_and_waits_for_nobody(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    int fd = -1;
+    assert_int_equal(file_open(in_dir("nobody"), &fd, NULL, &e), ERR_NOTFOUND);
+    assert_int_equal(file_open(in_dir("."), &fd, NULL, &e), ERR_PROTO);
+    assert_true(e.what[0] && e.hint[0]);
+    assert_int_equal(mkfifo(in_dir("pipe"), 0600), 0);
+    assert_int_equal(file_open(in_dir("pipe"), &fd, NULL, &e), ERR_PROTO);
+    assert_int_equal(fd, -1);
+}
+
 static void mkdirs_makes_parents_and_refuses_a_file_in_the_way(void **state)
 {
     (void)state;
@@ -219,6 +251,8 @@ int main(void)
         cmocka_unit_test(reading_a_missing_file_says_so),
         cmocka_unit_test(reading_stops_at_the_cap),
         cmocka_unit_test(reading_without_memory_fails_cleanly),
+        cmocka_unit_test(read_at_gives_the_bytes_asked_for_or_says_that_they_are_not_there),
+        cmocka_unit_test(open_takes_plain_files_only_and_waits_for_nobody),
         cmocka_unit_test(mkdirs_makes_parents_and_refuses_a_file_in_the_way),
         cmocka_unit_test(a_path_that_is_too_long_is_refused_not_cut),
     };

@@ -32,6 +32,16 @@ static void hasher_in_pieces_equals_one_shot_and_can_be_reused(void **state)
     hasher_destroy(NULL);
 }
 
+static void hash_of_two_parts_equals_that_of_both(void **state)
+{
+    (void)state;
+    struct hash want = hash_of("abc", 3);
+    for (size_t i = 0; i <= 3; i++) {
+        struct hash got = hash_of_two("abc", i, "abc" + i, 3 - i);
+        assert_true(hash_equal(&got, &want));
+    }
+}
+
 static void hash_text_round_trips_and_refuses_other_text(void **state)
 {
     (void)state;
@@ -57,11 +67,25 @@ static void hashes_differ_in_a_single_bit(void **state)
     assert_false(hash_equal(&a, &b));
 }
 
+/* RFC 7914, section 12: the first half of its 64 bytes. */
+static void scrypt_gives_the_published_value(void **state)
+{
+    (void)state;
+    char hex[HASH_HEX];
+    struct hash h;
+    struct err e = {0};
+    assert_int_equal(hash_scrypt("pleaseletmein", 13, "SodiumChloride", 14, 16384, &h, &e), OK);
+    assert_string_equal(hash_hex(&h, hex),
+                        "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hash_of_abc_is_the_published_value),
+        cmocka_unit_test(scrypt_gives_the_published_value),
         cmocka_unit_test(hasher_in_pieces_equals_one_shot_and_can_be_reused),
+        cmocka_unit_test(hash_of_two_parts_equals_that_of_both),
         cmocka_unit_test(hash_text_round_trips_and_refuses_other_text),
         cmocka_unit_test(hashes_differ_in_a_single_bit),
     };

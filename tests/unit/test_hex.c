@@ -75,6 +75,45 @@ static void base64url_decode_refuses_what_has_another_spelling(void **state)
     }
 }
 
+/* RFC 4648 section 10. */
+static void base64_matches_the_published_examples(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"",             ""        },
+        {"f",            "Zg=="    },
+        {"fo",           "Zm8="    },
+        {"foo",          "Zm9v"    },
+        {"foob",         "Zm9vYg=="},
+        {"fooba",        "Zm9vYmE="},
+        {"foobar",       "Zm9vYmFy"},
+        {"\xfb\xff\xfe", "+//+"    }
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct buf text = {0};
+        struct buf back = {0};
+        hex_b64_encode(&text, pairs[i][0], strlen(pairs[i][0]));
+        assert_string_equal(buf_str(&text), pairs[i][1]);
+        assert_int_equal(hex_b64_decode(&back, pairs[i][1], strlen(pairs[i][1])), 0);
+        assert_string_equal(buf_str(&back), pairs[i][0]);
+        buf_deinit(&text);
+        buf_deinit(&back);
+    }
+}
+
+static void base64_decode_refuses_what_has_another_spelling(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"Zg",       "Zg=",  "Zh==",         "Zm9=",
+                                      "====",     "Z===", "Zg==\n",       "-__-",
+                                      "Zg==Zg==", "A",    "Zm9vYmFy====", "Zm9v=="};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct buf out = {0};
+        assert_int_equal(hex_b64_decode(&out, bad[i], strlen(bad[i])), -1);
+        buf_deinit(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +122,8 @@ int main(void)
         cmocka_unit_test(base64url_matches_the_published_examples),
         cmocka_unit_test(base64url_uses_minus_and_underscore),
         cmocka_unit_test(base64url_decode_refuses_what_has_another_spelling),
+        cmocka_unit_test(base64_matches_the_published_examples),
+        cmocka_unit_test(base64_decode_refuses_what_has_another_spelling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

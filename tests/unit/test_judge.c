@@ -15,6 +15,7 @@ struct court {
     struct buf payload;
     struct msg_manifest m;
     char reason[MSG_REASON_CAP];
+    enum round_check failed;
     struct err e;
 };
 
@@ -55,7 +56,8 @@ static enum round_outcome judge(struct court *c)
     c->m.n_chunks = 1;
     c->m.n_bytes = c->payload.len;
     assert_int_equal(spool_chunk_put(&c->sp, ID, 0, c->payload.p, c->payload.len, &c->e), OK);
-    return judge_upload(&c->sp, c->st, &c->t, &c->d.train.delta, &c->m, c->reason, &c->e);
+    return judge_upload(&c->sp, c->st, &c->t, &c->d.train.delta, &c->m, c->reason, &c->failed,
+                        &c->e);
 }
 
 static void a_good_payload_is_durable_under_its_hash(void **state)
@@ -74,6 +76,7 @@ static void a_payload_that_the_packer_cannot_have_written_is_bad(void **state)
     c->payload.len--;
     assert_int_equal(judge(c), ROUND_BAD);
     assert_true(c->reason[0]);
+    assert_int_equal(c->failed, ROUND_CHECK_FORM);
 }
 
 static void a_payload_of_zeros_is_bad(void **state)
@@ -102,6 +105,7 @@ static void a_payload_counted_before_is_bad(void **state)
     assert_int_equal(store_receipt_put(c->st, &op, &c->d.id, &k, 1, &seq, &v, &c->e), OK);
     assert_int_equal(judge(c), ROUND_BAD);
     assert_non_null(strstr(c->reason, "round 4"));
+    assert_int_equal(c->failed, ROUND_CHECK_NEW);
 }
 
 static void a_missing_or_different_chunk_is_a_mismatch(void **state)
@@ -109,15 +113,18 @@ static void a_missing_or_different_chunk_is_a_mismatch(void **state)
     struct court *c = *state;
     assert_int_equal(judge(c), ROUND_OK);
     c->m.chunks[0].b[0] ^= 1;
-    assert_int_equal(judge_upload(&c->sp, c->st, &c->t, &c->d.train.delta, &c->m, c->reason, &c->e),
-                     ROUND_MISMATCH);
+    assert_int_equal(
+        judge_upload(&c->sp, c->st, &c->t, &c->d.train.delta, &c->m, c->reason, &c->failed, &c->e),
+        ROUND_MISMATCH);
     c->m.chunks[0].b[0] ^= 1;
     c->m.n_bytes++;
-    assert_int_equal(judge_upload(&c->sp, c->st, &c->t, &c->d.train.delta, &c->m, c->reason, &c->e),
-                     ROUND_MISMATCH);
+    assert_int_equal(
+        judge_upload(&c->sp, c->st, &c->t, &c->d.train.delta, &c->m, c->reason, &c->failed, &c->e),
+        ROUND_MISMATCH);
     spool_chunks_drop(&c->sp, ID, 1);
-    assert_int_equal(judge_upload(&c->sp, c->st, &c->t, &c->d.train.delta, &c->m, c->reason, &c->e),
-                     ROUND_MISMATCH);
+    assert_int_equal(
+        judge_upload(&c->sp, c->st, &c->t, &c->d.train.delta, &c->m, c->reason, &c->failed, &c->e),
+        ROUND_MISMATCH);
 }
 
 static void a_full_disk_is_told_apart_from_other_trouble(void **state)

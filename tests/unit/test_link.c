@@ -1,5 +1,6 @@
 #include "net/limits.h"
 #include "net/link.h"
+#include "net/signature.h"
 #include "tests/unit/loopback.h"
 
 /* ---- servers for the tests ---- */
@@ -9,9 +10,8 @@ static void echo(struct request *r, void *ctx)
     (void)ctx;
     size_t n = 0;
     const void *p = request_body(r, &n);
-    request_add_header(r, "x-potluck-sha256",
-                       request_header(r, "x-potluck-sha256") ? request_header(r, "x-potluck-sha256")
-                                                             : "none");
+    const char *digest = request_header(r, "content-digest");
+    request_add_header(r, "repr-digest", digest ? digest : "none");
     request_reply(r, 200, "text/x-echo", p, n);
 }
 
@@ -160,6 +160,50 @@ static void loopback_digest_header_goes_both_ways(void **state)
     assert_true(link_send(lb.link, &r) != 0);
     loopback_run(&lb);
     assert_string_equal(a.digest, hex);
+    buf_deinit(&a.body);
+    loopback_close(&lb);
+}
+
+static void check_signature(struct request *r, void *ctx)
+{
+    struct signature_target t = {request_method(r), request_header(r, ":authority"),
+                                 request_path(r), request_header(r, "content-digest")};
+    int *rc = ctx;
+    struct key_pub key;
+    struct err e = {0};
+    char hex[KEY_HEX] = "";
+    *rc = signature_check(&t, request_header(r, "signature-input"), request_header(r, "signature"),
+                          &key, &e);
+    if (*rc == OK) key_hex(&key, hex);
+    request_reply(r, 200, "text/plain", hex, strlen(hex));
+}
+
+static void loopback_a_signed_request_is_taken_by_a_server(void **state)
+{
+    (void)state;
+    struct loopback lb;
+    struct key k;
+    int rc = ERR_IO;
+    loopback_open(&lb);
+    loopback_serve(&lb, true, check_signature, &rc);
+    loopback_link(&lb, true, NULL);
+    key_generate(&k);
+    struct hash h = hash_of("x", 1);
+    char hex[HASH_HEX], name[KEY_HEX];
+    struct answer a = answer_for(&lb, 1);
+    struct link_request r = {.method = "PUT",
+                             .path = "/v1/a",
+                             .body = "x",
+                             .n_body = 1,
+                             .digest = hash_hex(&h, hex),
+                             .signer = &k,
+                             .signed_at_s = 1760000000,
+                             .done = on_answer,
+                             .ctx = &a};
+    assert_true(link_send(lb.link, &r) != 0);
+    loopback_run(&lb);
+    assert_int_equal(rc, OK);
+    assert_string_equal(buf_str(&a.body), key_hex(&k.pub, name));
     buf_deinit(&a.body);
     loopback_close(&lb);
 }
@@ -476,6 +520,7 @@ int main(void)
         cmocka_unit_test(loopback_body_of_8_mib_comes_back_unchanged),
         cmocka_unit_test(loopback_lasting_body_is_sent_from_where_it_lies),
         cmocka_unit_test(loopback_digest_header_goes_both_ways),
+        cmocka_unit_test(loopback_a_signed_request_is_taken_by_a_server),
         cmocka_unit_test(loopback_retry_after_is_told_within_reason),
         cmocka_unit_test(loopback_forty_requests_share_one_connection),
         cmocka_unit_test(loopback_wrong_pin_is_refused),

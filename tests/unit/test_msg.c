@@ -29,6 +29,8 @@ static void make_join(struct msg_join *m)
     *m = (struct msg_join){.run = test_hash("run"), .created_at_ms = 1760000000123};
     strcpy(m->name, "Annika");
     strcpy(m->client, "potluck/0.1.0");
+    strcpy(m->invite, AN_ID);
+    m->proof = 391;
 }
 
 static void make_reserve(struct msg_reserve *m)
@@ -340,6 +342,8 @@ static void a_signed_message_of_another_kind_is_refused(void **state)
     json_t *o = open_signed(&a, "potluck-reserve+1");
     json_set_text(o, "name", "");
     json_set_text(o, "client", "x");
+    json_set_text(o, "invite", "");
+    json_set_u64(o, "proof", 0);
     assert_int_equal(read_object(o, "potluck-join+1", read_join, &join), OK);
     assert_int_equal(read_object(o, "potluck-reserve+1", read_join, &join), ERR_PROTO);
     json_decref(o);
@@ -426,6 +430,8 @@ static void text_from_a_peer_is_made_printable(void **state)
     json_set_hash(o, "run", &run);
     json_object_set_new(o, "name", json_string("a\x1b[31m\xe2\x80\xae"));
     json_set_text(o, "client", "potluck");
+    json_set_text(o, "invite", "");
+    json_set_u64(o, "proof", 0);
     json_set_i64(o, "created_at_ms", 1);
     assert_int_equal(read_object(o, "potluck-join+1", read_join, &m), OK);
     assert_string_equal(m.name, "a?[31m?");
@@ -447,6 +453,33 @@ static void a_receipt_gives_a_reason_unless_it_accepts(void **state)
     assert_int_equal(msg_receipt_sign(&m, &k, &a, NULL), ERR_PROTO);
     m.verdict = 0;
     assert_int_equal(msg_receipt_sign(&m, &k, &a, NULL), ERR_PROTO);
+    buf_deinit(&a);
+}
+
+static void a_receipt_is_settled_when_it_is_accepted(void **state)
+{
+    (void)state;
+    struct msg_receipt m;
+    struct msg_receipt back;
+    struct key k = test_key(9);
+    struct buf a = {0};
+    make_receipt(&m);
+    m.is_settled = true;
+    m.reward = 250000;
+    m.entry = 8;
+    assert_int_equal(msg_receipt_sign(&m, &k, &a, NULL), ERR_PROTO); /* it was late */
+    m.verdict = MSG_ACCEPTED;
+    memset(m.reason, 0, sizeof m.reason);
+    m.entry = 0;
+    assert_int_equal(msg_receipt_sign(&m, &k, &a, NULL), ERR_PROTO); /* that one opens the record */
+    m.entry = 8;
+    assert_int_equal(msg_receipt_sign(&m, &k, &a, NULL), OK);
+    assert_int_equal(msg_receipt_verify(a.p, a.len, &k.pub, &back, NULL), OK);
+    assert_memory_equal(&m, &back, sizeof m);
+    json_t *o = open_signed(&a, "potluck-receipt+1");
+    json_object_set_new(o, "entry", json_null()); /* both or neither */
+    assert_int_equal(read_object(o, "potluck-receipt+1", read_receipt, &back), ERR_PROTO);
+    json_decref(o);
     buf_deinit(&a);
 }
 
@@ -506,6 +539,7 @@ int main(void)
         cmocka_unit_test(missing_numbers_travel_as_null),
         cmocka_unit_test(text_from_a_peer_is_made_printable),
         cmocka_unit_test(a_receipt_gives_a_reason_unless_it_accepts),
+        cmocka_unit_test(a_receipt_is_settled_when_it_is_accepted),
         cmocka_unit_test(a_slot_lists_stored_chunks_once_and_in_order),
         cmocka_unit_test(unknown_fields_of_a_message_are_ignored),
     };

@@ -4,6 +4,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "record/checkpoint.h"
+#include "record/entry.h"
+#include "record/sheet.h"
+#include "record/tiles.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/tinyrun.h"
 
@@ -33,7 +36,9 @@ static int set_up(void **state)
     key_generate(&x->key);
     assert_int_equal(spool_open(&x->sp, x->dir, &x->e), OK);
     assert_int_equal(store_open(path, &x->d.id, &x->st, &x->e), OK);
-    x->p = (struct publish){&x->d, &x->t, &x->sp, x->st, &x->key};
+    x->p = (struct publish){
+        .run = &x->d, .table = &x->t, .spool = &x->sp, .store = x->st, .key = &x->key};
+    assert_int_equal(publish_open(&x->p, 4, &x->e), OK);
     x->base = calloc(x->t.n_params, sizeof *x->base);
     x->next = calloc(x->t.n_params, sizeof *x->next);
     model_init_weights(&x->t, &x->d.model, x->d.init_seed, x->base);
@@ -44,6 +49,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct press *x = *state;
+    publish_close(&x->p);
     store_close(x->st);
     model_table_deinit(&x->t);
     free(x->base);
@@ -216,23 +222,189 @@ static void a_run_may_go_on_from_kept_weights(void **state)
     assert_memory_equal(x->next, x->base, x->t.n_params * sizeof(float));
 }
 
-static void old_checkpoints_take_their_updates_with_them(void **state)
+static bool is_kept(struct press *x, enum spool_kind kind, const struct hash *h)
 {
-    struct press *x = *state;
-    struct msg_update u[3];
-    struct buf b = {0};
-    assert_int_equal(publish_checkpoint(&x->p, 0, x->base, &x->e), OK);
-    for (uint64_t r = 0; r < 3; r++) {
+    char path[PATH_CAP];
+    assert_int_equal(spool_path(&x->sp, kind, h, path, &x->e), OK);
+    return file_exists(path);
+}
+
+static void note_payload(const struct hash *h, void *ctx)
+{
+    struct hash *list = ctx, zero = {0};
+    while (!hash_equal(list, &zero))
+        list++;
+    *list = *h;
+}
+
+/* Five rounds, and a checkpoint after each; what is kept of payloads and updates of each. */
+static void keep(struct press *x, uint64_t retention, bool payloads[5], bool updates[5])
+{
+    struct msg_update u[5];
+    x->d.retention = retention;
+    for (uint64_t r = 0; r < 5; r++) {
         u[r] = make_round(x, r);
         assert_int_equal(publish_checkpoint(&x->p, r + 1, x->base, &x->e), OK);
     }
-    /* kept: 3 and 2; so the updates of rounds 0 and 1 are of no use any more */
-    assert_int_equal(spool_read(&x->sp, SPOOL_UPDATE, &u[0].update, 1u << 20, &b, &x->e),
-                     ERR_NOTFOUND);
-    assert_int_equal(spool_read(&x->sp, SPOOL_UPDATE, &u[1].update, 1u << 20, &b, &x->e),
-                     ERR_NOTFOUND);
-    assert_int_equal(spool_read(&x->sp, SPOOL_UPDATE, &u[2].update, 1u << 20, &b, &x->e), OK);
+    for (uint64_t r = 0; r < 5; r++) {
+        struct hash list[16] = {0};
+        assert_int_equal(store_round_payloads(x->st, r, note_payload, list, &x->e), OK);
+        payloads[r] = is_kept(x, SPOOL_PAYLOAD, &list[0]) && is_kept(x, SPOOL_PAYLOAD, &list[1]);
+        bool is_any = is_kept(x, SPOOL_PAYLOAD, &list[0]) || is_kept(x, SPOOL_PAYLOAD, &list[1]);
+        assert_int_equal(payloads[r], is_any);
+        updates[r] = is_kept(x, SPOOL_UPDATE, &u[r].update);
+    }
+}
+
+static void without_a_limit_every_payload_is_kept(void **state)
+{
+    bool payloads[5], updates[5];
+    keep(*state, 0, payloads, updates);
+    for (int r = 0; r < 5; r++)
+        assert_true(payloads[r] && updates[r]);
+}
+
+static void payloads_are_kept_as_long_as_the_run_says(void **state)
+{
+    bool payloads[5], updates[5];
+    keep(*state, 3, payloads, updates); /* of rounds 2, 3 and 4 */
+    for (int r = 0; r < 5; r++) {
+        assert_int_equal(payloads[r], r >= 2);
+        assert_int_equal(updates[r], r >= 2);
+    }
+}
+
+/* Checkpoints 5 and 4 are kept, so round 4 must be, although one round would be enough. */
+static void what_leads_from_the_oldest_checkpoint_stays(void **state)
+{
+    struct press *x = *state;
+    struct msg_update last;
+    bool payloads[5], updates[5];
+    keep(x, 1, payloads, updates);
+    assert_true(updates[4] && payloads[4]);
+    assert_false(updates[3]);
+    make_round(x, 5);
+    assert_int_equal(publish_restore(&x->p, x->next, &last, &x->e), OK);
+    assert_memory_equal(x->next, x->base, x->t.n_params * sizeof(float));
+}
+
+/* ---- the record --------------------------------------------------------------------------- */
+
+static struct entry entry_at(struct press *x, uint64_t index)
+{
+    struct buf b = {0};
+    struct tiles_entry all[TILES_WIDTH];
+    struct entry m;
+    char path[TILES_PATH_CAP];
+    struct tiles_at at = {.is_entries = true, .width = (uint32_t)index + 1};
+    assert_int_equal(publish_log_read(&x->sp, tiles_path(&at, path), &b, &x->e), OK);
+    assert_int_equal(tiles_bundle_parse(b.p, b.len, at.width, all, &x->e), OK);
+    assert_int_equal(entry_verify(all[index].p, all[index].n, &x->key.pub, &m, &x->e), OK);
+    assert_int_equal(m.index, index);
     buf_deinit(&b);
+    return m;
+}
+
+static void a_round_is_on_the_record_with_its_sheet_and_receipts(void **state)
+{
+    struct press *x = *state;
+    struct buf b = {0}, text = {0};
+    struct sheet sheet = {0};
+    struct msg_receipt receipt;
+    struct msg_update u = make_round(x, 0);
+    struct entry open = entry_at(x, 0), m = entry_at(x, 1);
+    assert_int_equal(open.kind, ENTRY_OPEN);
+    assert_true(hash_equal(&open.open.initial, &x->d.initial_model));
+    assert_int_equal(m.kind, ENTRY_ROUND);
+    assert_true(hash_equal(&m.round.update, &u.update) && hash_equal(&m.round.result, &u.result));
+    struct hash commit = entry_commit(&x->d.id, 0, &m.round.secret);
+    assert_true(hash_equal(&commit, &open.open.commit_next));
+    assert_int_equal(spool_read(&x->sp, SPOOL_SHEET, &m.round.sheet, 1 << 20, &b, &x->e), OK);
+    assert_int_equal(b.len, m.round.sheet_bytes);
+    assert_int_equal(sheet_decode(b.p, b.len, &sheet, &x->e), OK);
+    assert_int_equal(sheet.n, 2);
+    uint64_t paid = 0;
+    for (uint32_t i = 0; i < sheet.n; i++) {
+        const struct sheet_row *r = &sheet.rows[i];
+        buf_clear(&text);
+        assert_int_equal(spool_read(&x->sp, SPOOL_RECEIPT, &r->receipt, 1 << 16, &text, &x->e), OK);
+        assert_int_equal(msg_receipt_verify(text.p, text.len, &x->key.pub, &receipt, &x->e), OK);
+        assert_true(receipt.is_settled && receipt.reward == r->reward && receipt.entry == 1);
+        assert_int_equal(r->weight, 32);
+        assert_int_equal(r->n_checks, ROUND_CHECKS);
+        paid += r->reward;
+        buf_clear(&text); /* and it is what the contributor is told from now on */
+        assert_int_equal(store_receipt_get(x->st, &r->contributor, 0, &text, NULL, NULL, &x->e),
+                         OK);
+        struct hash newest = hash_of(text.p, text.len);
+        assert_true(hash_equal(&newest, &r->receipt));
+    }
+    assert_int_equal(paid, m.round.paid);
+    sheet_deinit(&sheet);
+    buf_deinit(&b);
+    buf_deinit(&text);
+}
+
+static void the_last_round_closes_the_record(void **state)
+{
+    struct press *x = *state;
+    x->d.n_rounds = 2;
+    make_round(x, 0);
+    struct msg_update u = make_round(x, 1);
+    struct entry m = entry_at(x, 3);
+    assert_int_equal(m.kind, ENTRY_END);
+    assert_int_equal(m.end.n_rounds, 2);
+    assert_int_equal(m.end.paid, 4); /* two rounds of two contributors, one unit each */
+    assert_true(hash_equal(&m.end.result, &u.result));
+}
+
+/* Stop before the named step, as often as it comes; the caller says from which one on. */
+struct power {
+    int n_left;
+    char at[64];
+};
+
+static int cut(void *ctx, const char *what, struct err *e)
+{
+    struct power *w = ctx;
+    snprintf(w->at, sizeof w->at, "%s", what);
+    return w->n_left-- > 0 ? OK : err_set(e, ERR_IO, 0, "the power is gone");
+}
+
+static void a_cut_at_any_step_is_repaired_by_doing_it_again(void **state)
+{
+    struct press *x = *state;
+    struct power w = {0};
+    uint64_t round = 0;
+    int n_steps = 0;
+    make_round(x, round++);
+    for (bool is_through = false; !is_through; n_steps++, round++) {
+        struct round_input in[2] = {input_of(x, 1, round), input_of(x, 2, round)};
+        struct msg_update u = {.run = x->d.id, .round = round, .n_merged = 2, .n_tokens = 64};
+        u.base = model_hash(&x->t, x->base);
+        assert_int_equal(publish_merge(&x->p, in, 2, x->base, x->next, &u, &x->e), OK);
+        w.n_left = n_steps;
+        publish_log_on_step(x->p.log, cut, &w);
+        x->p.step = cut;
+        x->p.step_ctx = &w;
+        is_through = publish_commit(&x->p, &u, in, 2, 5, &x->e) == OK;
+        publish_log_on_step(x->p.log, NULL, NULL);
+        x->p.step = NULL;
+        if (round % 2) { /* the machine tries again; or the power was gone */
+            assert_int_equal(publish_commit(&x->p, &u, in, 2, 6, &x->e), OK);
+        } else {
+            publish_close(&x->p);
+            assert_int_equal(publish_open(&x->p, 7, &x->e), OK);
+            assert_int_equal(publish_commit(&x->p, &u, in, 2, 8, &x->e), OK);
+        }
+        struct entry m = entry_at(x, round + 1);
+        assert_int_equal(m.round.round, round);
+        assert_int_equal(m.round.last_seq, 2 * (round + 1));
+        float *old = x->base;
+        x->base = x->next;
+        x->next = old;
+    }
+    assert_true(n_steps >= 7); /* two receipts, sheet, transaction, tile, bundle, head */
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -248,7 +420,12 @@ int main(void)
         CASE(a_damaged_checkpoint_is_passed_over_and_dropped),
         CASE(nothing_whole_is_one_clear_sentence),
         CASE(a_run_may_go_on_from_kept_weights),
-        CASE(old_checkpoints_take_their_updates_with_them),
+        CASE(without_a_limit_every_payload_is_kept),
+        CASE(payloads_are_kept_as_long_as_the_run_says),
+        CASE(what_leads_from_the_oldest_checkpoint_stays),
+        CASE(a_round_is_on_the_record_with_its_sheet_and_receipts),
+        CASE(the_last_round_closes_the_record),
+        CASE(a_cut_at_any_step_is_repaired_by_doing_it_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,6 +105,67 @@ static void receipts_survive_a_line_that_was_cut(void **state)
     buf_deinit(&b);
 }
 
+static void receipts_load_gives_each_text_once_by_number(void **state)
+{
+    struct rig *r = *state;
+    struct buf b = {0};
+    struct receipts_row *rows = NULL;
+    size_t n = 9;
+    uint32_t n_bad = 9;
+    make(r, 2, 5, MSG_LATE, &r->host, &b);
+    struct hash late = hash_of(b.p, b.len);
+    assert_int_equal(receipts_append(r->path, b.p, b.len, NULL), OK);
+    assert_int_equal(receipts_append(r->path, "nonsense", 8, NULL), OK);
+    make(r, 1, 1, MSG_ACCEPTED, &r->host, &b);
+    assert_int_equal(receipts_append(r->path, b.p, b.len, NULL), OK);
+    assert_int_equal(receipts_append(r->path, b.p, b.len, NULL), OK);
+    assert_int_equal(receipts_load(r->path, &r->run, &r->us.pub, &rows, &n, &n_bad, NULL), OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(n_bad, 1);
+    assert_int_equal(rows[0].r.seq, 1);
+    assert_int_equal(rows[1].r.seq, 5);
+    assert_true(hash_equal(&rows[1].text, &late));
+    free(rows);
+    buf_deinit(&b);
+}
+
+/* A host that answers one number twice has to explain both. */
+static void receipts_load_keeps_two_texts_of_one_number(void **state)
+{
+    struct rig *r = *state;
+    struct buf b = {0};
+    struct receipts_row *rows = NULL;
+    size_t n = 0;
+    uint32_t n_bad = 0;
+    make(r, 1, 1, MSG_ACCEPTED, &r->host, &b);
+    assert_int_equal(receipts_append(r->path, b.p, b.len, NULL), OK);
+    make(r, 1, 1, MSG_LATE, &r->host, &b);
+    assert_int_equal(receipts_append(r->path, b.p, b.len, NULL), OK);
+    assert_int_equal(receipts_load(r->path, &r->run, &r->us.pub, &rows, &n, &n_bad, NULL), OK);
+    assert_int_equal(n, 2);
+    free(rows);
+    buf_deinit(&b);
+}
+
+static void receipts_newest_keeps_the_settled_text(void **state)
+{
+    (void)state;
+    struct receipts_row rows[5] = {0};
+    for (int i = 0; i < 5; i++)
+        rows[i].r = (struct msg_receipt){.seq = i < 3 ? 1 : 2, .verdict = MSG_ACCEPTED};
+    rows[1].r.is_settled = true;
+    rows[1].r.reward = 9;
+    rows[4].r.verdict = MSG_LATE; /* another answer under the same number */
+    assert_int_equal(receipts_newest(rows, 5), 3);
+    assert_int_equal(rows[0].r.reward, 9);
+    assert_int_equal(rows[1].r.verdict, MSG_ACCEPTED);
+    assert_int_equal(rows[2].r.verdict, MSG_LATE);
+    rows[1] = rows[0]; /* settled twice, with different rewards: the host has to explain both */
+    rows[1].r.reward = 8;
+    assert_int_equal(receipts_newest(rows, 2), 2);
+    assert_int_equal(receipts_newest(rows, 0), 0);
+}
+
 static void receipts_read_counts_nothing_without_a_file(void **state)
 {
     struct rig *r = *state;
@@ -121,6 +182,11 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(receipts_read_counts_each_round_once, setup, teardown),
         cmocka_unit_test_setup_teardown(receipts_survive_a_line_that_was_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(receipts_load_gives_each_text_once_by_number, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(receipts_load_keeps_two_texts_of_one_number, setup,
+                                        teardown),
+        cmocka_unit_test(receipts_newest_keeps_the_settled_text),
         cmocka_unit_test_setup_teardown(receipts_read_counts_nothing_without_a_file, setup,
                                         teardown),
     };

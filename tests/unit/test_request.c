@@ -406,8 +406,9 @@ static void request_error_is_a_problem_document(void **state)
     run(b);
     assert_int_equal(b->status, 409);
     assert_non_null(strstr(buf_str(&b->head), "content-type=application/problem+json;"));
-    assert_string_equal(buf_str(&b->got),
-                        "{\"detail\":\"the round is \\\"over\\\"\",\"hint\":\"\",\"status\":409}");
+    assert_string_equal(buf_str(&b->got), "{\"detail\":\"the round is "
+                                          "\\\"over\\\"\",\"hint\":\"\",\"status\":409,\"title\":"
+                                          "\"Conflict\",\"type\":\"about:blank\"}");
 }
 
 static void request_head_method_gets_no_body(void **state)

@@ -332,11 +332,28 @@ static void a_late_manifest_is_told_by_how_much_and_stored(void **state)
     rig_done(g, ROUND_DO_FIND_RECEIPT, &find, ROUND_NONE);
     const struct round_action *a = rig_action(g, ROUND_DO_STORE_RECEIPT);
     assert_int_equal(a->op.verdict, MSG_LATE);
-    assert_non_null(strstr(a->op.reason, "late by 40 s"));
+    assert_non_null(strstr(a->op.reason, "late by 40 s: the upload took"));
+    assert_non_null(strstr(a->op.reason, "of 30 s; try the gentle gear"));
+    assert_int_equal(a->op.n_passed, ROUND_CHECK_TIME);
     rig_end(g, ROUND_DO_STORE_RECEIPT, ROUND_OK);
     assert_int_equal(rig_action(g, ROUND_DO_REPLY_RECEIPT)->req, g->req);
     rig_send_manifest(g, &m);
     assert_true(rig_has(g, ROUND_DO_REPLY_RECEIPT));
+}
+
+static void who_began_late_is_told_so(void **state)
+{
+    struct rig *g = *state;
+    rig_contribute(g, 1);
+    g->now += RIG_ROUND_MS - 1000;
+    rig_upload(g, 2, &m);
+    rig_tick(g, 1000);
+    g->now += 500;
+    rig_send_manifest(g, &m);
+    struct round_op find = rig_action(g, ROUND_DO_FIND_RECEIPT)->op;
+    assert_int_equal(find.verdict, MSG_LATE);
+    assert_non_null(strstr(find.reason, "late by "));
+    assert_non_null(strstr(find.reason, "the upload began late"));
 }
 
 static void a_stranger_gets_no_receipt_for_a_round_that_is_over(void **state)
@@ -430,6 +447,7 @@ int main(void)
         CASE(chunks_that_do_not_fit_the_manifest_have_to_be_sent_again),
         CASE(a_full_disk_moves_the_deadline_and_loses_nothing),
         CASE(a_late_manifest_is_told_by_how_much_and_stored),
+        CASE(who_began_late_is_told_so),
         CASE(a_stranger_gets_no_receipt_for_a_round_that_is_over),
         CASE(who_was_late_for_a_closing_round_is_not_awaited_when_it_opens_again),
         CASE(a_manifest_for_the_future_is_refused),

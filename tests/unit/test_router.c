@@ -86,6 +86,32 @@ static void router_segment_length_is_bounded(void **state)
     assert_int_equal(router_find(table, N, "POST", path, &m), ROUTER_NOT_FOUND);
 }
 
+static void router_takes_the_rest_of_a_path(void **state)
+{
+    (void)state;
+    static const struct router_entry deep[] = {
+        {"GET", "/v1/log/tile/**"}
+    };
+    static const char *const bad[] = {
+        "/v1/log/tile/",       "/v1/log/tile",       "/v1/log/tile//0",
+        "/v1/log/tile/0/",     "/v1/log/tile/../a",  "/v1/log/tile/0/..",
+        "/v1/log/tile/0//001", "/v1/log/tile/0/%2e", "/v1/log/tilex/0"};
+    struct router_match m;
+    assert_int_equal(router_find(deep, 1, "GET", "/v1/log/tile/0/x001/234.p/7", &m), 0);
+    assert_int_equal(m.n, 1);
+    assert_string_equal(m.segment[0], "0/x001/234.p/7");
+    assert_int_equal(router_find(deep, 1, "GET", "/v1/log/tile/a", &m), 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(router_find(deep, 1, "GET", bad[i], &m), ROUTER_NOT_FOUND);
+    char path[300] = "/v1/log/tile/";
+    size_t n = strlen(path);
+    memset(path + n, 'a', 2 * ROUTER_SEGMENT_BYTES);
+    path[n + ROUTER_SEGMENT_BYTES / 2] = '/';
+    assert_int_equal(router_find(deep, 1, "GET", path, &m), ROUTER_NOT_FOUND);
+    path[n + ROUTER_SEGMENT_BYTES] = '\0';
+    assert_int_equal(router_find(deep, 1, "GET", path, &m), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
@@ -95,6 +121,7 @@ int main(void)
         cmocka_unit_test(router_refuses_anything_that_is_not_exactly_the_path),
         cmocka_unit_test(router_refuses_strange_segments),
         cmocka_unit_test(router_segment_length_is_bounded),
+        cmocka_unit_test(router_takes_the_rest_of_a_path),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }

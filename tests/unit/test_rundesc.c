@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -155,6 +156,25 @@ static void a_run_may_begin_with_a_checkpoint(void **state)
     buf_deinit(&b);
 }
 
+static void a_run_may_keep_payloads_for_some_rounds_only(void **state)
+{
+    (void)state;
+    static struct rundesc back;
+    struct key host = test_key(1);
+    struct rundesc *d = make();
+    struct buf b = {0};
+    d->retention = 50;
+    assert_int_equal(rundesc_sign(d, &host, &b, NULL), OK);
+    assert_int_equal(rundesc_parse(b.p, b.len, &host.pub, &back, NULL), OK);
+    assert_int_equal(back.retention, 50);
+    json_t *o = as_object(d);
+    json_set_u64(json_object_get(o, "rounds"), "retention", 0); /* one spelling for "all" */
+    sign_object(o, "potluck-run+1", &b);
+    assert_int_equal(rundesc_parse(b.p, b.len, &host.pub, &back, NULL), ERR_PROTO);
+    json_decref(o);
+    buf_deinit(&b);
+}
+
 static void a_last_newline_does_not_change_the_run(void **state)
 {
     (void)state;
@@ -167,6 +187,29 @@ static void a_last_newline_does_not_change_the_run(void **state)
     assert_int_equal(rundesc_parse(b.p, b.len, NULL, &back, NULL), OK);
     assert_true(hash_equal(&back.id, &d->id));
     buf_deinit(&b);
+}
+
+static void a_puzzle_is_part_of_it_only_when_there_is_one(void **state)
+{
+    (void)state;
+    struct key host = test_key(1);
+    struct rundesc d = *make(), back;
+    struct buf plain = {0}, with = {0};
+    d.puzzle = (struct puzzle){0};
+    assert_int_equal(rundesc_sign(&d, &host, &plain, NULL), OK);
+    d.puzzle = (struct puzzle){.memory_kib = 16384, .bits = 9};
+    assert_int_equal(rundesc_sign(&d, &host, &with, NULL), OK);
+    assert_int_equal(rundesc_parse(with.p, with.len, NULL, &back, NULL), OK);
+    assert_int_equal(back.puzzle.memory_kib, 16384);
+    assert_int_equal(back.puzzle.bits, 9);
+    assert_int_equal(rundesc_parse(plain.p, plain.len, NULL, &back, NULL), OK);
+    assert_int_equal(back.puzzle.bits, 0);
+    assert_true(with.len > plain.len);
+    d.puzzle.memory_kib = 1000; /* no power of two */
+    buf_clear(&with);
+    assert_int_equal(rundesc_sign(&d, &host, &with, NULL), ERR_PROTO);
+    buf_deinit(&plain);
+    buf_deinit(&with);
 }
 
 static void another_host_is_refused(void **state)
@@ -300,8 +343,18 @@ static void an_invite_survives_the_trip_through_text(void **state)
         assert_int_equal(rundesc_invite_format(&v, text, sizeof text - 2, NULL), OK);
         strcat(text, "\n"); /* as pasted */
         assert_int_equal(rundesc_invite_parse(text, &back, NULL), OK);
-        assert_memory_equal(&v, &back, sizeof v);
+        assert_memory_equal(&v, &back, offsetof(struct rundesc_invite, code));
         assert_int_equal(rundesc_invite_format(&v, text, 40, NULL), ERR_LIMIT);
+        assert_string_equal(back.code, "");
+        strcpy(v.code, "00112233445566778899aabbccddeeff");
+        assert_int_equal(rundesc_invite_format(&v, text, sizeof text, NULL), OK);
+        assert_int_equal(rundesc_invite_parse(text, &back, NULL), OK);
+        assert_memory_equal(&v, &back, offsetof(struct rundesc_invite, code));
+        assert_string_equal(v.code, back.code);
+        text[strlen(text) - 1] = '\0'; /* a link that lost its end is no link without a code */
+        assert_int_equal(rundesc_invite_parse(text, &back, NULL), ERR_ARG);
+        strcat(text, "F");
+        assert_int_equal(rundesc_invite_parse(text, &back, NULL), ERR_ARG);
     }
 }
 
@@ -370,7 +423,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_description_survives_the_wire),
         cmocka_unit_test(a_run_may_begin_with_a_checkpoint),
+        cmocka_unit_test(a_run_may_keep_payloads_for_some_rounds_only),
         cmocka_unit_test(a_last_newline_does_not_change_the_run),
+        cmocka_unit_test(a_puzzle_is_part_of_it_only_when_there_is_one),
         cmocka_unit_test(another_host_is_refused),
         cmocka_unit_test(an_unknown_version_is_refused_with_both_versions),
         cmocka_unit_test(another_kind_of_signed_message_is_refused),

@@ -234,6 +234,10 @@ static void reach(struct rig *r, enum session_state want)
         to_exchanging(r);
         fail_it(r, r->s.transfer.tag, 503);
         break;
+    case SESSION_DISTRUST:
+        to_training(r);
+        send(r, SESSION_EV_REWRITTEN, r->s.record.tag);
+        break;
     case SESSION_ENDED:
         to_waiting(r);
         set_round(r, 0, MSG_ROUND_ENDED);
@@ -300,7 +304,7 @@ static void session_comes_back_from_a_pause_in_every_state(void **state)
         struct rig r;
         reach(&r, (enum session_state)s);
         intend(&r, INTENT_PAUSE);
-        assert_int_equal(r.s.state, SESSION_PAUSED);
+        assert_int_equal(r.s.state, s == SESSION_DISTRUST ? s : SESSION_PAUSED);
         intend(&r, INTENT_RESUME);
         if (s != SESSION_PAUSED) assert_int_equal(r.s.state, s);
         assert_false(r.s.is_gated);
@@ -313,7 +317,8 @@ static void session_never_waits_without_a_time_out(void **state)
     for (int s = SESSION_JOINING; s < SESSION_GONE; s++) {
         struct rig r;
         reach(&r, (enum session_state)s);
-        assert_true(session_next_ms(&r.s) != SESSION_NONE);
+        if (s == SESSION_DISTRUST) end_training(&r, true); /* then only the person can go on */
+        assert_int_equal(session_next_ms(&r.s) == SESSION_NONE, s == SESSION_DISTRUST);
     }
 }
 

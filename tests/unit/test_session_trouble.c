@@ -83,6 +83,93 @@ static void session_asks_again_when_no_answer_comes(void **state)
     assert_true(a->tag != tag);
 }
 
+static void refuse_presence(struct rig *r, int status)
+{
+    struct session_event ev = {.kind = SESSION_EV_FAILED, .tag = r->s.presence.tag};
+    ev.failed.status = status;
+    ev.failed.why = "this run is private";
+    step(r, &ev);
+}
+
+static void session_asks_a_closed_door_ever_more_seldom(void **state)
+{
+    struct rig r;
+    int64_t minute = 60000, waits[] = {1, 2, 4, 8, 16, 32, 60, 60};
+    (void)state;
+    init(&r, 1);
+    start(&r);
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        refuse_presence(&r, 403);
+        assert_int_equal(r.s.state, SESSION_RETRYING);
+        assert_true(r.s.is_shut_out);
+        assert_string_equal(r.s.why, "this run is private");
+        assert_int_equal(r.s.poll_at_ms - r.now, waits[i] * minute);
+        r.now = r.s.poll_at_ms - 20;
+        send(&r, SESSION_EV_TICK, 0);
+        assert_null(find(&r, SESSION_DO_JOIN)); /* not a moment sooner */
+        r.now = r.s.poll_at_ms;
+        send(&r, SESSION_EV_TICK, 0);
+        assert_non_null(find(&r, SESSION_DO_JOIN));
+    }
+    answer_round(&r);
+    assert_false(r.s.is_shut_out);
+    assert_int_equal(r.s.n_refusals, 0);
+    assert_int_equal(r.s.state, SESSION_TRAINING);
+}
+
+static void session_knocks_at_once_with_a_new_invite(void **state)
+{
+    struct rig r;
+    (void)state;
+    init(&r, 1);
+    start(&r);
+    intend(&r, INTENT_JOIN);
+    assert_null(find(&r, SESSION_DO_JOIN)); /* one at a time */
+    refuse_presence(&r, 403);
+    assert_null(find(&r, SESSION_DO_JOIN));
+    intend(&r, INTENT_JOIN);
+    assert_non_null(find(&r, SESSION_DO_JOIN));
+}
+
+static void session_stops_work_for_a_run_that_shuts_it_out(void **state)
+{
+    struct rig r;
+    (void)state;
+    init(&r, 1);
+    start(&r);
+    answer_round(&r);
+    assert_int_equal(r.s.state, SESSION_TRAINING);
+    r.now = r.s.poll_at_ms;
+    send(&r, SESSION_EV_TICK, 0);
+    assert_non_null(find(&r, SESSION_DO_POLL));
+    refuse_presence(&r, 403);
+    assert_non_null(find(&r, SESSION_DO_HALT));
+    end_training(&r, true);
+    assert_int_equal(r.s.state, SESSION_RETRYING);
+    assert_null(find(&r, SESSION_DO_TRAIN));
+    r.now = r.s.poll_at_ms;
+    send(&r, SESSION_EV_TICK, 0);
+    assert_non_null(find(&r, SESSION_DO_JOIN)); /* a new session is asked for */
+    answer_round(&r);
+    assert_non_null(find(&r, SESSION_DO_TRAIN)); /* and the phase goes on */
+    assert_int_equal(r.s.phase.n_steps, 5);
+}
+
+static void session_waits_as_long_as_a_busy_door_asks(void **state)
+{
+    struct rig r;
+    (void)state;
+    init(&r, 1);
+    start(&r);
+    struct session_event ev = {.kind = SESSION_EV_FAILED, .tag = r.s.presence.tag};
+    ev.failed.status = 429;
+    ev.failed.retry_after_ms = 55000;
+    ev.failed.why = "many new keys came from your address";
+    step(&r, &ev);
+    assert_false(r.s.is_shut_out);
+    assert_int_equal(r.s.poll_at_ms, r.now + 55000);
+}
+
 static void session_returns_a_refused_payload_once(void **state)
 {
     (void)state;
@@ -293,6 +380,10 @@ int main(void)
         cmocka_unit_test(session_waits_longer_after_each_failure_within_bounds),
         cmocka_unit_test(session_tries_the_next_address),
         cmocka_unit_test(session_asks_again_when_no_answer_comes),
+        cmocka_unit_test(session_asks_a_closed_door_ever_more_seldom),
+        cmocka_unit_test(session_knocks_at_once_with_a_new_invite),
+        cmocka_unit_test(session_stops_work_for_a_run_that_shuts_it_out),
+        cmocka_unit_test(session_waits_as_long_as_a_busy_door_asks),
         cmocka_unit_test(session_returns_a_refused_payload_once),
         cmocka_unit_test(session_counts_another_verdict_of_the_round_as_refusal),
         cmocka_unit_test(session_reserves_again_when_the_upload_is_unknown),

@@ -1,6 +1,7 @@
 #include "aggregator/store_round.h"
 #include "aggregator/store_view.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/tinypub.h"
 
 static char dir[PATH_CAP];
 static struct hash run;
@@ -59,7 +60,7 @@ static void a_round_is_published_with_its_rewards(void **state)
     struct buf head = {0};
     (void)state;
     assert_int_equal(store_round_last(s, &got, &e), ERR_NOTFOUND);
-    assert_int_equal(store_round_publish(s, &u, "signed", in, 2, 9, &e), OK);
+    assert_int_equal(tinypub_publish(s, &run, &key, &u, in, 2, &e), OK);
     assert_int_equal(store_round_last(s, &got, &e), OK);
     assert_true(hash_equal(&got.result, &u.result));
     assert_int_equal(store_round_get(s, 0, &got, &head, &e), OK);
@@ -76,14 +77,21 @@ static void publishing_again_changes_nothing(void **state)
 {
     struct round_input in = accept(1, 0, MSG_ACCEPTED);
     struct msg_update u = update_of(0);
+    struct rundesc d = {.id = run, .reward_per_round = 1000};
+    struct publish_page page = {0};
+    struct store_tail tail;
     struct store_totals t;
     (void)state;
-    assert_int_equal(store_round_publish(s, &u, "signed", &in, 1, 9, &e), OK);
-    assert_int_equal(store_round_publish(s, &u, "signed", &in, 1, 9, &e), OK);
+    assert_int_equal(tinypub_open(s, &d, &key, &e), OK);
+    assert_int_equal(tinypub_page(s, &d, &key, &u, &in, 1, &tail, &page, &e), OK);
+    assert_int_equal(tinypub_commit(s, &u, &page, &tail, &e), OK);
+    assert_int_equal(tinypub_commit(s, &u, &page, &tail, &e), OK);
     assert_int_equal(store_view_totals(s, &t, &e), OK);
     assert_int_equal(t.ledger_sum, 40);
+    assert_int_equal(t.n_ledger, 1);
     u.result = hash_of("x", 1);
-    assert_int_equal(store_round_publish(s, &u, "signed", &in, 1, 9, &e), ERR_WRONG_STATE);
+    assert_int_equal(tinypub_commit(s, &u, &page, &tail, &e), ERR_WRONG_STATE);
+    publish_page_deinit(&page);
 }
 
 /* A reward without an accepted receipt of its round undoes the whole publication. */
@@ -98,7 +106,7 @@ static void a_reward_needs_an_accepted_receipt(void **state)
     const struct round_input bad[3] = {late, other, none};
     for (int i = 0; i < 3; i++) {
         struct round_input in[2] = {good, bad[i]};
-        assert_int_equal(store_round_publish(s, &u, "h", in, 2, 9, &e), ERR_WRONG_STATE);
+        assert_int_equal(tinypub_publish(s, &run, &key, &u, in, 2, &e), ERR_WRONG_STATE);
         assert_int_equal(store_round_get(s, 0, &got, NULL, &e), ERR_NOTFOUND);
     }
 }

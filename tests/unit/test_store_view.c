@@ -3,6 +3,7 @@
 #include "aggregator/store_round.h"
 #include "aggregator/store_view.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/tinypub.h"
 
 static char dir[PATH_CAP];
 static struct hash run;
@@ -48,13 +49,13 @@ static void credits_show_settled_and_pending_apart(void **state)
     struct msg_credits *c = calloc(1, sizeof *c);
     struct round_input in = {
         .contributor = k, .receipt_seq = receipt(1, 0, MSG_ACCEPTED, 100), .reward = 900};
-    struct msg_update u = {.run = run, .n_merged = 1};
+    struct msg_update u = {.run = run, .n_merged = 1, .n_tokens = 100, .update_bytes = 5};
     (void)state;
-    assert_int_equal(store_round_publish(s, &u, "h", &in, 1, 6, &e), OK);
+    assert_int_equal(tinypub_publish(s, &run, &key, &u, &in, 1, &e), OK);
     receipt(1, 1, MSG_ACCEPTED, 100);
     receipt(2, 1, MSG_ACCEPTED, 300);
     receipt(1, 2, MSG_LATE, 100);
-    assert_int_equal(store_view_credits(s, &k, 1000, c, &e), OK);
+    assert_int_equal(store_view_credits(s, &k, 1000, INT64_MAX, c, &e), OK);
     assert_int_equal(c->confirmed, 900);
     assert_int_equal(c->pending, 250); /* a quarter of the tokens so far */
     assert_int_equal(c->n_accepted, 2);
@@ -65,6 +66,24 @@ static void credits_show_settled_and_pending_apart(void **state)
     assert_true(c->lines[0].is_settled);
     assert_false(c->lines[1].is_settled);
     assert_int_equal(c->lines[2].amount, 900);
+    assert_string_equal(c->lines[2].reason, "100 of 100 tokens merged in round 0");
+    free(c);
+}
+
+/* Who has more lines than one answer carries asks for those before the last. */
+static void credits_go_on_before_a_receipt(void **state)
+{
+    struct key_pub k = {{1}};
+    struct msg_credits *c = calloc(1, sizeof *c);
+    (void)state;
+    for (uint64_t i = 0; i < 3; i++)
+        receipt(1, i, MSG_LATE, 10);
+    assert_int_equal(store_view_credits(s, &k, 1000, 3, c, &e), OK);
+    assert_int_equal(c->n, 2);
+    assert_int_equal(c->lines[0].receipt_seq, 2);
+    assert_int_equal(c->n_late, 3); /* totals are of all */
+    assert_int_equal(store_view_credits(s, &k, 1000, 1, c, &e), OK);
+    assert_int_equal(c->n, 0);
     free(c);
 }
 
@@ -102,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(credits_show_settled_and_pending_apart),
+        CASE(credits_go_on_before_a_receipt),
         CASE(a_peer_shows_its_last_ten_rounds),
         CASE(totals_of_an_empty_run_are_zero),
     };

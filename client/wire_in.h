@@ -1,0 +1,75 @@
+#pragma once
+/* Why: the wire's insides, seen by wire.c (requests and their answers) and wire_log.c (the host's
+ * record) alone.
+ */
+
+#include "base/hash.h"
+#include "base/path.h"
+#include "client/treehead.h"
+#include "client/wire.h"
+#include "client/work.h"
+#include "net/backoff.h"
+#include "net/link.h"
+
+/* Text that the trainer waits for. */
+struct text_want {
+    bool is_used, is_asked;
+    struct chunks_want want;
+};
+
+struct wire {
+    struct wire_config config;
+    struct pass pass;
+    char run_dir[PATH_CAP], receipts_path[PATH_CAP];
+    struct link *link;
+    uint64_t i_link; /* how many links there were */
+    uint32_t i_address;
+    uint64_t in_before, out_before; /* traffic of links closed since */
+    struct call *calls;
+    struct buf payload; /* the one being sent */
+    struct hash payload_hash;
+    char digest[HASH_HEX]; /* of the chunk being sent */
+    struct buf fetched;
+    uint64_t fetch_expected;
+    bool is_fetching;
+    struct text_want wants[WORK_MAX_WANTS];
+    struct backoff text_backoff;
+    uv_timer_t retry;
+    void (*parted_fn)(void *ctx); /* someone waits for the goodbye */
+    void *parted_ctx;
+    bool is_looking_peers, is_looking_credits;
+    struct treehead treehead;    /* what is remembered of the host's record */
+    struct treehead_check check; /* of its newest tree head; one at a time */
+    int n_open;                  /* handles and links still to close */
+    bool is_closing;
+    void (*closed_fn)(void *ctx);
+    void *closed_ctx;
+};
+
+/* What a request is for. */
+enum purpose { FOR_SESSION, FOR_BODY, FOR_TEXT, FOR_PEERS, FOR_CREDITS, FOR_GOODBYE };
+
+struct call {
+    struct wire *wire;
+    struct call *next;
+    enum purpose purpose;
+    uint32_t tag;
+    uint64_t id;     /* of the link's request */
+    uint64_t i_link; /* which link: each counts its requests anew */
+    bool is_dropped;
+    struct session_action action;
+    struct msg_update head; /* FOR_BODY of an update */
+    struct chunks_want want;
+    struct hasher *hasher;
+};
+
+/* Ask with this call; the answer comes where all answers come. */
+void wire_call_get(struct wire *w, struct call *k, const char *path, size_t max);
+
+/* wire_log.c: what an answer to SESSION_DO_CHECK_RECORD means, told to the session. ERR_AGAIN: the
+ * call goes on for a tile. Other errors: to be told as a failure.
+ */
+void wire_log_begin(struct wire *w);
+int wire_log_answer(struct call *k, const struct link_reply *reply, struct err *e) MUST_CHECK;
+/* Is this answer one that the log's check wants to see although it is no 2xx? */
+bool wire_log_wants(const struct call *k, const struct link_reply *reply);

@@ -1,0 +1,167 @@
+#include "record/audit_run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A settlement file has a line for each contributor and round at most. */
+#define MAX_PAYOUT_BYTES (64u << 20)
+
+struct run {
+    const struct audit_request *q;
+    struct audit_report *report;
+    struct model_table table;
+    struct audit_chain chain;
+    struct audit_model model;
+    struct audit_rounds rounds;
+    uint64_t n_checked;
+};
+
+static bool wants(const struct run *r, uint64_t round)
+{
+    return r->q->round == AUDIT_ALL_ROUNDS || r->q->round == round;
+}
+
+static bool goes_on(struct run *r, bool is_log, uint64_t done, uint64_t of)
+{
+    struct audit_stage s = {.is_log = is_log, .done = done, .of = of};
+    return !r->q->progress || r->q->progress(r->q->ctx, &s);
+}
+
+/* ---- first pass: the log -------------------------------------------------------------------- */
+
+static int read_entry(void *ctx, uint64_t index, const struct entry *m, struct err *e)
+{
+    struct run *r = ctx;
+    (void)index;
+    if (m) return audit_chain_take(&r->chain, m, &r->report->book, e);
+    audit_chain_skip(&r->chain);
+    return OK;
+}
+
+static bool tell_log(void *ctx, uint64_t done, uint64_t of)
+{
+    return goes_on(ctx, true, done, of);
+}
+
+/* ---- second pass: rounds -------------------------------------------------------------------- */
+
+static int check_payout(struct run *r, uint64_t index, const struct entry_payout *m, struct err *e)
+{
+    struct buf file = {0};
+    char name[80];
+    bool has = false;
+    snprintf(name, sizeof name, "the settlement file of entry %" PRIu64, index);
+    int rc = audit_want(r->q->source, &r->report->book,
+                        &(struct audit_wanted){&m->file, MAX_PAYOUT_BYTES, AUDIT_PAYOUT,
+                                               AUDIT_NO_DATA, AUDIT_NO_ROUND, name},
+                        &file, &has, e);
+    if (rc == OK && has && file.len == m->file_bytes)
+        audit_ok(&r->report->book, AUDIT_PAYOUT);
+    else if (rc == OK && has)
+        audit_found(&r->report->book, AUDIT_WRONG, AUDIT_PAYOUT, AUDIT_NO_ROUND,
+                    "%s has another length than its entry says", name);
+    buf_deinit(&file);
+    return rc;
+}
+
+static int show_weights(struct run *r, uint64_t round, struct err *e)
+{
+    bool has = false;
+    if (!r->q->weights || !r->rounds.model) return OK;
+    int rc = audit_model_at(&r->model, round, &has, e);
+    return rc == OK && has ? r->q->weights(r->q->ctx, round, r->model.params, &r->report->book, e)
+                           : rc;
+}
+
+static int check_round(struct run *r, uint64_t index, const struct entry_round *m, struct err *e)
+{
+    uint64_t of = r->q->round == AUDIT_ALL_ROUNDS ? r->chain.n_rounds : 1;
+    if (!goes_on(r, false, r->n_checked, of)) return ERR_CANCELLED;
+    int rc = show_weights(r, m->round, e);
+    if (rc == OK) rc = audit_round(&r->rounds, index, m, e);
+    if (rc == OK && r->q->weights && r->model.has && hash_equal(&r->model.base, &m->result) &&
+        m->round + 1 == r->chain.n_rounds)
+        rc = r->q->weights(r->q->ctx, m->round + 1, r->model.params, &r->report->book, e);
+    r->n_checked++;
+    return rc;
+}
+
+static int check_entry(void *ctx, uint64_t index, const struct entry *m, struct err *e)
+{
+    struct run *r = ctx;
+    if (m && m->kind == ENTRY_ROUND && wants(r, m->round.round))
+        return check_round(r, index, &m->round, e);
+    if (m && m->kind == ENTRY_PAYOUT && r->q->round == AUDIT_ALL_ROUNDS)
+        return check_payout(r, index, &m->payout, e);
+    return OK;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+static enum audit_verdict judge(const struct audit_book *b)
+{
+    if (audit_count(b, AUDIT_WRONG)) return AUDIT_FALSE;
+    if (audit_count(b, AUDIT_NO_DATA)) return AUDIT_UNKNOWN;
+    return audit_count(b, AUDIT_NOT_KEPT) ? AUDIT_TRUE_SO_FAR : AUDIT_TRUE;
+}
+
+static int begin(struct run *r, struct err *e)
+{
+    const struct audit_request *q = r->q;
+    int rc = model_table_init(&r->table, &q->run->model, e);
+    if (rc == OK && !q->without_model)
+        rc = audit_model_init(&r->model, q->source, &r->chain, &r->table, e);
+    r->rounds = (struct audit_rounds){.source = q->source,
+                                      .chain = &r->chain,
+                                      .table = &r->table,
+                                      .key = &q->run->aggregators[0].key,
+                                      .book = &r->report->book,
+                                      .model = q->without_model ? NULL : &r->model,
+                                      .done = &r->report->done};
+    return rc;
+}
+
+static int walk(struct run *r, struct err *e)
+{
+    struct audit_report *report = r->report;
+    struct audit_log l = {.source = r->q->source,
+                          .run = r->q->run,
+                          .book = &report->book,
+                          .known = r->q->known,
+                          .may_be_older = r->q->may_be_older,
+                          .entry = read_entry,
+                          .progress = tell_log,
+                          .ctx = r};
+    int rc = audit_log_head(&l, &report->head, &report->has_head, e);
+    if (rc != OK || !report->has_head) return rc;
+    rc = audit_log_walk(&l, &report->head, e);
+    if (rc != OK) return rc;
+    report->n_rounds = r->chain.n_rounds;
+    report->n_receipts = r->chain.n_receipts;
+    report->retention = r->chain.retention;
+    report->has_end = r->chain.has_end;
+    bool is_there = r->q->round == AUDIT_ALL_ROUNDS || audit_chain_step(&r->chain, r->q->round);
+    if (!is_there)
+        return err_set(e, ERR_ARG, 0, "round %" PRIu64 " is not on record; %" PRIu64 " rounds are",
+                       r->q->round, report->n_rounds);
+    l.book = NULL;
+    l.entry = check_entry;
+    l.progress = NULL;
+    return audit_log_walk(&l, &report->head, e);
+}
+
+int audit_run(const struct audit_request *q, struct audit_report *ret, struct err *e)
+{
+    struct run r = {.q = q, .report = ret};
+    *ret = (struct audit_report){
+        .book = {.fn = q->finding, .ctx = q->ctx}
+    };
+    audit_chain_init(&r.chain, q->run);
+    int rc = begin(&r, e);
+    if (rc == OK) rc = walk(&r, e);
+    ret->verdict = judge(&ret->book);
+    audit_model_deinit(&r.model);
+    audit_chain_deinit(&r.chain);
+    model_table_deinit(&r.table);
+    return rc;
+}
