@@ -228,6 +228,8 @@ static void send_chunk(struct sender *s)
                              .n_body = left < MSG_CHUNK_BYTES ? left : MSG_CHUNK_BYTES,
                              .is_lasting = true,
                              .digest = s->payload->hex[s->i_chunk],
+                             .signer = &s->key,
+                             .signed_at_s = clock_wall_ms() / 1000,
                              .stall_ms = 60000,
                              .done = on_stored,
                              .ctx = s};

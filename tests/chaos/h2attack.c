@@ -598,8 +598,8 @@ static bool upload(struct conn *c)
     uint32_t id = c->next_id;
     c->next_id += 2;
     size_t n = head_block(block, "PUT", path, "content-length", "262144");
-    n += literal(block + n, "x-potluck-sha256",
-                 "8a39d2abd3999ab73c34db2476849cddf303ce389b35826850f9a700589b4a90");
+    n += literal(block + n, "content-digest",
+                 "sha-256=:ijnSq9OZmrc8NNskdoSc3fMDzjibNYJoUPmnAFibSpA=:");
     put(c, HEADERS, END_HEADERS, id, block, n);
     double began = now_s();
     for (int i = 0; i < 8; i++) /* the first window at once, the rest when there is a place */
@@ -608,7 +608,7 @@ static bool upload(struct conn *c)
     listen_to(c, 1000);
     for (int i = 0; i < 8; i++)
         put(c, DATA, i == 7 ? END_STREAM : 0, id, zeros, 16384);
-    (void)ask(c, id, 404); /* taken whole, and then refused: there is no such upload */
+    (void)ask(c, id, 401); /* taken whole, and then refused: nobody signed it */
     return c->is_open && c->ended_id >= id && now_s() - began < 5;
 }
 
