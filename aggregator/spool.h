@@ -13,6 +13,7 @@
 #include "aggregator/spool_driver.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/path.h"
 
@@ -29,7 +30,9 @@ enum spool_kind {
 struct spool {
     char home[PATH_CAP];
     const struct spool_driver *driver;
-    void *ctx; /* of the back end */
+    void *ctx;               /* of the back end */
+    struct file_group group; /* of the files back end: threads share the fsync of the folder of
+                              * uploads. So the struct stays where it was opened. */
 };
 
 /* Files below home; or another back end, for which home is a name it understands. */

@@ -8,6 +8,8 @@
 #include "aggregator/spool_driver.h"
 #include "base/file.h"
 
+#define CHUNKS "spool/"
+
 static int where(const struct spool *s, const char *name, char dst[PATH_CAP], struct err *e)
 {
     if (path_format(dst, "%s/%s", s->home, name) == 0) return OK;
@@ -16,6 +18,8 @@ static int where(const struct spool *s, const char *name, char dst[PATH_CAP], st
 
 static int files_open(struct spool *s, struct err *e)
 {
+    s->group = (struct file_group){0};
+    s->ctx = &s->group;
     return file_mkdirs(s->home, e);
 }
 
@@ -32,7 +36,8 @@ static int files_put(const struct spool *s, const char *name, const void *p, siz
     int rc = where(s, name, path, e);
     if (rc != OK) return rc;
     if (path_dirname(dir, path) == 0 && !file_exists(dir)) rc = file_mkdirs(dir, e);
-    return rc == OK ? file_replace_large(path, p, n, 0600, NULL, e) : rc;
+    bool is_chunk = strncmp(name, CHUNKS, sizeof CHUNKS - 1) == 0; /* one folder, many at a time */
+    return rc == OK ? file_replace_large(path, p, n, 0600, is_chunk ? s->ctx : NULL, e) : rc;
 }
 
 static int files_read(const struct spool *s, const char *name, size_t max, struct buf *out,
