@@ -192,14 +192,15 @@ int publish_commit(const struct publish *p, const struct msg_update *u,
 
 static void drop_payload(const struct hash *h, void *ctx)
 {
-    spool_drop(ctx, SPOOL_PAYLOAD, h);
+    const struct spool *const *sp = ctx;
+    spool_drop(*sp, SPOOL_PAYLOAD, h);
 }
 
 /* An update of nobody has the same bytes as the next of its kind: it stays. */
 static void drop_round(const struct publish *p, uint64_t r)
 {
     struct msg_update u;
-    struct spool sp = *p->spool;
+    const struct spool *sp = p->spool;
     struct err e = {0};
     if (store_round_get(p->store, r, &u, NULL, &e) == OK && u.n_merged)
         spool_drop(p->spool, SPOOL_UPDATE, &u.update);

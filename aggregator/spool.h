@@ -31,7 +31,8 @@ struct spool {
     char home[PATH_CAP];
     const struct spool_driver *driver;
     void *ctx;                /* of the back end */
-    struct file_group chunks; /* of the files below home: threads that upload share an fsync */
+    struct file_group chunks; /* of the files back end: threads share the fsync of the folder of
+                               * uploads. So the struct stays where it was opened. */
 };
 
 /* Files below home; or another back end, for which home is a name it understands. */

@@ -16,6 +16,7 @@ static int where(const struct spool *s, const char *name, char dst[PATH_CAP], st
 
 static int files_open(struct spool *s, struct err *e)
 {
+    s->chunks = (struct file_group){0};
     return file_mkdirs(s->home, e);
 }
 
@@ -38,7 +39,7 @@ static int files_put(const struct spool *s, const char *name, const void *p, siz
 {
     char path[PATH_CAP];
     int rc = place(s, name, path, e);
-    return rc == OK ? file_replace(path, p, n, 0600, e) : rc;
+    return rc == OK ? file_replace_large(path, p, n, 0600, NULL, e) : rc;
 }
 
 static int files_put_many(struct spool *s, const char *name, const void *p, size_t n, struct err *e)

@@ -228,9 +228,10 @@ int treehead_take(struct treehead *t, const void *note, size_t n, uint64_t n_lea
     struct seen v = {.note = note, .n = n, .get = get, .ctx = ctx};
     int rc = verify(t, note, n, &head, e);
     if (rc == ERR_NOMEM) return rc;
-    if (rc) {
-        v.what = "the host's tree head is not signed as it must be";
-        return refuse(t, &v, e);
+    if (rc) { /* proves nothing: a damaged disk does that too */
+        err_set(e, ERR_PROTO, 0, "the host's tree head is damaged, or not signed by it");
+        err_hint(e, "it is asked for again; tell the host if this stays");
+        return ERR_PROTO;
     }
     v.head = &head;
     rc = check_head(t, &v, e);

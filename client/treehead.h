@@ -49,7 +49,8 @@ void treehead_deinit(struct treehead *t); /* accepts NULL and zeroed */
  * entries the log must have by now (rounds that are known to be merged, and one). Tiles of the new
  * tree come from get.
  *   OK         it is remembered now, durably; or it was already
- *   ERR_AUTH   refused: history was rewritten, or is not signed. e names the folder of evidence
+ *   ERR_AUTH   refused: history was rewritten. e names the folder of evidence
+ *   ERR_PROTO  not a tree head that this host signed, which proves nothing: ask again
  *   TREEHEAD_STALE  good, remembered, but with fewer entries than n_least: ask again soon
  *   others     get's own; ERR_IO, ERR_NOMEM: nothing changed, ask again
  */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -23,7 +24,7 @@
 
 struct tls_context {
     SSL_CTX *ctx;
-    BIO_METHOD *method;
+    uint32_t n_users; /* whoever made it, and its connections, which may outlive that one */
     struct hash pin;
     bool has_pin;
     bool is_client;
@@ -98,19 +99,22 @@ static long bio_ctrl(BIO *b, int what, long arg, void *p)
     return what == BIO_CTRL_FLUSH || what == BIO_CTRL_DUP;
 }
 
-static BIO_METHOD *bio_method(const char *name)
+/* One for the process, for ever: OpenSSL counts their kinds and has few numbers. NULL: no memory. */
+static BIO_METHOD *method;
+
+static void make_method(void)
 {
-    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, name);
+    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "potluck");
     if (m && BIO_meth_set_read_ex(m, bio_read) == 1 && BIO_meth_set_write_ex(m, bio_write) == 1 &&
         BIO_meth_set_ctrl(m, bio_ctrl) == 1)
-        return m;
-    BIO_meth_free(m);
-    return NULL;
+        method = m;
+    else
+        BIO_meth_free(m);
 }
 
-static BIO *bio_new(const BIO_METHOD *m, struct tls *t)
+static BIO *bio_new(struct tls *t)
 {
-    BIO *b = BIO_new(m);
+    BIO *b = method ? BIO_new(method) : NULL;
     if (!b) return NULL;
     BIO_set_data(b, t);
     BIO_set_init(b, 1);
@@ -167,8 +171,10 @@ static struct tls_context *context_new(bool is_client)
     if (!c) return NULL;
     c->is_client = is_client;
     c->ctx = SSL_CTX_new(is_client ? TLS_client_method() : TLS_server_method());
-    c->method = bio_method("potluck");
-    if (!c->ctx || !c->method || SSL_CTX_set_min_proto_version(c->ctx, TLS1_3_VERSION) != 1 ||
+    c->n_users = 1;
+    static uv_once_t once = UV_ONCE_INIT;
+    uv_once(&once, make_method);
+    if (!c->ctx || !method || SSL_CTX_set_min_proto_version(c->ctx, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_ciphersuites(c->ctx, CIPHERS) != 1) {
         tls_context_destroy(c);
         return NULL;
@@ -234,9 +240,8 @@ int tls_context_client(const struct hash *pin, struct tls_context **ret, struct 
 
 void tls_context_destroy(struct tls_context *c)
 {
-    if (!c) return;
+    if (!c || --c->n_users) return;
     SSL_CTX_free(c->ctx);
-    BIO_meth_free(c->method);
     free(c);
 }
 
@@ -255,12 +260,12 @@ int tls_create(struct tls_context *c, const char *host, struct tls **ret, struct
     struct tls *t = alloc_zero(1, sizeof *t);
     if (!t) return err_set(e, ERR_NOMEM, 0, "out of memory for a connection");
     t->c = c;
+    c->n_users++;
     t->ssl = SSL_new(c->ctx);
-    BIO *bio = bio_new(c->method, t);
+    BIO *bio = bio_new(t);
     if (!t->ssl || !bio) {
         BIO_free(bio);
-        SSL_free(t->ssl);
-        free(t);
+        tls_destroy(t);
         return library_error(e, ERR_NOMEM, "out of memory for a connection");
     }
     SSL_set_bio(t->ssl, bio, bio); /* one for both directions; owned by ssl */
@@ -281,6 +286,7 @@ void tls_destroy(struct tls *t)
 {
     if (!t) return;
     SSL_free(t->ssl);
+    tls_context_destroy(t->c);
     buf_deinit(&t->kept);
     buf_deinit(&t->out);
     free(t);

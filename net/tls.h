@@ -5,8 +5,8 @@
  * SubjectPublicKeyInfo), or, without a pin, the system's authorities and the host name. No
  * resumption and no early data: an upload must never be replayed. The only file that uses libssl.
  *
- * Owner: tls_context_* / tls_context_destroy, tls_create / tls_destroy; a context outlives its
- * connections. One thread.
+ * Owner: tls_context_* / tls_context_destroy, tls_create / tls_destroy; a context lives on
+ * until its last connection is destroyed. One thread.
  */
 
 #include <stdbool.h>

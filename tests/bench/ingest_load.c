@@ -6,6 +6,7 @@
  *                                                      more send a whole contribution each and must
  *                                                      be accepted
  *     ingest_load RUN_FILE check SECONDS               decode and check payloads, one core
+ *     ingest_load RUN_FILE keys CONNECTIONS            whose keys these will be
  *
  * A chunk counts when its 204 came: it is on the server's disk by then. One line of JSON.
  */
@@ -309,6 +310,26 @@ static void open_run(struct load *l, const char *path)
         make_payload(l, i, &l->payloads[i]);
 }
 
+/* The same keys whatever n is; those who send a whole contribution come after all others. */
+static void make_key(uint32_t who, struct key *ret)
+{
+    struct err e = {0};
+    const uint8_t seed[KEY_BYTES] = {1, (uint8_t)who, (uint8_t)(who >> 8)};
+    if (key_from_seed(seed, ret, &e)) die("a key", &e);
+}
+
+/* For the host's list: one address may not bring so many new keys by itself. */
+static int print_keys(uint32_t n)
+{
+    for (uint32_t i = 0; i < n + PAYLOADS; i++) {
+        struct key k;
+        char hex[KEY_HEX];
+        make_key(i < n ? i : MAX_CONNS + i - n, &k);
+        puts(key_hex(&k.pub, hex));
+    }
+    return 0;
+}
+
 static void make_senders(struct load *l)
 {
     struct err e = {0};
@@ -318,14 +339,13 @@ static void make_senders(struct load *l)
     for (uint32_t i = 0; i < l->n + PAYLOADS; i++) {
         struct sender *s = &l->senders[i];
         bool is_whole = i >= l->n;
-        uint32_t who = is_whole ? MAX_CONNS + i - l->n : i; /* the same keys whatever n is */
-        uint8_t seed[KEY_BYTES] = {1, (uint8_t)who, (uint8_t)(who >> 8)};
+        uint32_t who = is_whole ? MAX_CONNS + i - l->n : i;
         s->l = l;
         s->is_whole = is_whole;
         s->payload = &l->payloads[who % PAYLOADS];
         s->again.data = s;
         uv_timer_init(&l->loop, &s->again);
-        if (key_from_seed(seed, &s->key, &e)) die("a key", &e);
+        make_key(who, &s->key);
         if (link_create(&l->loop, &l->to, &s->link, &e)) die("a link", &e);
     }
 }
@@ -381,6 +401,7 @@ int main(int argc, char **argv)
               stderr);
         return 2;
     }
+    if (strcmp(argv[2], "keys") == 0) return print_keys((uint32_t)strtoul(argv[3], NULL, 10));
     (void)mallopt(M_TRIM_THRESHOLD, 64 << 20);
     (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
     open_run(l, argv[1]);

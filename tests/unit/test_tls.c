@@ -225,9 +225,24 @@ static void tls_key_of_another_certificate_is_refused(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* A link gives its context back while its connection is still closing. */
+static void tls_context_lives_as_long_as_its_connections(void **state)
+{
+    struct pair *p = *state;
+    struct err e = {0};
+    open_pair(p, &p->pin);
+    tls_context_destroy(p->client_context);
+    tls_context_destroy(p->server_context);
+    p->client_context = p->server_context = NULL;
+    struct buf got = {0};
+    assert_int_equal(carry(p->client, p->server, 4096, &got, &e), OK);
+    buf_deinit(&got);
+}
+
 int main(void)
 {
     const struct CMUnitTest cases[] = {
+        CASE(tls_context_lives_as_long_as_its_connections),
         CASE(tls_right_pin_connects_even_byte_by_byte),
         CASE(tls_carries_bytes_both_ways),
         CASE(tls_wrong_pin_is_refused_before_anything_is_sent),
