@@ -29,6 +29,7 @@
 #define BYTES           "application/octet-stream"
 #define RECEIPTS_A_TIME 1000
 #define PEERS_FRESH_MS  1000
+#define API_MAX_JOBS    2048 /* in the pool and before it, however many requests asked for them */
 
 typedef void (*handler_fn)(struct host *h, struct request *r, const struct router_match *m);
 
@@ -433,7 +434,8 @@ static void put_chunk(struct host *h, struct request *r, const struct router_mat
     uint64_t i = 0;
     struct job_input in = {0};
     const char *digest = request_header(r, "content-digest");
-    in.bytes = request_body(r, &in.n_bytes);
+    (void)request_body(r, &in.n_bytes);
+    in.from = r;
     if (!digest) digest = request_header(r, "repr-digest"); /* a chunk is sent whole: the same */
     if (!digest || digest_parse(digest, &in.hash) != 0) {
         request_reply_error(r, 400, "the header content-digest is missing or malformed",
@@ -629,9 +631,14 @@ void api_handle(struct request *r, void *ctx)
     struct router_match m;
     int i =
         router_find(routes, sizeof routes / sizeof *routes, request_method(r), request_path(r), &m);
+    if (i >= 0) request_set_route(r, routes[i].pattern);
     if (h->is_stopping) {
         request_add_header(r, "retry-after", "30");
         request_reply_error(r, 503, "the aggregator is stopping", "try again in half a minute");
+    } else if (i >= 0 && h->n_jobs >= API_MAX_JOBS && strcmp(routes[i].method, "GET") != 0) {
+        request_add_header(r, "retry-after", "2");
+        request_reply_error(r, 503, "the aggregator has more to do than it may keep waiting",
+                            "try again in a moment");
     } else if (i >= 0) {
         handlers[i](h, r, &m);
     } else if (i == ROUTER_NOT_METHOD) {

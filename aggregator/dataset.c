@@ -1,7 +1,5 @@
 #include "aggregator/dataset.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,23 +36,16 @@ bool dataset_exists(const char *home)
     return home_folder(folder, home, NULL) == OK && dataset_exists_in(folder);
 }
 
-/* Read exactly n bytes at an offset. */
+/* Append n bytes of a file from an offset. */
 static int read_part(const char *path, uint64_t offset, size_t n, struct buf *out, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return file_error(e, errno, "open", path);
+    int fd = -1;
+    int rc = file_open(path, &fd, NULL, e);
+    if (rc != OK) return rc;
     uint8_t *p = buf_grow(out, n);
-    size_t done = 0;
-    while (p && done < n) {
-        ssize_t k = pread(fd, p + done, n - done, (off_t)(offset + done));
-        if (k < 0 && errno == EINTR) continue;
-        if (k <= 0) break;
-        done += (size_t)k;
-    }
+    rc = p ? file_read_at(fd, p, n, offset, path, e) : buf_ok(out, e);
     close(fd);
-    if (!p) return buf_ok(out, e);
-    if (done == n) return OK;
-    return err_set(e, ERR_PROTO, 0, "'%s' is shorter than its index says", path);
+    return rc;
 }
 
 static int open_shard(const char *folder, const json_t *o, struct dataset_shard *s, struct err *e)

@@ -13,6 +13,7 @@
 
 #include "aggregator/admit.h"
 #include "aggregator/dataset.h"
+#include "aggregator/metrics.h"
 #include "aggregator/publish.h"
 #include "aggregator/registry.h"
 #include "aggregator/round.h"
@@ -52,6 +53,7 @@ struct host {
     struct admit_gate gate; /* new keys of each address */
     uint32_t n_proofs;      /* answers to the entry puzzle being checked in the pool */
     struct server *server;
+    struct metrics metrics;
     struct valid *valid;
     uv_timer_t timer;
     float *base; /* weights of the open round */

@@ -15,6 +15,8 @@ struct job {
     enum round_action_kind kind;
     struct round_op op;
     struct buf bytes;
+    struct request_body body; /* STORE_CHUNK */
+    uint64_t took_ns;
     struct hash hash;
     struct msg_manifest *manifest;
     struct round_input *inputs; /* MERGE, PUBLISH */
@@ -37,11 +39,11 @@ static enum round_outcome outcome_of(int rc, const struct err *e)
 
 static enum round_outcome store_chunk(struct job *j)
 {
-    struct hash got = hash_of(j->bytes.p, j->bytes.len);
+    const struct buf *b = &j->body.bytes;
+    struct hash got = hash_of(b->p, b->len);
     if (!hash_equal(&got, &j->hash)) return ROUND_MISMATCH;
-    return outcome_of(
-        spool_chunk_put(&j->h->spool, j->op.id, j->op.i_chunk, j->bytes.p, j->bytes.len, &j->err),
-        &j->err);
+    return outcome_of(spool_chunk_put(&j->h->spool, j->op.id, j->op.i_chunk, b->p, b->len, &j->err),
+                      &j->err);
 }
 
 /* Who reads the record later wants to see what the contributor signed. OK when there is no text:
@@ -121,7 +123,9 @@ static enum round_outcome perform(struct job *j)
 static void run(uv_work_t *w)
 {
     struct job *j = w->data;
+    uint64_t start_ns = uv_hrtime();
     if (j->outcome == ROUND_OK) j->outcome = perform(j);
+    j->took_ns = uv_hrtime() - start_ns;
 }
 
 /* ---- on the loop ---------------------------------------------------------------------------- */
@@ -129,6 +133,7 @@ static void run(uv_work_t *w)
 static void free_job(struct job *j)
 {
     buf_deinit(&j->bytes);
+    request_body_free(&j->body);
     free(j->manifest);
     free(j->inputs);
     free(j);
@@ -171,6 +176,19 @@ static void swap_weights(struct job *j)
              hash_hex(&j->update.result, hex));
 }
 
+static void measure(const struct job *j)
+{
+    static const enum metrics_work works[] = {[ROUND_DO_STORE_CHUNK] = METRICS_CHUNK,
+                                              [ROUND_DO_JUDGE] = METRICS_JUDGE,
+                                              [ROUND_DO_MERGE] = METRICS_MERGE,
+                                              [ROUND_DO_PUBLISH] = METRICS_PUBLISH};
+    bool is_measured = j->kind == ROUND_DO_STORE_CHUNK || j->kind == ROUND_DO_JUDGE ||
+                       j->kind == ROUND_DO_MERGE || j->kind == ROUND_DO_PUBLISH;
+    bool is_fine = j->outcome != ROUND_FULL && j->outcome != ROUND_FAILED;
+    if (is_measured)
+        metrics_done(&j->h->metrics, works[j->kind], (double)j->took_ns / 1e9, is_fine);
+}
+
 static void done(uv_work_t *w, int status)
 {
     struct job *j = w->data;
@@ -179,6 +197,7 @@ static void done(uv_work_t *w, int status)
     if (status != 0) j->outcome = ROUND_FAILED;
     bool is_published = j->kind == ROUND_DO_PUBLISH && j->outcome == ROUND_OK;
     tell(j);
+    measure(j);
     if (is_published) swap_weights(j);
     struct round_event ev = {.kind = ROUND_EV_DONE,
                              .work = j->kind,
@@ -203,9 +222,9 @@ static bool take_input(struct job *j, const struct job_input *in)
 {
     const struct round_input *inputs = round_inputs(&j->h->round, &j->n_inputs);
     if (j->kind == ROUND_DO_STORE_CHUNK) {
-        buf_put(&j->bytes, in->bytes, in->n_bytes);
+        request_take_body(in->from, &j->body);
         j->hash = in->hash;
-        return buf_ok(&j->bytes, &j->err) == OK;
+        return true;
     }
     bool is_about_manifest = j->kind == ROUND_DO_JUDGE || j->kind == ROUND_DO_STORE_RECEIPT ||
                              j->kind == ROUND_DO_FIND_RECEIPT;

@@ -12,6 +12,7 @@ struct job_input {
     struct hash hash;                    /* STORE_CHUNK: announced */
     const struct msg_manifest *manifest; /* JUDGE: copied; bytes: its signed text, which becomes
                                           * durable before any receipt about it */
+    struct request *from;                /* STORE_CHUNK: whose body is taken, not copied */
 };
 
 /* Start the work of one action. */

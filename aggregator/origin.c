@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "engine/gguf.h"
 #include "engine/hf_folder.h"
 #include "engine/tokenizer.h"
 #include "net/limits.h"
@@ -37,7 +38,8 @@ static int check_size(const struct model_table *t, struct err *e)
 static int read_weights(struct origin *o, const char *dir, struct err *e)
 {
     struct hf_folder f;
-    int rc = hf_folder_open(&f, dir, e);
+    int rc = gguf_refuse(dir, e);
+    if (rc == OK) rc = hf_folder_open(&f, dir, e);
     if (rc != OK) return rc;
     o->config = f.config;
     o->ids = f.ids;

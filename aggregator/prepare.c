@@ -1,11 +1,15 @@
 #include "aggregator/prepare.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aggregator/corpus.h"
 #include "base/alloc.h"
@@ -25,6 +29,7 @@
 #define MAX_TOLD       1000 /* skipped files in the report */
 #define MAX_SAID       20   /* and on the screen: a folder of pictures should not fill it */
 #define PROGRESS_BYTES (16u << 20)
+#define PART           "data.part" /* of the home: what is being made */
 
 struct tokens {
     struct buf ids; /* uint32_t each */
@@ -182,6 +187,13 @@ static int find_text(struct job *j, struct err *e)
          j->report.n_files, (double)j->report.n_text_bytes / 1e6, j->report.n_skipped,
          j->n_of[CORPUS_EMPTY], j->n_of[CORPUS_BINARY], j->n_of[CORPUS_INVALID_UTF8],
          j->n_of[CORPUS_UNREADABLE], j->n_of[CORPUS_NOT_A_FILE] + j->n_of[CORPUS_TOO_LARGE]);
+    if (j->report.n_files &&
+        j->report.n_text_bytes < MIN_TRAIN) { /* no token is less than a byte */
+        err_set(e, ERR_ARG, 0, "too little text: %" PRIu64 " bytes, at least %u tokens are needed",
+                j->report.n_text_bytes, MIN_TRAIN);
+        err_hint(e, "add text: a few megabytes are a good start");
+        return ERR_ARG;
+    }
     if (j->report.n_files) return OK;
     if (!j->report.n_skipped) {
         err_set(e, ERR_ARG, 0, "'%s' holds no file at all", j->o->paths[0]);
@@ -203,7 +215,7 @@ static void tell_vocab(uint32_t n_ids, uint32_t vocab_size, void *ctx)
 
 static int data_path(const struct job *j, const char *name, char ret[PATH_CAP], struct err *e)
 {
-    if (path_format(ret, "%s/data/%s", j->o->home, name) == 0) return OK;
+    if (path_format(ret, "%s/" PART "/%s", j->o->home, name) == 0) return OK;
     return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
 }
 
@@ -413,6 +425,13 @@ static int write_all(struct job *j, struct err *e)
     if (rc != OK) return rc;
     j->report.n_val_tokens = j->val.ids.len / sizeof(uint32_t);
     rc = check_sizes(j, e);
+    const struct prepare_report *r = &j->report;
+    if (rc == OK && j->val_frac > j->o->val_frac)
+        tell(j,
+             "held out %" PRIu64 " of %" PRIu64 " documents: %.1f %% of the text, not the %.3g %% "
+             "asked for, because fewer would say little about a model",
+             r->n_val_docs, r->n_docs, 100 * (double)j->val.n_text_bytes / (double)r->n_text_bytes,
+             100 * j->o->val_frac);
     if (rc == OK) rc = write_shard(j, "val.shard", &j->val, &val, e);
     if (rc == OK) rc = write_list(j, val, e);
     json_decref(val);
@@ -441,11 +460,38 @@ static int start(const struct prepare_options *o, struct err *e)
         err_hint(e, "its text cannot change any more; prepare other text in a new --home");
         return ERR_WRONG_STATE;
     }
-    int rc = check_options(o, e);
-    if (rc != OK) return rc;
+    return check_options(o, e);
+}
+
+/* Remove a folder that holds only files; one that is not there, or holds more, stays. */
+static void remove_files(const char *folder)
+{
+    char path[PATH_CAP];
+    DIR *d = opendir(folder);
+    const struct dirent *it;
+    while (d && (it = readdir(d))) /* NOLINT(concurrency-mt-unsafe): own stream */
+        if (path_format(path, "%s/%s", folder, it->d_name) == 0) (void)unlink(path);
+    if (d) closedir(d);
+    (void)rmdir(folder);
+}
+
+static int part_path(const struct prepare_options *o, char ret[PATH_CAP], struct err *e)
+{
+    if (path_format(ret, "%s/" PART, o->home) == 0) return OK;
+    return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
+}
+
+/* All is there: the part becomes the data, in place of what was prepared before. */
+static int put_in_place(const struct prepare_options *o, const char *part, struct err *e)
+{
+    char path[PATH_CAP];
     if (path_format(path, "%s/data", o->home))
         return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
-    return file_mkdirs(path, e);
+    bool is_swapped = renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_EXCHANGE) == 0;
+    if (!is_swapped && errno != ENOENT) remove_files(path); /* a disk that cannot swap */
+    if (!is_swapped && rename(part, path)) return file_error(e, errno, "replace", path);
+    if (is_swapped) remove_files(part);
+    return file_sync_dir(o->home, e);
 }
 
 static void free_all(struct job *j)
@@ -474,13 +520,22 @@ int prepare_look(const struct prepare_options *o, struct prepare_report *ret, st
 
 int prepare_run(const struct prepare_options *o, struct prepare_report *ret, struct err *e)
 {
-    struct job j = {.o = o, .shards = json_array(), .skipped = json_array()};
+    char part[PATH_CAP];
     int rc = start(o, e);
+    if (rc == OK) rc = part_path(o, part, e);
+    if (rc != OK) return rc;
+    struct job j = {.o = o, .shards = json_array(), .skipped = json_array()};
+    bool had_home = file_exists(o->home);
+    remove_files(part); /* of one that was killed */
+    rc = file_mkdirs(part, e);
     if (rc == OK && is_given(o)) rc = make_tokenizer(&j, e); /* before hours of reading */
     if (rc == OK) rc = find_text(&j, e);
     if (rc == OK && !is_given(o)) rc = make_tokenizer(&j, e);
     if (rc == OK) rc = write_all(&j, e);
+    if (rc == OK) rc = put_in_place(o, part, e);
     if (rc == OK) *ret = j.report;
+    if (rc != OK) remove_files(part);
+    if (rc != OK && !had_home) (void)rmdir(o->home);
     free_all(&j);
     return rc;
 }

@@ -6,6 +6,9 @@
  *   HOME/data/train-000.shard ...    tokens, documents separated by its <|endoftext|> or </s>
  *   HOME/data/val.shard              held-out documents, never trained on
  *   HOME/data/prepare.json           the list of all that, written last; and the report
+ *
+ * All of it is made in HOME/data.part and takes its place at the end: what fails changes nothing, and
+ * leaves no folder that was not there.
  */
 
 #include <stdint.h>

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -18,10 +20,14 @@
 #include "base/file.h"
 #include "base/log.h"
 
+#define DESCRIPTORS  8192
+#define POOL_THREADS "8"
+
 struct serve {
     uv_loop_t loop;
     uv_poll_t signals;
     int signal_fd; /* -1: not open */
+    bool is_metrics_open;
     struct host host;
 };
 
@@ -59,6 +65,56 @@ static void on_signal(uv_poll_t *p, int status, int events)
     stop(v, (int)info.ssi_signo);
 }
 
+/* ---- what requests meet ---- */
+
+static void reply_metrics(struct serve *v, struct request *r)
+{
+    struct buf page = {0};
+    struct err e = {0};
+    request_set_route(r, "/metrics");
+    if (strcmp(request_method(r), "GET") != 0)
+        request_reply_error(r, 405, "this address takes another method", "use GET");
+    else if (!v->is_metrics_open && !request_is_local(r))
+        request_reply_error(r, 404, "there is nothing at this address", "see docs/PROTOCOL.md");
+    else if (metrics_page(&v->host, &page, &e) == OK)
+        request_reply(r, 200, METRICS_TYPE, page.p, page.len);
+    else
+        request_reply_error(r, 503, e.what, "try again in a moment");
+    buf_deinit(&page);
+}
+
+static void on_request(struct request *r, void *ctx)
+{
+    struct serve *v = ctx;
+    if (strcmp(request_path(r), "/metrics") == 0)
+        reply_metrics(v, r);
+    else
+        api_handle(r, &v->host);
+}
+
+static void on_answer(const struct server_answer *a, void *ctx)
+{
+    metrics_answer(&((struct serve *)ctx)->host.metrics, a);
+}
+
+/* Large pieces of memory come from the system and go back to it, whatever lies around them. (Bodies
+ * of contributions are kept for reuse by net/guard.h.) Without this the C library raises its
+ * threshold by itself, and a thousand uploads leave holes of twice their size.
+ */
+static void tune_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024); /* NOLINT(concurrency-mt-unsafe): one thread yet */
+}
+
+/* Each connection is a descriptor; the usual soft limit of 1024 would run out before our own. */
+static void raise_descriptors(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= DESCRIPTORS) return;
+    l.rlim_cur = l.rlim_max < DESCRIPTORS ? l.rlim_max : DESCRIPTORS;
+    (void)setrlimit(RLIMIT_NOFILE, &l); /* a smaller number is lived with */
+}
+
 static int listen_on(struct serve *v, const struct serve_options *o, struct err *e)
 {
     char cert[PATH_CAP], secret[PATH_CAP], host[SETUP_HOST_CAP];
@@ -66,8 +122,11 @@ static int listen_on(struct serve *v, const struct serve_options *o, struct err 
                               .cert_path = cert,
                               .key_path = secret,
                               .max_body_bytes = MSG_CHUNK_BYTES + 65536,
-                              .handle = api_handle,
-                              .ctx = &v->host};
+                              .conns_per_address = o->per_address,
+                              .handle = on_request,
+                              .answered = on_answer,
+                              .ctx = v};
+    v->is_metrics_open = o->is_metrics_open;
     if (path_format(cert, "%s/keys/tls-cert.pem", o->home) ||
         path_format(secret, "%s/keys/tls-key.pem", o->home))
         return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
@@ -154,6 +213,10 @@ int serve_run(const struct serve_options *o, struct err *e)
     if (!v) return err_set(e, ERR_NOMEM, 0, "no memory for the server");
     uv_loop_init(&v->loop);
     v->signal_fd = -1;
+    raise_descriptors();
+    tune_memory();
+    /* Threads of the pool wait for the disk as often as they compute. There are none yet. */
+    (void)setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0); /* NOLINT(concurrency-mt-unsafe) */
     rc = start(v, o, e);
     if (rc == OK) {
         host_start(&v->host);

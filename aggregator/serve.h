@@ -4,6 +4,7 @@
  * way; a kill at any moment loses nothing that was acknowledged.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -13,6 +14,8 @@ struct serve_options {
     const char *listen_addr; /* ADDR:PORT instead of what init chose; NULL */
     const char *port_file;   /* write the port here once requests are taken; NULL */
     uint32_t wait_for;       /* contributors before round 0's clock starts */
+    uint32_t per_address;    /* connections that one address may have; 0: as net/limits.h says */
+    bool is_metrics_open;    /* GET /metrics for everybody, not only from this machine */
 };
 
 /* Runs until a signal. ERR_WRONG_STATE when this home is being served already; ERR_IO when the

@@ -22,7 +22,10 @@
 #define MAX_CLAIM       1e6 /* steps of one contribution */
 #define MAX_TOTAL_STEPS 1e9
 #define MAX_STEP_TOKENS (1 << 24)
+#define MAX_PUZZLE_MIB  256      /* PUZZLE_MAX_KIB */
 #define ENDLESS_STEPS   10000000 /* of the cosine when no end is known: nearly flat for years */
+
+_Static_assert(MAX_PUZZLE_MIB * 1024 == PUZZLE_MAX_KIB, "one bound in two units");
 
 #define TEXT(f, member, what)                                                                      \
     {                                                                                              \
@@ -63,7 +66,7 @@ static const struct setup_option options[] = {
     COUNT("k", k, 1, 4096, "values sent of each --chunk: more is exact, less is fast"),
     COUNT("chunk", chunk, 64, 4096, "values of the model that are packed together"),
     REAL("outer-lr", outer_lr, 1e-4, 100, "how far the model follows the merged update"),
-    REAL("min-senders", min_senders, 1, 1024, "a merge divides by at least so many senders"),
+    REAL("min-senders", min_senders, 1, 1024, "what fewer send counts as if so many had, at most those who took part"),
     COUNT("min-contributions", min_contributions, 1, 1024, "a round waits for so many contributions"),
     COUNT("val-seqs", val_seqs, 1, 65536, "held-out texts the model is measured on after a round"),
     COUNT("checkpoint-every", checkpoint_every, 1, 1e6, "rounds from one saved model to the next"),
@@ -71,7 +74,7 @@ static const struct setup_option options[] = {
     COUNT("seed", seed, 0, 9007199254740991.0, "of the first weights; 0: random"),
     TEXT("from", from, "folder of a LLaMA model (Hugging Face) to go on from; it says the shape"),
     COUNT("puzzle-bits", puzzle_bits, 0, PUZZLE_MAX_BITS, "a new key solves a puzzle of 2^N tries first; 0: none"),
-    COUNT("puzzle-memory", puzzle_memory, 1, PUZZLE_MAX_KIB / 1024, "MiB of memory for each try; a power of two"),
+    COUNT("puzzle-memory", puzzle_memory, 1, MAX_PUZZLE_MIB, "MiB of memory for each try; a power of two"),
     COUNT("reward", reward, 0, 1e9, "credits a round pays out, all together"),
 };
 /* clang-format on */

@@ -44,12 +44,12 @@ static void chunk_name(char dst[SPOOL_NAME_CAP], const char *id, uint32_t i)
     snprintf(dst, SPOOL_NAME_CAP, CHUNKS "/%.32s.%" PRIu32, id, i);
 }
 
-int spool_chunk_put(const struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
+int spool_chunk_put(struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
                     struct err *e)
 {
     char name[SPOOL_NAME_CAP];
     chunk_name(name, id, i);
-    return s->driver->put(s, name, p, n, e);
+    return s->driver->put_many(s, name, p, n, e);
 }
 
 int spool_chunk_read(const struct spool *s, const char *id, uint32_t i, struct buf *out,

@@ -13,6 +13,7 @@
 #include "aggregator/spool_driver.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/path.h"
 
@@ -29,7 +30,8 @@ enum spool_kind {
 struct spool {
     char home[PATH_CAP];
     const struct spool_driver *driver;
-    void *ctx; /* of the back end */
+    void *ctx;                /* of the back end */
+    struct file_group chunks; /* of the files below home: threads that upload share an fsync */
 };
 
 /* Files below home; or another back end, for which home is a name it understands. */
@@ -40,7 +42,7 @@ void spool_close(struct spool *s);          /* accepts zeroed; the files need no
 uint64_t spool_room(const struct spool *s); /* bytes free for us; 0 when unknown */
 
 /* Chunks of the slot `id` (32 hex digits). have: bit i set when chunk i < n is stored. */
-int spool_chunk_put(const struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
+int spool_chunk_put(struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
                     struct err *e) MUST_CHECK;
 int spool_chunk_read(const struct spool *s, const char *id, uint32_t i, struct buf *out,
                      struct err *e) MUST_CHECK;

@@ -37,6 +37,9 @@ struct spool_driver {
     int (*open)(struct spool *s, struct err *e);
     void (*close)(struct spool *s);
     int (*put)(const struct spool *s, const char *name, const void *p, size_t n, struct err *e);
+    /* The same for what comes from many threads into one folder: a back end may make them durable
+     * together, with state in s. */
+    int (*put_many)(struct spool *s, const char *name, const void *p, size_t n, struct err *e);
     int (*read)(const struct spool *s, const char *name, size_t max, struct buf *out,
                 struct err *e); /* appends */
     bool (*exists)(const struct spool *s, const char *name);

@@ -25,14 +25,27 @@ static void files_close(struct spool *s)
 }
 
 /* The folder is made when the first file of it comes. */
+static int place(const struct spool *s, const char *name, char path[PATH_CAP], struct err *e)
+{
+    char dir[PATH_CAP];
+    int rc = where(s, name, path, e);
+    if (rc != OK) return rc;
+    return path_dirname(dir, path) == 0 && !file_exists(dir) ? file_mkdirs(dir, e) : OK;
+}
+
 static int files_put(const struct spool *s, const char *name, const void *p, size_t n,
                      struct err *e)
 {
-    char path[PATH_CAP], dir[PATH_CAP];
-    int rc = where(s, name, path, e);
-    if (rc != OK) return rc;
-    if (path_dirname(dir, path) == 0 && !file_exists(dir)) rc = file_mkdirs(dir, e);
+    char path[PATH_CAP];
+    int rc = place(s, name, path, e);
     return rc == OK ? file_replace(path, p, n, 0600, e) : rc;
+}
+
+static int files_put_many(struct spool *s, const char *name, const void *p, size_t n, struct err *e)
+{
+    char path[PATH_CAP];
+    int rc = place(s, name, path, e);
+    return rc == OK ? file_replace_large(path, p, n, 0600, &s->chunks, e) : rc;
 }
 
 static int files_read(const struct spool *s, const char *name, size_t max, struct buf *out,
@@ -91,6 +104,7 @@ const struct spool_driver *spool_files(void)
                                                .open = files_open,
                                                .close = files_close,
                                                .put = files_put,
+                                               .put_many = files_put_many,
                                                .read = files_read,
                                                .exists = files_exists,
                                                .drop = files_drop,

@@ -1,14 +1,14 @@
 /* potluck-agent: the process that trains. `potluck` starts it; `potluck agent` becomes it. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/engine_cmd.h"
+#include "app/optread.h"
 #include "base/log.h"
 #include "client/agent_loop.h"
 #include "client/invite.h"
+#include "engine/pool.h"
 
 #define DEFAULT_QUOTA_MIB 512
 #define DEFAULT_SAVE_S    30
@@ -21,11 +21,14 @@ struct options {
     enum trainer_precision precision;
     enum packed_kind moments, feedback;
     bool recompute;
+    struct work_choice chosen;
     uint64_t quota_mib;
     uint64_t save_s;
     bool is_demo;
     bool is_quiet;
 };
+
+#define NAME "potluck-agent"
 
 static const char usage_text[] =
     "Usage: potluck agent [options]\n"
@@ -40,8 +43,9 @@ static const char usage_text[] =
     "  --moments P       fp32 (default), bf16 or 8bit: memory of the optimizer\n"
     "  --feedback P      fp32 (default) or bf16: memory of what was not sent yet\n"
     "  --recompute       less memory for some time: layers are computed twice\n"
-    "                    (a local state kept with other --moments or --feedback is put\n"
-    "                    aside, and training starts from the run's weights)\n"
+    "                    Without --moments and --feedback a local state goes on as it was\n"
+    "                    kept; with another choice it is put aside, and training starts from\n"
+    "                    the run's weights. Recomputing may change at any time.\n"
     "  --quota MIB       disk for the text cache (default: 512)\n"
     "  --save SECONDS    how often the local state is saved (default: 30)\n"
     "  --quiet           log to the file only, not to stderr\n"
@@ -87,11 +91,10 @@ static const struct option longs[] = {
 };
 
 /* -1 when text is not a whole number in [lo, hi]. */
-static int64_t number(const char *text, int64_t lo, int64_t hi)
+static int64_t number(const char *text, uint32_t lo, uint32_t hi)
 {
-    char *end = NULL;
-    long long v = strtoll(text, &end, 10);
-    return *text && !*end && v >= lo && v <= hi ? v : -1;
+    uint32_t v = 0;
+    return optread_whole32(text, lo, hi, &v) ? (int64_t)v : -1;
 }
 
 /* -1 when the word is none. */
@@ -104,31 +107,32 @@ static int precision_of(const char *word)
     return -1;
 }
 
-static int usage_error(const char *what)
-{
-    fprintf(stderr, "potluck-agent: %s\nSee potluck-agent --help.\n", what);
-    return 2;
-}
-
 /* 0 go on, 1 done (help, version), 2 usage. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t threads = cores / 2 > 0 ? cores / 2 : 1;
+    struct err e = {0};
+    uint32_t cores = optread_cores(2 * POOL_MAX_THREADS);
+    int64_t threads = cores > 1 ? cores / 2 : 1;
     int64_t quota = DEFAULT_QUOTA_MIB, save = DEFAULT_SAVE_S;
     int precision = TRAINER_AUTO, moments = 0, feedback = 0;
-    if (threads > 64) threads = 64;
+    opterr = 0;
     int c;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
         switch (c) {
         case OPT_HOME: o->home = optarg; break;
         case OPT_JOIN: o->join = optarg; break;
         case OPT_NAME: o->name = optarg; break;
         case OPT_THREADS: threads = number(optarg, 1, 64); break;
         case OPT_PRECISION: precision = precision_of(optarg); break;
-        case OPT_MOMENTS: moments = packed_of_word(optarg, &o->moments); break;
-        case OPT_FEEDBACK: feedback = packed_of_word(optarg, &o->feedback); break;
+        case OPT_MOMENTS:
+            moments = packed_of_word(optarg, &o->moments);
+            o->chosen.moments = true;
+            break;
+        case OPT_FEEDBACK:
+            feedback = packed_of_word(optarg, &o->feedback);
+            o->chosen.feedback = true;
+            break;
         case OPT_RECOMPUTE: o->recompute = true; break;
         case OPT_QUOTA: quota = number(optarg, 1, 1 << 20); break;
         case OPT_SAVE: save = number(optarg, 1, 3600); break;
@@ -137,17 +141,17 @@ static int read_options(int argc, char **argv, struct options *o)
         case OPT_DEMO: o->is_demo = true; break;
         case OPT_HELP: fputs(usage_text, stdout); return 1;
         case OPT_VERSION: puts("potluck-agent " POTLUCK_VERSION); return 1;
-        default: return usage_error("unknown option");
+        default: (void)optread_fault(c, argv, longs, NAME, &e); return optread_told(NAME, &e);
         }
     }
-    if (optind < argc) return usage_error("no arguments are expected");
-    if (threads < 0) return usage_error("--threads wants a number from 1 to 64");
-    if (precision < 0) return usage_error("--precision wants fp32, bf16 or auto");
-    if (moments < 0) return usage_error("--moments wants fp32, bf16 or 8bit");
+    if (optind < argc) return optread_usage(NAME, "no arguments are expected");
+    if (threads < 0) return optread_usage(NAME, "--threads wants a number from 1 to 64");
+    if (precision < 0) return optread_usage(NAME, "--precision wants fp32, bf16 or auto");
+    if (moments < 0) return optread_usage(NAME, "--moments wants fp32, bf16 or 8bit");
     if (feedback < 0 || o->feedback == PACKED_Q8)
-        return usage_error("--feedback wants fp32 or bf16");
-    if (quota < 0) return usage_error("--quota wants a number of MiB from 1");
-    if (save < 0) return usage_error("--save wants a number of seconds from 1 to 3600");
+        return optread_usage(NAME, "--feedback wants fp32 or bf16");
+    if (quota < 0) return optread_usage(NAME, "--quota wants a number of MiB from 1");
+    if (save < 0) return optread_usage(NAME, "--save wants a number of seconds from 1 to 3600");
     o->n_threads = (uint32_t)threads;
     o->precision = (enum trainer_precision)precision;
     o->quota_mib = (uint64_t)quota;
@@ -188,13 +192,13 @@ int main(int argc, char **argv)
                                  .moments = o.moments,
                                  .feedback = o.feedback,
                                  .recompute = o.recompute,
+                                 .chosen = o.chosen,
                                  .quota_bytes = o.quota_mib << 20,
                                  .save_every_ms = (int64_t)o.save_s * 1000,
                                  .is_demo = o.is_demo};
         rc = agent_loop(&c, &e);
     }
-    char line[400];
-    if (rc != OK) fprintf(stderr, "potluck-agent: %s\n", err_line(&e, line, sizeof line));
+    if (rc != OK) (void)optread_fail(NAME, &e);
     home_close(&h);
     return rc == OK ? 0 : 1;
 }

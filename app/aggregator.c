@@ -2,7 +2,6 @@
  * everything else is in aggregator/.
  */
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +14,11 @@
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
 #include "app/doors.h"
+#include "app/hosthelp.h"
 #include "app/listing.h"
+#include "app/optread.h"
 #include "base/log.h"
+#include "net/limits.h"
 
 /* Exit codes, also in docs/OPERATING.md. */
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DATA = 3, EXIT_BUSY = 4 };
@@ -35,6 +37,8 @@ enum {
     OPT_USES,
     OPT_DAYS,
     OPT_FILE,
+    OPT_PER_ADDRESS,
+    OPT_METRICS,
     OPT_SETUP
 };
 
@@ -51,6 +55,8 @@ struct line {
     double val_frac;
     uint64_t shard_tokens;
     uint32_t wait_for;
+    uint32_t per_address;
+    bool is_metrics_open;
     const char *port_file;
     const char *listen_addr;
     bool has_uses, has_days;
@@ -61,59 +67,13 @@ struct line {
     int n_rest;
 };
 
-static const char usage[] =
-    "potluck-aggregator " POTLUCK_VERSION " - run a community's training\n"
-    "\n"
-    "  potluck-aggregator init    --home DIR --name NAME [choices]   keys, certificate, choices\n"
-    "  potluck-aggregator prepare --home DIR TEXT_FOLDER...          text to tokens\n"
-    "  potluck-aggregator serve   --home DIR                         run it\n"
-    "  potluck-aggregator status  --home DIR [--json]                how it goes\n"
-    "\n"
-    "  potluck-aggregator doors   --home DIR [public|private]        who may take part\n"
-    "  potluck-aggregator invite  --home DIR [--uses N] [--days D]   a link for a private run\n"
-    "  potluck-aggregator invite  --home DIR list | revoke ID|all\n"
-    "  potluck-aggregator allow   --home DIR add KEY | remove KEY | list\n"
-    "  potluck-aggregator list    --home DIR [add RUN.potluck... | remove NAME|ID]\n"
-    "                                                a signed list of runs, for `potluck runs`\n"
-    "\n"
-    "init and prepare may come in either order; the second prints the invite link.\n"
-    "With --from MODEL_DIR a run goes on from that model; then init comes first:\n"
-    "  potluck-aggregator init --home soup --name Soup --from SmolLM-135M --seq 512\n"
-    "\n"
-    "prepare: --vocab N (4096)  --val-frac F (0.03)  --shard-tokens N\n"
-    "         --tokenizer FILE   a model's tokenizer.json, instead of learning one\n"
-    "serve:   --wait-for N (1)  --port-file PATH  --listen ADDR:PORT\n"
-    "list:    --file PATH (HOME/runs.potluck, which serve hands out)\n"
-    "invite:  --uses N (1; 0: any number)  --days D (30; 0: for ever)  --note TEXT\n"
-    "all:     --home DIR (or POTLUCK_HOME)  --help  --version\n"
-    "\n"
-    "Choices of init (in brackets: what is taken when you do not choose):\n";
-
-/* " (256)": what holds when nothing is chosen; nothing where that is 0 or no text. */
-static void print_default(FILE *f, const struct setup *s, const struct setup_option *o)
+/* command: NULL without one. */
+static void print_usage(FILE *f, const char *command)
 {
-    const char *at = (const char *)s + o->offset;
-    double real = 0;
-    uint64_t count = 0;
-    if (o->type == SETUP_REAL) memcpy(&real, at, sizeof real);
-    if (o->type == SETUP_COUNT) memcpy(&count, at, sizeof count);
-    if (o->type == SETUP_TEXT && *at) fprintf(f, " (%s)", at);
-    if (real > 0) fprintf(f, " (%g)", real);
-    if (count) fprintf(f, " (%" PRIu64 ")", count);
-}
-
-static void print_usage(FILE *f)
-{
-    size_t n = 0;
-    struct setup s;
-    const struct setup_option *o = setup_options(&n);
-    setup_defaults(&s);
-    fputs(usage, f);
-    for (size_t i = 0; i < n; i++) {
-        fprintf(f, "  --%-18s %s", o[i].name, o[i].help);
-        print_default(f, &s, &o[i]);
-        putc('\n', f);
-    }
+    struct buf b = {0};
+    hosthelp_write(command, &b);
+    fputs(buf_str(&b), f);
+    buf_deinit(&b);
 }
 
 static int fail(const struct err *e)
@@ -171,6 +131,14 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
         rc = parse_count("wait-for", arg, 1, 1024, &v, e);
         if (rc == OK) l->wait_for = (uint32_t)v;
         return rc;
+    case OPT_PER_ADDRESS:
+        rc = parse_count("per-address", arg, 1, LIMIT_CONNECTIONS, &v, e);
+        if (rc == OK) l->per_address = (uint32_t)v;
+        return rc;
+    case OPT_METRICS:
+        l->is_metrics_open = strcmp(arg, "any") == 0;
+        if (l->is_metrics_open || strcmp(arg, "local") == 0) return OK;
+        return err_set(e, ERR_ARG, 0, "--metrics '%.40s' is neither local nor any", arg);
     default: break;
     }
     size_t n = 0;
@@ -186,19 +154,21 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
 static size_t fill_options(struct option out[MAX_OPTIONS])
 {
     static const struct option own[] = {
-        {"home",         required_argument, NULL, OPT_HOME     },
-        {"json",         no_argument,       NULL, OPT_JSON     },
-        {"help",         no_argument,       NULL, OPT_HELP     },
-        {"version",      no_argument,       NULL, OPT_VERSION  },
-        {"vocab",        required_argument, NULL, OPT_VOCAB    },
-        {"tokenizer",    required_argument, NULL, OPT_TOKENIZER},
-        {"val-frac",     required_argument, NULL, OPT_VAL      },
-        {"shard-tokens", required_argument, NULL, OPT_SHARD    },
-        {"wait-for",     required_argument, NULL, OPT_WAIT     },
-        {"port-file",    required_argument, NULL, OPT_PORT_FILE},
-        {"uses",         required_argument, NULL, OPT_USES     },
-        {"days",         required_argument, NULL, OPT_DAYS     },
-        {"file",         required_argument, NULL, OPT_FILE     },
+        {"home",         required_argument, NULL, OPT_HOME       },
+        {"json",         no_argument,       NULL, OPT_JSON       },
+        {"help",         no_argument,       NULL, OPT_HELP       },
+        {"version",      no_argument,       NULL, OPT_VERSION    },
+        {"vocab",        required_argument, NULL, OPT_VOCAB      },
+        {"tokenizer",    required_argument, NULL, OPT_TOKENIZER  },
+        {"val-frac",     required_argument, NULL, OPT_VAL        },
+        {"shard-tokens", required_argument, NULL, OPT_SHARD      },
+        {"wait-for",     required_argument, NULL, OPT_WAIT       },
+        {"port-file",    required_argument, NULL, OPT_PORT_FILE  },
+        {"uses",         required_argument, NULL, OPT_USES       },
+        {"days",         required_argument, NULL, OPT_DAYS       },
+        {"file",         required_argument, NULL, OPT_FILE       },
+        {"per-address",  required_argument, NULL, OPT_PER_ADDRESS},
+        {"metrics",      required_argument, NULL, OPT_METRICS    },
     };
     size_t n = sizeof own / sizeof *own, n_setup = 0;
     const struct setup_option *o = setup_options(&n_setup);
@@ -211,29 +181,28 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
 }
 
 /* OK; ERR_CANCELLED when --help or --version was all that was asked for. */
-static int parse(int argc, char **argv, struct line *l, struct err *e)
+static int parse(const char *command, int argc, char **argv, struct line *l, struct err *e)
 {
     struct option options[MAX_OPTIONS];
     fill_options(options);
     *l = (struct line){.vocab = 4096, .val_frac = 0.03, .wait_for = 1};
     setup_defaults(&l->setup);
     for (;;) {
-        int opt = getopt_long(argc, argv, "h", options, NULL); /* NOLINT(concurrency-mt-unsafe) */
+        int i = 0;
+        int opt = getopt_long(argc, argv, ":h", options, &i); /* NOLINT(concurrency-mt-unsafe) */
         if (opt == -1) break;
         if (opt == OPT_HELP || opt == 'h') {
-            print_usage(stdout);
+            print_usage(stdout, command);
             return ERR_CANCELLED;
         }
         if (opt == OPT_VERSION) {
             puts("potluck-aggregator " POTLUCK_VERSION);
             return ERR_CANCELLED;
         }
-        if (opt == '?') {
-            err_set(e, ERR_ARG, 0, "that option is not known or lacks its value");
-            err_hint(e, "see: potluck-aggregator --help");
-            return ERR_ARG;
-        }
-        int rc = take(l, opt, optarg, e);
+        if (opt == '?' || opt == ':')
+            return optread_fault(opt, argv, options, "potluck-aggregator", e);
+        int rc = command ? hosthelp_check(command, options[i].name, e) : OK;
+        if (rc == OK) rc = take(l, opt, optarg, e);
         if (rc != OK) return rc;
     }
     l->rest = argv + optind;
@@ -354,7 +323,9 @@ static int run_serve(const struct line *l, const char *home, struct err *e)
     struct serve_options o = {.home = home,
                               .listen_addr = l->listen_addr,
                               .port_file = l->port_file,
-                              .wait_for = l->wait_for};
+                              .wait_for = l->wait_for,
+                              .per_address = l->per_address,
+                              .is_metrics_open = l->is_metrics_open};
     return serve_run(&o, e);
 }
 
@@ -409,11 +380,16 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 
 static int check_command(const char *command, struct err *e)
 {
-    static const char *const known[] = {"init", "prepare", "serve", "status", "list"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(command, known[i]) == 0 || doors_is_command(command)) return OK;
+    static const char *const known[] = {"init",   "prepare", "serve", "status", "doors",
+                                        "invite", "allow",   "list",  NULL};
+    for (size_t i = 0; known[i]; i++)
+        if (strcmp(command, known[i]) == 0) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
-    err_hint(e, "see: potluck-aggregator --help");
+    const char *near = optread_nearest(command, known);
+    if (near)
+        err_hint(e, "did you mean `potluck-aggregator %s`?", near);
+    else
+        err_hint(e, "see: potluck-aggregator --help");
     return ERR_ARG;
 }
 
@@ -441,15 +417,16 @@ int main(int argc, char **argv)
     struct err e = {0};
     bool has_command = argc > 1 && argv[1][0] != '-';
     if (argc < 2) {
-        print_usage(stderr);
+        print_usage(stderr, NULL);
         return EXIT_USAGE;
     }
     opterr = 0;
     int rc = has_command ? check_command(argv[1], &e) : OK;
-    if (rc == OK) rc = parse(argc - has_command, argv + has_command, &l, &e);
+    if (rc == OK)
+        rc = parse(has_command ? argv[1] : NULL, argc - has_command, argv + has_command, &l, &e);
     if (rc == ERR_CANCELLED) return EXIT_FINE;
     if (rc == OK && !has_command) {
-        print_usage(stderr);
+        print_usage(stderr, NULL);
         return EXIT_USAGE;
     }
     if (rc == OK) rc = run(argv[1], &l, &e);

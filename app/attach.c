@@ -93,6 +93,8 @@ static void draw(struct attach *a)
         canvas_init(&a->canvas, w, h, term_is_ascii(a->term));
     }
     bool is_still = a->tui.is_frozen && a->still;
+    /* By the clock, not by the frame's time: a frozen frame would keep it for ever. */
+    if (now_ms(a) >= a->tui.note_until_ms) a->tui.note[0] = 0;
     struct screen_frame f = {.c = &a->canvas,
                              .v = is_still ? a->still : a->view,
                              .t = &a->tui,
@@ -103,10 +105,16 @@ static void draw(struct attach *a)
     a->minute = f.now_ms / 60000;
 }
 
+static void ask_draw(struct attach *a, int64_t gap_ms);
+
+/* A note goes when its time is over, also where nothing else gives a reason to draw. */
 static void on_paint(uv_timer_t *t)
 {
     struct attach *a = t->data;
-    if (!a->is_leaving) draw(a);
+    if (a->is_leaving) return;
+    draw(a);
+    int64_t left = a->tui.note[0] ? a->tui.note_until_ms - now_ms(a) : 0;
+    if (left > 0) ask_draw(a, left + 1);
 }
 
 /* Ask for a frame no sooner than gap_ms after the last one; an earlier wish stands. */

@@ -1,7 +1,6 @@
 #include "app/bench_data.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,24 +27,11 @@ static uint32_t usable(const struct data_index *x, uint32_t seq_len)
     return n;
 }
 
-static int read_at(int fd, uint64_t at, void *p, size_t n, struct err *e)
-{
-    size_t done = 0;
-    while (done < n) {
-        ssize_t r = pread(fd, (uint8_t *)p + done, n - done, (off_t)(at + done));
-        if (r < 0 && errno == EINTR) continue;
-        if (r < 0) return err_set(e, ERR_IO, errno, "cannot read a token shard");
-        if (r == 0) return err_set(e, ERR_PROTO, 0, "a token shard is shorter than it says");
-        done += (size_t)r;
-    }
-    return OK;
-}
-
 /* The number of chunks, which decides how long the index is, ends the header but for one hash. */
-static int read_index(int fd, struct data_index *x, struct err *e)
+static int read_index(int fd, const char *path, struct data_index *x, struct err *e)
 {
     uint8_t head[HEAD_BYTES];
-    int rc = read_at(fd, 0, head, sizeof head, e);
+    int rc = file_read_at(fd, head, sizeof head, 0, path, e);
     if (rc != OK) return rc;
     uint32_t n_chunks = bytes_u32(head + N_CHUNKS_AT);
     if (n_chunks > DATA_MAX_CHUNKS)
@@ -53,7 +39,7 @@ static int read_index(int fd, struct data_index *x, struct err *e)
     size_t n = HEAD_BYTES + (size_t)n_chunks * HASH_BYTES;
     uint8_t *p = alloc_zero(n, 1);
     if (!p) return err_set(e, ERR_NOMEM, 0, "no memory for the index of a token shard");
-    rc = read_at(fd, 0, p, n, e);
+    rc = file_read_at(fd, p, n, 0, path, e);
     if (rc == OK) rc = data_index_parse(p, n, x, e);
     free(p);
     return rc;
@@ -62,9 +48,10 @@ static int read_index(int fd, struct data_index *x, struct err *e)
 static int open_shard(struct bench_data *d, const char *path, uint32_t vocab_size, struct err *e)
 {
     struct bench_shard *s = &d->shards[d->n_shards];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return err_set(e, ERR_IO, errno, "cannot open '%s'", path);
-    int rc = read_index(fd, &s->x, e);
+    int fd = -1;
+    int rc = file_open(path, &fd, NULL, e);
+    if (rc != OK) return rc;
+    rc = read_index(fd, path, &s->x, e);
     if (rc != OK) {
         close(fd);
         err_wrap(e, "%s", path);
@@ -137,7 +124,8 @@ static int one_sequence(struct bench_data *d, struct rng *r, uint32_t *tokens, s
     uint32_t i = (uint32_t)chunk;
     size_t n_bytes = data_chunk_bytes(&s->x, i);
     uint32_t n = data_chunk_tokens(&s->x, i);
-    int rc = read_at(s->fd, data_chunk_offset(&s->x, i), d->bytes, n_bytes, e);
+    int rc =
+        file_read_at(s->fd, d->bytes, n_bytes, data_chunk_offset(&s->x, i), "a token shard", e);
     if (rc == OK) rc = data_chunk_decode(&s->x, i, d->bytes, n_bytes, d->tokens, e);
     if (rc != OK) return rc;
     memcpy(tokens, d->tokens + rng_below(r, n - d->seq_len),

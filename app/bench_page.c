@@ -79,6 +79,36 @@ static uint64_t bytes_of(const struct bench_preset *p, uint32_t n_threads, struc
     return ret->total_bytes;
 }
 
+/* What saves memory, from the least to the most that it costs. */
+static void find_saving(const struct bench_preset *p, uint32_t n_threads, uint64_t free_bytes,
+                        struct bench_page_size *ret)
+{
+    static const struct {
+        const char *options;
+        enum packed_kind moments, feedback;
+        bool recompute;
+    } ways[] = {
+        {"--recompute",                                PACKED_F32,  PACKED_F32,  true },
+        {"--moments bf16",                             PACKED_BF16, PACKED_F32,  false},
+        {"--moments 8bit",                             PACKED_Q8,   PACKED_F32,  false},
+        {"--moments 8bit --recompute",                 PACKED_Q8,   PACKED_F32,  true },
+        {"--moments 8bit --feedback bf16 --recompute", PACKED_Q8,   PACKED_BF16, true },
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct trainer_options how = {.n_threads = n_threads,
+                                      .precision = TRAINER_AUTO,
+                                      .moments = ways[i].moments,
+                                      .feedback = ways[i].feedback,
+                                      .recompute = ways[i].recompute};
+        struct budget plan;
+        budget_plan(&p->model, &p->train, &how, &plan);
+        if (plan.total_bytes > free_bytes) continue;
+        ret->fits_with = ways[i].options;
+        ret->n_bytes_with = plan.total_bytes;
+        return;
+    }
+}
+
 static void add_run(struct bench_page *p, const char *name, uint32_t most_ms, const char *home,
                     void (*say)(const char *line), struct bench_engine *r)
 {
@@ -133,6 +163,7 @@ void bench_page_plan(struct bench_page *p)
         *s = (struct bench_page_size){.name = preset.name};
         s->n_bytes = bytes_of(&preset, p->n_threads, &plan);
         s->is_fitting = s->n_bytes <= p->free_bytes;
+        if (!s->is_fitting) find_saving(&preset, p->n_threads, p->free_bytes, s);
         if (model_table_init(&table, &preset.model, NULL) == OK) s->n_params = table.n_params;
         model_table_deinit(&table);
         const struct bench_page_run *run = run_for(p, preset.name);
@@ -180,6 +211,9 @@ static void put_size(const struct bench_page_size *s, struct buf *out)
     buf_printf(out, "  %-5s %14s  %9s  ", s->name, params, bytes);
     if (!s->is_fitting) {
         buf_put_str(out, "no\n");
+        if (s->fits_with)
+            buf_printf(out, "        fits in %s with %s\n", text_bytes(s->n_bytes_with, bytes),
+                       s->fits_with);
         return;
     }
     buf_printf(out, "%-4s %9s  %12s", "yes", speed, took);
@@ -254,6 +288,8 @@ static json_t *size_json(const struct bench_page_size *s)
     json_set_u64(o, "params", s->n_params);
     json_set_u64(o, "bytes", s->n_bytes);
     json_set_bool(o, "fits", s->is_fitting);
+    if (s->fits_with) json_set_text(o, "fits_with", s->fits_with);
+    if (s->fits_with) json_set_u64(o, "bytes_with", s->n_bytes_with);
     json_set_bool(o, "measured", s->is_measured);
     json_set_real(o, "tokens_per_s", s->round_s > 0 ? s->tok_per_s : (double)NAN);
     json_set_real(o, "round_s", s->round_s > 0 ? s->round_s : (double)NAN);

@@ -21,6 +21,10 @@ struct bench_page_size {
     uint64_t n_params;
     uint64_t n_bytes; /* planned for training */
     bool is_fitting;
+    /* The options of potluck agent with which it fits all the same, least loss first; NULL: none, or
+     * it fits without. */
+    const char *fits_with;
+    uint64_t n_bytes_with; /* planned then */
     bool is_measured;
     double tok_per_s;
     double round_s;

@@ -24,5 +24,10 @@ double bench_peak(struct pool *p, enum bench_precision precision, const char **r
  */
 int bench_peak_triad(struct pool *p, size_t bytes, double *ret_gb_per_s, struct err *e) MUST_CHECK;
 
+/* Best GB/s at which all threads together only read `bytes`, in long runs as weights are read.
+ * Allocates and frees them. ERR_NOMEM.
+ */
+int bench_peak_read(struct pool *p, size_t bytes, double *ret_gb_per_s, struct err *e) MUST_CHECK;
+
 /* "AVX2, FMA, AVX-512, AVX-512 BF16" into dst; returns dst. */
 char *bench_peak_isas(char *dst, size_t cap);

@@ -1,39 +1,45 @@
 #include "app/cmd_bench.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app/bench_engine.h"
 #include "app/bench_page.h"
+#include "app/bench_sample.h"
+#include "app/optread.h"
 #include "base/alloc.h"
 #include "engine/pool.h"
 
 #define STEPS_DEFAULT 10
 
-enum what { PAGE, ENGINE, BLAS };
+enum what { PAGE, ENGINE, SAMPLE, BLAS };
 
 struct options {
     enum what what;
     struct bench_engine_options engine;
     struct bench_blas_try blas;
-    double lr;      /* 0: the preset's */
-    int64_t warmup; /* -1: the preset's */
+    uint32_t n_prompt, n_tokens; /* of sample; 0: half of what the size can read, each */
+    double lr;                   /* 0: the preset's */
+    int64_t warmup;              /* -1: the preset's */
     bool is_json;
     bool with_losses;
 };
 
+#define NAME "potluck bench"
+
 static const char usage_text[] =
     "Usage: potluck bench [--threads N] [--json]\n"
     "       potluck bench engine --config NAME [options]\n"
+    "       potluck bench sample --config NAME [--prompt N] [--tokens N] [--threads N]\n"
     "       potluck bench blas [--config NAME] [--threads N] [--json]\n"
     "\n"
     "Without a word: one page about this computer, in less than half a minute: what its\n"
     "processor and memory can do, what our engine makes of it, which models would fit.\n"
     "engine: train a model of a known size on real text and say how fast that was, beside\n"
     "the processor's peak and OpenBLAS' rate, both measured in the same run.\n"
+    "sample: how fast a model of a known size reads and writes text, beside the speed of\n"
+    "memory, which is what bounds the writing. Its weights are random.\n"
     "blas: OpenBLAS alone, in all the ways it can be called here.\n"
     "\n"
     "  --config NAME     demo, S, M or L (or 350M, 1B, 3B, where they fit)\n"
@@ -44,6 +50,8 @@ static const char usage_text[] =
     "  --solo            without what an exchange needs, as potluck train\n"
     "  --threads N       processor threads, 1 to 64 (default: all cores)\n"
     "  --steps N         training steps, 1 to 2000 (default: 10)\n"
+    "  --prompt N        sample: tokens to read at once (default: a half of the context)\n"
+    "  --tokens N        sample: tokens to write, one by one (default: the other half)\n"
     "  --seconds N       stop after so long, though not before two steps\n"
     "  --data DIR        token shards (*.shard) to train on; without it, text of this\n"
     "                    computer is turned into some once and kept in the cache\n"
@@ -61,6 +69,7 @@ static const char usage_text[] =
     "Examples:\n"
     "  potluck bench\n"
     "  potluck bench engine --config S --precision fp32 --json\n"
+    "  potluck bench sample --config M\n"
     "  potluck bench engine --config M --steps 20 --data my-run/data\n";
 
 enum {
@@ -73,6 +82,8 @@ enum {
     OPT_THREADS,
     OPT_STEPS,
     OPT_SECONDS,
+    OPT_PROMPT,
+    OPT_TOKENS,
     OPT_DATA,
     OPT_SEED,
     OPT_LR,
@@ -98,6 +109,8 @@ static const struct option longs[] = {
     {"threads",      required_argument, NULL, OPT_THREADS     },
     {"steps",        required_argument, NULL, OPT_STEPS       },
     {"seconds",      required_argument, NULL, OPT_SECONDS     },
+    {"prompt",       required_argument, NULL, OPT_PROMPT      },
+    {"tokens",       required_argument, NULL, OPT_TOKENS      },
     {"data",         required_argument, NULL, OPT_DATA        },
     {"seed",         required_argument, NULL, OPT_SEED        },
     {"lr",           required_argument, NULL, OPT_LR          },
@@ -114,32 +127,15 @@ static const struct option longs[] = {
     {NULL,           0,                 NULL, 0               },
 };
 
-static int usage_error(const char *what)
-{
-    fprintf(stderr, "potluck bench: %s\nSee potluck bench --help.\n", what);
-    return 2;
-}
-
 static int fail(const struct err *e)
 {
-    char line[400];
-    fprintf(stderr, "potluck bench: %s\n", err_line(e, line, sizeof line));
-    return e->code == ERR_ARG ? 2 : 1;
+    int code = optread_fail(NAME, e);
+    return e->code == ERR_ARG ? 2 : code;
 }
 
 static void say(const char *line)
 {
     fprintf(stderr, "%s\n", line);
-}
-
-/* false when text is not a whole number in [lo, hi]. */
-static bool number(const char *text, long long lo, long long hi, long long *ret)
-{
-    char *end = NULL;
-    long long v = strtoll(text, &end, 10);
-    if (!*text || *end || v < lo || v > hi) return false;
-    *ret = v;
-    return true;
 }
 
 static int take_precision(struct options *o, const char *text)
@@ -157,7 +153,7 @@ static int take_precision(struct options *o, const char *text)
         o->engine.precision = words[i].precision;
         return 0;
     }
-    return usage_error("--precision wants fp32, bf16 or auto");
+    return optread_usage(NAME, "--precision wants fp32, bf16 or auto");
 }
 
 static int take_kind(struct options *o, int c, const char *text)
@@ -166,8 +162,8 @@ static int take_kind(struct options *o, int c, const char *text)
     bool is_moments = c == OPT_MOMENTS;
     int rc = packed_of_word(text, &kind);
     if (rc != 0 || (!is_moments && kind == PACKED_Q8))
-        return usage_error(is_moments ? "--moments wants fp32, bf16 or 8bit"
-                                      : "--feedback wants fp32 or bf16");
+        return optread_usage(NAME, is_moments ? "--moments wants fp32, bf16 or 8bit"
+                                              : "--feedback wants fp32 or bf16");
     if (is_moments)
         o->engine.moments = kind;
     else
@@ -177,40 +173,47 @@ static int take_kind(struct options *o, int c, const char *text)
 
 static int take_number(struct options *o, int c, const char *text)
 {
-    long long v = 0;
+    uint64_t v = 0;
     switch (c) {
     case OPT_THREADS:
-        if (!number(text, 1, POOL_MAX_THREADS, &v))
-            return usage_error("--threads wants a number from 1 to 64");
+        if (!optread_whole(text, 1, POOL_MAX_THREADS, &v))
+            return optread_usage(NAME, "--threads wants a number from 1 to 64");
         o->engine.n_threads = (uint32_t)v;
         break;
     case OPT_STEPS:
-        if (!number(text, 1, BENCH_ENGINE_STEPS, &v))
-            return usage_error("--steps wants a number from 1 to 2000");
+        if (!optread_whole(text, 1, BENCH_ENGINE_STEPS, &v))
+            return optread_usage(NAME, "--steps wants a number from 1 to 2000");
         o->engine.n_steps = (uint32_t)v;
         break;
     case OPT_SECONDS:
-        if (!number(text, 1, 86400, &v))
-            return usage_error("--seconds wants a number from 1 to 86400");
+        if (!optread_whole(text, 1, 86400, &v))
+            return optread_usage(NAME, "--seconds wants a number from 1 to 86400");
         o->engine.most_ms = (uint32_t)v * 1000;
         break;
+    case OPT_PROMPT:
+    case OPT_TOKENS:
+        if (!optread_whole(text, 1, 1 << 20, &v))
+            return optread_usage(NAME, c == OPT_PROMPT ? "--prompt wants a number of tokens from 1"
+                                                       : "--tokens wants a number from 1");
+        *(c == OPT_PROMPT ? &o->n_prompt : &o->n_tokens) = (uint32_t)v;
+        break;
     case OPT_WARMUP:
-        if (!number(text, 0, 10000, &v)) return usage_error("--warmup wants a number up to 10000");
-        o->warmup = v;
+        if (!optread_whole(text, 0, 10000, &v))
+            return optread_usage(NAME, "--warmup wants a number up to 10000");
+        o->warmup = (int64_t)v;
         break;
     default:
-        if (!number(text, 0, INT64_MAX, &v)) return usage_error("--seed wants a number");
-        o->engine.seed = (uint64_t)v;
+        if (!optread_whole(text, 0, INT64_MAX, &v))
+            return optread_usage(NAME, "--seed wants a number");
+        o->engine.seed = v;
     }
     return 0;
 }
 
 static int take_lr(struct options *o, const char *text)
 {
-    char *end = NULL;
-    o->lr = strtod(text, &end);
-    if (*text && !*end && o->lr > 0 && o->lr <= 1) return 0;
-    return usage_error("--lr wants a number above 0, at most 1");
+    if (optread_real(text, &o->lr) && o->lr > 0 && o->lr <= 1) return 0;
+    return optread_usage(NAME, "--lr wants a number above 0, at most 1");
 }
 
 /* 0 go on, 1 done (help), 2 usage. */
@@ -219,7 +222,7 @@ static int take_option(struct options *o, int c)
     switch (c) {
     case OPT_CONFIG:
         if (bench_preset_find(optarg, &o->engine.preset) == 0) return 0;
-        return usage_error("--config wants demo, S, M, L, 350M, 1B or 3B");
+        return optread_usage(NAME, "--config wants demo, S, M, L, 350M, 1B or 3B");
     case OPT_PRECISION: return take_precision(o, optarg);
     case OPT_MOMENTS:
     case OPT_FEEDBACK: return take_kind(o, c, optarg);
@@ -228,6 +231,8 @@ static int take_option(struct options *o, int c)
     case OPT_THREADS:
     case OPT_STEPS:
     case OPT_SECONDS:
+    case OPT_PROMPT:
+    case OPT_TOKENS:
     case OPT_WARMUP:
     case OPT_SEED: return take_number(o, c, optarg);
     case OPT_LR: return take_lr(o, optarg);
@@ -241,7 +246,7 @@ static int take_option(struct options *o, int c)
     case OPT_JSON: o->is_json = true; break;
     case OPT_HOME: o->engine.home = optarg; break;
     case OPT_HELP: fputs(usage_text, stdout); return 1;
-    default: return usage_error("unknown option, or a value is missing");
+    default: return optread_usage(NAME, "this option is not at home here");
     }
     return 0;
 }
@@ -251,20 +256,21 @@ static int take_word(struct options *o, int argc, char **argv)
     if (optind >= argc) return 0;
     if (strcmp(argv[optind], "engine") == 0)
         o->what = ENGINE;
+    else if (strcmp(argv[optind], "sample") == 0)
+        o->what = SAMPLE;
     else if (strcmp(argv[optind], "blas") == 0)
         o->what = BLAS;
     else
-        return usage_error("the word after bench is engine, blas, or none");
-    if (optind + 1 < argc) return usage_error("one argument too many; sizes go with --config");
+        return optread_usage(NAME, "the word after bench is engine, sample, blas, or none");
+    if (optind + 1 < argc)
+        return optread_usage(NAME, "one argument too many; sizes go with --config");
     return 0;
 }
 
 static int read_options(int argc, char **argv, struct options *o)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (cores < 1) cores = 1;
     o->engine = (struct bench_engine_options){
-        .n_threads = cores > POOL_MAX_THREADS ? POOL_MAX_THREADS : (uint32_t)cores,
+        .n_threads = optread_cores(POOL_MAX_THREADS),
         .precision = TRAINER_AUTO,
         .n_steps = STEPS_DEFAULT,
         .seed = 1,
@@ -274,14 +280,19 @@ static int read_options(int argc, char **argv, struct options *o)
     opterr = 0;
     int c;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
+        struct err e = {0};
+        if (c == '?' || c == ':') {
+            (void)optread_fault(c, argv, longs, NAME, &e);
+            return optread_told(NAME, &e);
+        }
         int done = take_option(o, c);
         if (done) return done;
     }
     int done = take_word(o, argc, argv);
     if (done) return done;
-    if (o->what == ENGINE && !o->engine.preset.name)
-        return usage_error("say which size to measure: --config S, M or L");
+    if ((o->what == ENGINE || o->what == SAMPLE) && !o->engine.preset.name)
+        return optread_usage(NAME, "say which size to measure: --config S, M or L");
     if (o->what == BLAS && !o->engine.preset.name) (void)bench_preset_find("S", &o->engine.preset);
     struct train_params *t = &o->engine.preset.train;
     if (o->lr > 0) t->lr = o->lr;
@@ -317,6 +328,24 @@ static int run_engine(const struct options *o)
     if (rc == OK && o->is_json) rc = bench_engine_json(r, o->with_losses, &out, &e);
     if (rc == OK && !o->is_json) bench_engine_text(r, &out);
     free(r);
+    return finish(rc, &out, &e);
+}
+
+static int run_sample(const struct options *o)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    struct bench_sample r;
+    uint32_t most = o->engine.preset.model.max_position_embeddings;
+    struct bench_sample_options s = {.preset = o->engine.preset,
+                                     .n_threads = o->engine.n_threads,
+                                     .n_prompt = o->n_prompt ? o->n_prompt : most / 2,
+                                     .n_tokens = o->n_tokens,
+                                     .seed = o->engine.seed};
+    if (!s.n_tokens) s.n_tokens = s.n_prompt < most ? most - s.n_prompt : 1;
+    int rc = bench_sample_run(&s, &r, &e);
+    if (rc == OK && o->is_json) rc = bench_sample_json(&r, &out, &e);
+    if (rc == OK && !o->is_json) bench_sample_text(&r, &out);
     return finish(rc, &out, &e);
 }
 
@@ -361,6 +390,7 @@ int cmd_bench(int argc, char **argv)
     if (done) return done == 1 ? 0 : done;
     switch (o.what) {
     case ENGINE: return run_engine(&o);
+    case SAMPLE: return run_sample(&o);
     case BLAS: return run_blas(&o);
     case PAGE: break;
     }

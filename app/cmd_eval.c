@@ -5,16 +5,14 @@
  */
 #include "app/cmd_eval.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/eval_choices.h"
 #include "app/eval_texts.h"
+#include "app/optread.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -46,6 +44,8 @@ struct job {
     int64_t told_ms;
     int64_t began_ms;
 };
+
+#define NAME "potluck eval"
 
 static const char usage_text[] =
     "Usage: potluck eval [options] PATH...\n"
@@ -95,70 +95,44 @@ static const struct option longs[] = {
     {NULL,      0,                 NULL, 0          },
 };
 
-static int usage(const char *what)
-{
-    fprintf(stderr, "potluck eval: %s (see `potluck eval --help`)\n", what);
-    return 2;
-}
-
-static int fail(const struct err *e)
-{
-    char line[400];
-    fprintf(stderr, "potluck eval: %s\n", err_line(e, line, sizeof line));
-    return 1;
-}
-
-/* A whole number in [lo, hi], or 0. lo > 0. */
-static uint64_t whole(const char *text, uint64_t lo, uint64_t hi)
-{
-    char *end = NULL;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    return *text < '0' || *text > '9' || *end || errno || v < lo || v > hi ? 0 : v;
-}
-
 /* NULL, or what is wrong with it. */
-static const char *take_option(int c, struct options *o)
+static const char *take_option(int c, void *ctx)
 {
+    struct options *o = ctx;
     switch (c) {
     case OPT_FROM: o->from = optarg; return NULL;
     case OPT_HOME: o->home = optarg; return NULL;
     case OPT_CHOICES: o->choices = optarg; return NULL;
     case OPT_JSON: o->is_json = true; return NULL;
     case OPT_LIMIT:
-        o->limit = whole(optarg, 1, INT64_MAX);
-        return o->limit ? NULL : "--limit wants a number of tokens from 1";
+        return optread_whole(optarg, 1, INT64_MAX, &o->limit)
+                   ? NULL
+                   : "--limit wants a number of tokens from 1";
     case OPT_CONTEXT:
-        o->n_ctx = (uint32_t)whole(optarg, 1, UINT32_MAX);
-        return o->n_ctx ? NULL : "--context wants a number of tokens from 1";
+        return optread_whole32(optarg, 1, UINT32_MAX, &o->n_ctx)
+                   ? NULL
+                   : "--context wants a number of tokens from 1";
     case OPT_THREADS:
-        o->n_threads = (uint32_t)whole(optarg, 1, POOL_MAX_THREADS);
-        return o->n_threads ? NULL : "--threads wants 1 to 64";
-    default: return "unknown option, or its value is missing";
+        return optread_whole32(optarg, 1, POOL_MAX_THREADS, &o->n_threads)
+                   ? NULL
+                   : "--threads wants 1 to 64";
+    default: return "this option is not at home here";
     }
 }
 
 /* 0 go on, 1 done (help), 2 usage. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     *o = (struct options){0};
-    o->n_threads = cores < 1 ? 1 : cores > POOL_MAX_THREADS ? POOL_MAX_THREADS : (uint32_t)cores;
-    int c;
-    opterr = 0;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (c == OPT_HELP) {
-            fputs(usage_text, stdout);
-            return 1;
-        }
-        const char *wrong = take_option(c, o);
-        if (wrong) return usage(wrong);
-    }
+    o->n_threads = optread_cores(POOL_MAX_THREADS);
+    const struct optread r = {NAME, usage_text, longs, OPT_HELP, take_option};
+    int done = optread_each(&r, argc, argv, o);
+    if (done) return done;
     o->paths = argv + optind;
     o->n_paths = argc - optind;
-    if (!o->n_paths && !o->choices) return usage("name shards or text, or --choices FILE");
-    if (o->n_paths && o->choices) return usage("either PATHs or --choices, not both");
+    if (!o->n_paths && !o->choices)
+        return optread_usage(NAME, "name shards or text, or --choices FILE");
+    if (o->n_paths && o->choices) return optread_usage(NAME, "either PATHs or --choices, not both");
     return 0;
 }
 
@@ -355,7 +329,7 @@ static int run_paths(struct job *j, bool *ret_failed)
         if (rc == OK) continue;
         end_progress(j);
         *ret_failed = true;
-        (void)fail(&e);
+        (void)optread_fail(NAME, &e);
         if (rc == ERR_NOMEM) return rc;
     }
     return OK;
@@ -378,7 +352,7 @@ static int run(struct job *j, int *ret_code)
     }
     end_progress(j);
     if (!rc && (o->choices || j->rows.n || j->is_interrupted)) rc = show(j, &e);
-    *ret_code = rc ? fail(&e) : failed || j->is_interrupted;
+    *ret_code = rc ? optread_fail(NAME, &e) : failed || j->is_interrupted;
     return rc;
 }
 
@@ -394,7 +368,7 @@ int cmd_eval(int argc, char **argv)
     j.rows = (struct eval_rows){.limit = o.limit, .progress = text_progress, .ctx = &j};
     j.choices.progress = choices_progress;
     j.choices.ctx = &j;
-    if (interrupt_create(&j.interrupt, &e)) return fail(&e);
+    if (interrupt_create(&j.interrupt, &e)) return optread_fail(NAME, &e);
     (void)run(&j, &code);
     eval_texts_deinit(&j.rows);
     loaded_close(&j.model);

@@ -4,7 +4,6 @@
 #include "app/cmd_export.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "app/model_source.h"
+#include "app/optread.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -30,6 +30,8 @@ struct options {
     bool is_forced;
     bool is_json;
 };
+
+#define NAME "potluck export"
 
 static const char usage_text[] =
     "Usage: potluck export DIR [options]\n"
@@ -65,19 +67,6 @@ static const struct option longs[] = {
     {NULL,     0,                 NULL, 0         },
 };
 
-static int fail(const struct err *e)
-{
-    char line[400];
-    fprintf(stderr, "potluck export: %s\n", err_line(e, line, sizeof line));
-    return 1;
-}
-
-static int usage_error(const char *what)
-{
-    fprintf(stderr, "potluck export: %s\nSee potluck export --help.\n", what);
-    return 2;
-}
-
 static bool set_format(struct options *o, const char *text)
 {
     o->is_gguf = strcmp(text, "gguf") == 0;
@@ -87,30 +76,33 @@ static bool set_format(struct options *o, const char *text)
 /* 0 go on, 1 done (help), 2 usage. */
 static int read_options(int argc, char **argv, struct options *o)
 {
+    struct err e = {0};
     int c;
+    opterr = 0;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
         switch (c) {
         case OPT_FORMAT:
-            if (!set_format(o, optarg)) return usage_error("--format wants hf or gguf");
+            if (!set_format(o, optarg)) return optread_usage(NAME, "--format wants hf or gguf");
             break;
         case OPT_TYPE:
             o->type = dtype_find(optarg);
-            if (!o->type) return usage_error("--type wants f32, bf16, f16 or q8_0");
+            if (!o->type) return optread_usage(NAME, "--type wants f32, bf16, f16 or q8_0");
             break;
         case OPT_FROM: o->from = optarg; break;
         case OPT_HOME: o->home = optarg; break;
         case OPT_FORCE: o->is_forced = true; break;
         case OPT_JSON: o->is_json = true; break;
         case OPT_HELP: fputs(usage_text, stdout); return 1;
-        default: return usage_error("unknown option, or a value is missing");
+        default: (void)optread_fault(c, argv, longs, NAME, &e); return optread_told(NAME, &e);
         }
     }
-    if (optind >= argc) return usage_error("name the folder to write into");
-    if (optind + 1 < argc) return usage_error("only one folder can be written");
-    if (o->type == DTYPE_Q8_0 && !o->is_gguf) return usage_error("q8_0 needs --format gguf");
+    if (optind >= argc) return optread_usage(NAME, "name the folder to write into");
+    if (optind + 1 < argc) return optread_usage(NAME, "only one folder can be written");
+    if (o->type == DTYPE_Q8_0 && !o->is_gguf)
+        return optread_usage(NAME, "q8_0 needs --format gguf");
     o->dir = argv[optind];
-    return *o->dir ? 0 : usage_error("name the folder to write into");
+    return *o->dir ? 0 : optread_usage(NAME, "name the folder to write into");
 }
 
 /* ---- where to ---- */
@@ -282,5 +274,5 @@ int cmd_export(int argc, char **argv)
     if (rc == OK && !o.is_json) tell(&o, &f, s);
     free(params);
     model_source_close(s);
-    return rc == OK ? 0 : fail(&e);
+    return rc == OK ? 0 : optread_fail(NAME, &e);
 }

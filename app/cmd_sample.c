@@ -6,7 +6,6 @@
 #include "app/cmd_sample.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "app/loaded.h"
+#include "app/optread.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -53,6 +53,8 @@ struct job {
     enum ended ended;
     int64_t read_ns, write_ns;
 };
+
+#define NAME "potluck sample"
 
 static const char usage_text[] =
     "Usage: potluck sample [options] [TEXT]\n"
@@ -109,49 +111,10 @@ static const struct option longs[] = {
     {NULL,          0,                 NULL, 0              },
 };
 
-static int usage(const char *what)
-{
-    fprintf(stderr, "potluck sample: %s (see `potluck sample --help`)\n", what);
-    return 2;
-}
-
-static int fail(const struct err *e)
-{
-    char line[400];
-    fprintf(stderr, "potluck sample: %s\n", err_line(e, line, sizeof line));
-    return 1;
-}
-
-static bool whole(const char *text, uint64_t lo, uint64_t hi, uint64_t *ret)
-{
-    char *end = NULL;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || v < lo || v > hi) return false;
-    *ret = v;
-    return true;
-}
-
-static bool whole32(const char *text, uint32_t lo, uint32_t hi, uint32_t *ret)
-{
-    uint64_t v = 0;
-    if (!whole(text, lo, hi, &v)) return false;
-    *ret = (uint32_t)v;
-    return true;
-}
-
-static bool real(const char *text, double *ret)
-{
-    char *end = NULL;
-    double v = strtod(text, &end);
-    if (!*text || *end || !isfinite(v)) return false;
-    *ret = v;
-    return true;
-}
-
 /* NULL, or what is wrong with it. */
-static const char *take_option(int c, struct options *o)
+static const char *take_option(int c, void *ctx)
 {
+    struct options *o = ctx;
     switch (c) {
     case OPT_FROM: o->from = optarg; return NULL;
     case OPT_HOME: o->home = optarg; return NULL;
@@ -159,48 +122,42 @@ static const char *take_option(int c, struct options *o)
     case OPT_JSON: o->is_json = true; return NULL;
     case OPT_QUIET: o->is_quiet = true; return NULL;
     case OPT_TOKENS:
-        return whole32(optarg, 1, MAX_TOKENS, &o->n_tokens) ? NULL : "--tokens wants 1 to 1000000";
+        return optread_whole32(optarg, 1, MAX_TOKENS, &o->n_tokens) ? NULL
+                                                                    : "--tokens wants 1 to 1000000";
     case OPT_TEMPERATURE:
-        return real(optarg, &o->choice.temperature) ? NULL : "--temperature wants a number";
+        return optread_real(optarg, &o->choice.temperature) ? NULL : "--temperature wants a number";
     case OPT_TOP_K:
-        return whole32(optarg, 0, UINT32_MAX, &o->choice.top_k) ? NULL
-                                                                : "--top-k wants a whole number";
-    case OPT_TOP_P: return real(optarg, &o->choice.top_p) ? NULL : "--top-p wants a number";
+        return optread_whole32(optarg, 0, UINT32_MAX, &o->choice.top_k)
+                   ? NULL
+                   : "--top-k wants a whole number";
+    case OPT_TOP_P: return optread_real(optarg, &o->choice.top_p) ? NULL : "--top-p wants a number";
     case OPT_SEED:
-        return whole(optarg, 0, INT64_MAX, &o->seed) ? NULL : "--seed wants a whole number";
+        return optread_whole(optarg, 0, INT64_MAX, &o->seed) ? NULL : "--seed wants a whole number";
     case OPT_THREADS:
-        return whole32(optarg, 1, POOL_MAX_THREADS, &o->n_threads) ? NULL
-                                                                   : "--threads wants 1 to 64";
-    default: return "unknown option, or its value is missing";
+        return optread_whole32(optarg, 1, POOL_MAX_THREADS, &o->n_threads)
+                   ? NULL
+                   : "--threads wants 1 to 64";
+    default: return "this option is not at home here";
     }
 }
 
 /* 0 go on, 1 done (help), 2 usage. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint64_t seed = 0;
     rng_secure(&seed, sizeof seed);
     *o = (struct options){
         .choice = {.temperature = 0.8, .top_p = 0.95},
           .seed = seed >> 32, .n_tokens = 128
     };
-    o->n_threads = cores < 1 ? 1 : cores > POOL_MAX_THREADS ? POOL_MAX_THREADS : (uint32_t)cores;
-    int c;
-    opterr = 0;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
-    while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        if (c == OPT_HELP) {
-            fputs(usage_text, stdout);
-            return 1;
-        }
-        const char *wrong = take_option(c, o);
-        if (wrong) return usage(wrong);
-    }
+    o->n_threads = optread_cores(POOL_MAX_THREADS);
+    const struct optread r = {NAME, usage_text, longs, OPT_HELP, take_option};
+    int done = optread_each(&r, argc, argv, o);
+    if (done) return done;
     if (optind < argc) o->text = argv[optind++];
-    if (optind < argc) return usage("one TEXT only; put it into quotes");
+    if (optind < argc) return optread_usage(NAME, "one TEXT only; put it into quotes");
     struct err e = {0};
-    return sample_check(&o->choice, &e) == OK ? 0 : usage(e.what);
+    return sample_check(&o->choice, &e) == OK ? 0 : optread_usage(NAME, e.what);
 }
 
 /* ---- the text before ---- */
@@ -420,5 +377,5 @@ int cmd_sample(int argc, char **argv)
     buf_deinit(&j.bytes);
     buf_deinit(&j.text);
     free(j.scratch);
-    return rc ? fail(&e) : 0;
+    return rc ? optread_fail(NAME, &e) : 0;
 }

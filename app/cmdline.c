@@ -4,9 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/optread.h"
+
 /* Where an option may stand. */
-enum { ON_ALL = 1, ON_SCREEN = 2, ON_JOIN = 4, ON_STATUS = 8, ON_ASK = 16, ON_RUNS = 32,
-       ON_RECEIPTS = 64, ON_REWARDS = 128 };
+enum {
+    ON_ALL = 1,
+    ON_SCREEN = 2,
+    ON_JOIN = 4,
+    ON_STATUS = 8,
+    ON_ASK = 16,
+    ON_RUNS = 32,
+    ON_RECEIPTS = 64,
+    ON_REWARDS = 128
+};
 
 struct word {
     const char *name;
@@ -114,6 +124,34 @@ static int usage(struct err *e, const char *fmt, const char *what)
     return ERR_ARG;
 }
 
+/* As usage, with what was probably meant. names ends with NULL. */
+static int unknown(struct err *e, const char *fmt, const char *what, const char *const *names)
+{
+    const char *near = optread_nearest(what, names);
+    (void)usage(e, fmt, what);
+    if (near) err_hint(e, "did you mean `%s`? See `potluck help`", near);
+    return ERR_ARG;
+}
+
+static int no_option(const char *arg, size_t len, int where, struct err *e)
+{
+    const char *names[COUNT(options) + 1] = {NULL};
+    char name[40];
+    size_t n = 0;
+    for (size_t k = 0; k < COUNT(options); k++)
+        if (options[k].where & where) names[n++] = options[k].name;
+    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name - 1), arg);
+    return unknown(e, "there is no option", name, names);
+}
+
+static int no_command(const char *arg, struct err *e)
+{
+    const char *names[COUNT(words) + 1] = {NULL};
+    for (size_t i = 0; i < COUNT(words); i++)
+        names[i] = words[i].name;
+    return unknown(e, "there is no command", arg, names);
+}
+
 static int set_time(struct cmdline *c, const char *value, struct err *e)
 {
     char *end = NULL;
@@ -140,10 +178,10 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_RECORD: c->screen.record = value; break;
     case OPT_DUMP: c->screen.dump = value; break;
     case OPT_RECORDING: c->screen.recording = value; break;
-    case OPT_VERIFY: c->is_verify = true; break;
-    case OPT_CSV: c->is_csv = true; break;
     case OPT_KEY: c->key = value; break;
     case OPT_SENT: c->what_is_sent = true; break;
+    case OPT_VERIFY: c->is_verify = true; break;
+    case OPT_CSV: c->is_csv = true; break;
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;
@@ -167,7 +205,7 @@ static int take_option(int argc, char **argv, int *i, const struct word *w, stru
         if (*i + 1 >= argc) return usage(e, "a value is missing after", o->name);
         return set_option(c, o, argv[++*i], e);
     }
-    return usage(e, "unknown option", arg);
+    return no_option(arg, len, where, e);
 }
 
 /* A command, or its argument. */
@@ -175,7 +213,7 @@ static int take_word(const char *arg, const struct word **w, struct cmdline *c, 
 {
     if (!*w) {
         *w = find_word(arg);
-        if (!*w) return usage(e, "there is no command", arg);
+        if (!*w) return no_command(arg, e);
         c->command = (*w)->command;
         return OK;
     }
@@ -211,8 +249,10 @@ int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
     }
     if (rc != OK) return rc;
     if (w && c.command == w->command && w->needs_arg && !c.source)
-        return usage(e, w->command == CMDLINE_JOIN ? "say what to join: potluck join"
-                                                   : "say which list: potluck runs", w->args);
+        return usage(e,
+                     w->command == CMDLINE_JOIN ? "say what to join: potluck join"
+                                                : "say which list: potluck runs",
+                     w->args);
     *ret = c;
     return OK;
 }
@@ -245,8 +285,8 @@ int cmdline_help(const char *command, struct buf *out, struct err *e)
     if (command) {
         const struct word *w = find_word(command);
         if (!w) {
-            err_set(e, ERR_NOTFOUND, 0, "there is no command '%.40s'", command);
-            err_hint(e, "see `potluck help`");
+            (void)no_command(command, e);
+            if (e) e->code = ERR_NOTFOUND;
             return ERR_NOTFOUND;
         }
         bool has_options = strcmp(w->args, "[options]") == 0;

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,13 +19,20 @@
 #include "client/history.h"
 #include "client/home.h"
 #include "client/journal.h"
+#include "engine/gguf.h"
 #include "engine/hf_folder.h"
 #include "engine/tokenizer.h"
 #include "engine/trainer_state.h"
 #include "record/checkpoint.h"
 #include "record/rundesc.h"
 
-enum { MAX_TOKENIZER = 64 << 20, MAX_HISTORY = 4 << 20, IO_BYTES = 1 << 20 };
+enum {
+    MAX_TOKENIZER = 64 << 20,
+    MAX_HISTORY = 4 << 20,
+    MAX_STEPS = 256 << 20, /* history.ndjson */
+    MAX_CARD = 1 << 20,
+    IO_BYTES = 1 << 20
+};
 
 struct model_source {
     enum model_source_kind kind;
@@ -87,31 +93,16 @@ static int read_run(struct model_source *s, const char *path, struct err *e)
 
 /* ---- checkpoints of an aggregator ---- */
 
-static int read_at(int fd, void *p, size_t n, uint64_t at, const char *path, struct err *e)
-{
-    uint8_t *b = p;
-    while (n) {
-        ssize_t got = pread(fd, b, n, (off_t)at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return file_error(e, errno, "read", path);
-        if (got == 0) return err_set(e, ERR_PROTO, 0, "'%s' ends too early", path);
-        b += got;
-        n -= (size_t)got;
-        at += (uint64_t)got;
-    }
-    return OK;
-}
-
 /* The header of a checkpoint, and the descriptor it was read from. */
 static int open_checkpoint(const char *path, struct checkpoint *ret, int *ret_fd, struct err *e)
 {
     uint8_t head[CHECKPOINT_HEADER_BYTES];
-    struct stat st = {0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return file_error(e, errno, "open", path);
-    int rc = fstat(fd, &st) ? file_error(e, errno, "look at", path) : OK;
-    if (rc == OK) rc = read_at(fd, head, sizeof head, 0, path, e);
-    if (rc == OK) rc = checkpoint_parse_head(head, sizeof head, (uint64_t)st.st_size, ret, e);
+    uint64_t total = 0;
+    int fd = -1;
+    int rc = file_open(path, &fd, &total, e);
+    if (rc != OK) return rc;
+    rc = file_read_at(fd, head, sizeof head, 0, path, e);
+    if (rc == OK) rc = checkpoint_parse_head(head, sizeof head, total, ret, e);
     if (rc == OK)
         *ret_fd = fd;
     else
@@ -196,8 +187,8 @@ static int load_checkpoint(struct model_source *s, float *params, struct err *e)
     if (c.n_params != s->table.n_params)
         rc = err_set(e, ERR_PROTO, 0, "the checkpoint is of another model than its run.potluck");
     if (rc == OK)
-        rc = read_at(fd, params, s->table.n_params * sizeof *params, CHECKPOINT_HEADER_BYTES,
-                     s->path, e);
+        rc = file_read_at(fd, params, s->table.n_params * sizeof *params, CHECKPOINT_HEADER_BYTES,
+                          s->path, e);
     close(fd);
     if (rc != OK) return rc;
     struct hash got = model_hash(&s->table, params);
@@ -222,6 +213,17 @@ static int open_trained(struct model_source *s, const char *dir, struct err *e)
     return rc;
 }
 
+/* An export of ours keeps its history when it is exported again. */
+static void read_card(struct model_source *s, const char *dir)
+{
+    char path[PATH_CAP];
+    struct buf b = {0};
+    if (join(path, dir, "README.md", NULL) == OK && file_read(path, MAX_CARD, &b, NULL) == OK &&
+        model_card_read(b.p, b.len, &s->card, NULL) != OK)
+        s->card = (struct model_card){0}; /* somebody else's: nothing is known */
+    buf_deinit(&b);
+}
+
 static int open_hf(struct model_source *s, const char *dir, struct err *e)
 {
     char path[PATH_CAP];
@@ -230,6 +232,7 @@ static int open_hf(struct model_source *s, const char *dir, struct err *e)
     if (rc != OK) return rc;
     s->config = s->hf.config;
     s->ids = s->hf.ids;
+    read_card(s, dir);
     rc = join(path, dir, "tokenizer_config.json", e);
     if (rc == OK && file_exists(path)) rc = file_read(path, MAX_TOKENIZER, &s->tokenizer_config, e);
     return rc == OK && path_format(s->path, "%s", dir) ? ERR_LIMIT : rc;
@@ -275,12 +278,43 @@ static void read_losses(struct model_source *s)
     struct history *h = alloc_zero(1, sizeof *h);
     if (h && home_run_path(&s->home, &s->run->id, "history", path, NULL) == OK &&
         file_read(path, MAX_HISTORY, &b, NULL) == OK && history_load(b.p, b.len, h, NULL) == OK)
-        for (uint32_t i = 0; i < h->n_val && s->card.n_losses < MODEL_CARD_LOSSES; i++) {
-            s->card.loss_round[s->card.n_losses] = h->val_round[i];
-            s->card.loss[s->card.n_losses++] = (double)h->val[i];
-        }
+        for (uint32_t i = 0; i < h->n_val; i++)
+            model_card_add(&s->card, h->val_round[i], (double)h->val[i], 0);
     buf_deinit(&b);
     free(h);
+}
+
+static void add_row(struct model_card *c, const json_t *o, uint64_t n_steps)
+{
+    struct json_reader r = {0};
+    uint64_t step = json_u64(&r, o, "step", 0, n_steps);
+    double loss = json_real_in(&r, o, "val_loss", 0, 1000);
+    double bits = json_number_value(json_object_get(o, "val_bits_per_byte"));
+    bool is_next = !c->n_losses || step > c->loss_round[c->n_losses - 1];
+    if (json_bad(&r) || !is_next || !(loss > 0)) return;
+    model_card_add(c, step, loss, bits > 0 && bits < 1000 ? bits : 0);
+}
+
+/* What potluck train measured on held-out text up to this step; missing: nothing is known. */
+static void read_steps(struct model_source *s, uint64_t n_steps)
+{
+    char path[PATH_CAP], dir[PATH_CAP];
+    struct buf b = {0};
+    s->card.n_losses = 0;
+    s->card.is_by_step = true;
+    if (path_dirname(dir, s->path) || join(path, dir, "history.ndjson", NULL) != OK ||
+        file_read(path, MAX_STEPS, &b, NULL) != OK)
+        b.len = 0;
+    for (size_t at = 0; at < b.len;) {
+        const char *line = (const char *)b.p + at;
+        const char *end = memchr(line, '\n', b.len - at);
+        size_t n = end ? (size_t)(end - line) : b.len - at;
+        json_t *o = NULL;
+        at += n + 1;
+        if (json_parse(line, n, &o, NULL) == OK) add_row(&s->card, o, n_steps);
+        json_decref(o);
+    }
+    buf_deinit(&b);
 }
 
 /* The note of potluck train is JSON that says how many tokens went in; 0 when it does not. */
@@ -309,6 +343,7 @@ static int load_state(struct model_source *s, float *params, struct err *e)
     if (!is_run) {
         s->card.n_steps = n_steps;
         s->card.n_tokens = tokens_of(note);
+        read_steps(s, n_steps);
         return OK;
     }
     rc = journal_decode(note, strlen(note), &j, e);
@@ -332,6 +367,20 @@ static int no_model(const char *path, struct err *e)
     return ERR_NOTFOUND;
 }
 
+/* What people download for llama.cpp is a folder with a GGUF file. */
+static int no_model_but(const char *path, struct err *e)
+{
+    DIR *d = opendir(path);
+    const struct dirent *it;
+    int rc = OK;
+    while (rc == OK && d && (it = readdir(d))) { /* NOLINT(concurrency-mt-unsafe): own stream */
+        char file[PATH_CAP];
+        if (join(file, path, it->d_name, NULL) == OK) rc = gguf_refuse(file, e);
+    }
+    if (d) closedir(d);
+    return rc == OK ? no_model(path, e) : rc;
+}
+
 static int open_folder(struct model_source *s, const char *path, struct err *e)
 {
     if (path_format(s->dir, "%s", path))
@@ -342,7 +391,7 @@ static int open_folder(struct model_source *s, const char *path, struct err *e)
     }
     if (has(path, "run.potluck") && has(path, "checkpoints")) return open_aggregator(s, path, e);
     if (has(path, "current") && has(path, "runs")) return open_joined(s, path, e);
-    return no_model(path, e);
+    return no_model_but(path, e);
 }
 
 static int open_any(struct model_source *s, const char *path, const char *home, struct err *e)
@@ -351,7 +400,9 @@ static int open_any(struct model_source *s, const char *path, const char *home, 
     if (!path) return open_joined(s, home, e);
     if (stat(path, &st) && errno == ENOENT) return no_model(path, e);
     if (stat(path, &st)) return file_error(e, errno, "look at", path);
-    return S_ISDIR(st.st_mode) ? open_folder(s, path, e) : open_weights_file(s, path, e);
+    if (S_ISDIR(st.st_mode)) return open_folder(s, path, e);
+    int rc = gguf_refuse(path, e);
+    return rc == OK ? open_weights_file(s, path, e) : rc;
 }
 
 int model_source_open(const char *path, const char *home, struct model_source **ret, struct err *e)

@@ -300,10 +300,10 @@ static int run(struct program *p)
     case CMDLINE_FINISH:
         return run_intent(p, INTENT_FINISH, "This round will be completed, then pause.");
     case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent has saved and ended.");
-    case CMDLINE_RECEIPTS: return run_books(p, true);
-    case CMDLINE_REWARDS: return run_books(p, false);
     case CMDLINE_RUNS: return run_runs(p);
     case CMDLINE_STATUS: return p->c.what_is_sent ? run_what_is_sent(p) : run_status(p);
+    case CMDLINE_RECEIPTS: return run_books(p, true);
+    case CMDLINE_REWARDS: return run_books(p, false);
     case CMDLINE_HELP: return run_help(p);
     case CMDLINE_VERSION: puts("potluck " POTLUCK_VERSION); return CMDLINE_EXIT_OK;
     }

@@ -84,22 +84,44 @@ int run_facts_ask_home(const char *home, struct buf *out, struct err *e)
 
 /* ---- what it says ---- */
 
-static void add_loss(struct model_card *c, const json_t *o, const char *loss, const char *round)
+struct names {
+    const char *loss, *bits, *round;
+};
+
+static void add_loss(struct model_card *c, const json_t *o, const struct names *k)
 {
-    double v = json_number_value(json_object_get(o, loss));
-    int64_t r = json_integer_value(json_object_get(o, round));
+    double v = json_number_value(json_object_get(o, k->loss));
+    double bits = json_number_value(json_object_get(o, k->bits));
+    int64_t r = json_integer_value(json_object_get(o, k->round));
     uint32_t n = c->n_losses;
-    if (!json_is_number(json_object_get(o, loss)) || !(v > 0 && v < 1000) || r < 0) return;
-    if ((c->has_round && (uint64_t)r > c->n_rounds) || n == MODEL_CARD_LOSSES) return;
+    if (!json_is_number(json_object_get(o, k->loss)) || !(v > 0 && v < 1000) || r < 0) return;
+    if (c->has_round && (uint64_t)r > c->n_rounds) return;
+    if (!(bits > 0 && bits < 1000)) bits = 0;
     uint32_t at = 0;
     while (at < n && c->loss_round[at] < (uint64_t)r)
         at++;
-    if (at < n && c->loss_round[at] == (uint64_t)r) return;
+    if (at < n && c->loss_round[at] == (uint64_t)r) {
+        c->bits[at] = bits;
+        return;
+    }
+    if (n == MODEL_CARD_LOSSES) return;
     memmove(c->loss + at + 1, c->loss + at, (n - at) * sizeof *c->loss);
+    memmove(c->bits + at + 1, c->bits + at, (n - at) * sizeof *c->bits);
     memmove(c->loss_round + at + 1, c->loss_round + at, (n - at) * sizeof *c->loss_round);
     c->loss[at] = v;
+    c->bits[at] = bits;
     c->loss_round[at] = (uint64_t)r;
     c->n_losses++;
+}
+
+/* The text measured on is the same in every round, and so is what a nat a token is in bits. */
+static void fill_bits(struct model_card *c)
+{
+    double by = 0;
+    for (uint32_t i = 0; i < c->n_losses; i++)
+        if (c->bits[i] > 0) by = c->bits[i] / c->loss[i];
+    for (uint32_t i = 0; i < c->n_losses; i++)
+        c->bits[i] = c->loss[i] * by;
 }
 
 static int read_status(const json_t *o, struct model_card *c, struct err *e)
@@ -120,8 +142,9 @@ static int read_status(const json_t *o, struct model_card *c, struct err *e)
         c->n_tokens = tokens;
     }
     if (!has_val) return OK;
-    add_loss(c, o, "val_loss_first", "val_round_first");
-    add_loss(c, o, "val_loss_last", "val_round_last");
+    add_loss(c, o, &(struct names){"val_loss_first", "val_bits_per_byte_first", "val_round_first"});
+    add_loss(c, o, &(struct names){"val_loss_last", "val_bits_per_byte_last", "val_round_last"});
+    fill_bits(c);
     return OK;
 }
 

@@ -46,8 +46,8 @@ void status_text(const struct view *v, struct buf *out)
                v->is_model_hash_agreed ? "the same as the aggregator's" : "not yet compared");
     buf_printf(out, "speed    %s tokens/s now, %s tokens trained on\n",
                text_number(v->tok_per_s, a), text_count((int64_t)v->n_tokens, b));
-    buf_printf(out, "loss     %s training, %s held-out\n", text_fixed(v->loss, 4, a),
-               text_fixed(v->val_loss, 4, b));
+    buf_printf(out, "loss     %s training (nats a token); held-out %s bits a byte\n",
+               text_fixed(v->loss, 4, a), text_fixed(v->val_bits_per_byte, 4, b));
     buf_printf(out, "sent     %llu accepted, %llu late, %llu rejected; %s up, %s down\n",
                (unsigned long long)v->n_accepted, (unsigned long long)v->n_late,
                (unsigned long long)v->n_rejected, text_bytes(v->bytes_up, a),

@@ -400,9 +400,19 @@ static int cut_history(struct train *t, struct err *e)
 static void say_class(struct train *t, const json_t *saved)
 {
     const char *was = json_string_value(json_object_get(saved, "class"));
+    const char *precision = json_string_value(json_object_get(saved, "precision"));
+    const char *now = t->o.precision == TRAINER_BF16 ? "bf16" : "fp32";
+    if (precision && strcmp(precision, now) != 0)
+        train_show_line(&t->show, "note     the precision was %s, is %s from here on", precision,
+                        now);
     if (!was || strcmp(was, trainer_class(t->trainer)) == 0) return;
     train_show_line(&t->show, "note     begun with '%s', goes on with '%s': not the same bits", was,
                     trainer_class(t->trainer));
+    json_t *o = t->show.is_json ? json_object() : NULL;
+    json_set_text(o, "event", "note");
+    json_set_text(o, "class_before", was);
+    json_set_text(o, "class", trainer_class(t->trainer));
+    train_show_event(&t->show, o);
 }
 
 static int make_files(struct train *t, const json_t *saved, const char *folder, struct err *e)
@@ -441,6 +451,26 @@ static int set_up(struct train *t, const json_t *saved, struct err *e)
     return rc == OK ? train_stop_create(t->trainer, &t->stop, e) : rc;
 }
 
+/* All that set_up would find out before it writes anything. */
+static int look_only(struct train *t, const json_t *saved, struct err *e)
+{
+    const char *folder = json_string_value(json_object_get(saved, "data"));
+    char named[PATH_CAP] = "", size[TEXT_CAP];
+    struct prepare_report report;
+    int rc = check_paths(t, e);
+    if (rc == OK) rc = train_out_may(t->o.out, e);
+    if (rc == OK && path_format(t->out.dir, "%s", t->o.out)) rc = ERR_LIMIT;
+    if (rc == OK) rc = prepared_folder(t, named, e);
+    if (rc != OK) return rc;
+    if (named[0] || t->is_begun) return open_data(t, named, folder, e);
+    struct prepare_options p = prepare_of(t, NULL);
+    rc = prepare_look(&p, &report, e);
+    if (rc == OK)
+        train_show_line(&t->show, "text     %s to prepare in %" PRIu64 " files",
+                        text_bytes(report.n_text_bytes, size), report.n_files);
+    return rc;
+}
+
 int train_begin(struct train *t, struct err *e)
 {
     json_t *saved = NULL;
@@ -453,7 +483,10 @@ int train_begin(struct train *t, struct err *e)
         rc = train_plan_check(&t->o, &t->plan, available, e);
     }
     t->is_done = t->o.is_dry_run;
-    if (rc == OK && !t->is_done) {
+    if (rc == OK && t->is_done) {
+        rc = look_only(t, saved, e);
+        if (rc == ERR_ARG) rc = ERR_WRONG_STATE;
+    } else if (rc == OK) {
         /* Of this thread, and so of those that come: other programs go first. */
         (void)setpriority(PRIO_PROCESS, 0, (int)t->o.nice);
         rc = set_up(t, saved, e);

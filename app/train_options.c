@@ -1,12 +1,12 @@
 #include "app/train_options.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "app/optread.h"
 
 #define MAX_STEP_TOKENS (1u << 20)
 #define MAX_STEPS       (UINT64_C(1) << 40)
@@ -278,20 +278,12 @@ static int set_out(struct train_options *o, const char *out, const char *home, s
     return OK;
 }
 
-static int bad_word(char **argv, struct err *e)
-{
-    err_set(e, ERR_ARG, 0, "there is no option '%.60s', or its value is missing",
-            argv[optind > 0 ? optind - 1 : 0]);
-    err_hint(e, "see potluck train --help");
-    return ERR_ARG;
-}
-
 struct words {
     const char *size, *out, *home;
 };
 
 /* One option; c is what getopt_long said. */
-static int take(struct train_options *o, int c, char **argv, struct words *w, struct err *e)
+static int take(struct train_options *o, int c, struct words *w, struct err *e)
 {
     switch (c) {
     case OPT_DATA: return add_data(o, optarg, e);
@@ -304,8 +296,8 @@ static int take(struct train_options *o, int c, char **argv, struct words *w, st
     case OPT_HELP: o->is_help = true; return OK;
     default: break;
     }
-    if (c >= 1 && c <= (int)N_ROWS) return set_row(o, &rows[c - 1], optarg, e);
-    return bad_word(argv, e);
+    check(c >= 1 && c <= (int)N_ROWS);
+    return set_row(o, &rows[c - 1], optarg, e);
 }
 
 static int check_length(const struct train_options *o, struct err *e)
@@ -322,8 +314,7 @@ int train_options_parse(int argc, char **argv, struct train_options *ret, struct
     struct train_options o = {.val_frac = 0.01, .weight_decay = 0.1, .seed = 1, .eval_seqs = 64};
     struct option longs[N_ROWS + N_WORDS + 1];
     struct words w = {0};
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    o.threads = cores < 1 ? 1 : cores > 64 ? 64 : (uint64_t)cores;
+    o.threads = optread_cores(64);
     o.nice = 19;
     o.duty = 100;
     o.precision = TRAINER_AUTO;
@@ -336,7 +327,8 @@ int train_options_parse(int argc, char **argv, struct train_options *ret, struct
     int c;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
     while (rc == OK && (c = getopt_long(argc, argv, ":", longs, NULL)) != -1)
-        rc = take(&o, c, argv, &w, e);
+        rc = c == '?' || c == ':' ? optread_fault(c, argv, longs, "potluck train", e)
+                                  : take(&o, c, &w, e);
     while (rc == OK && optind < argc) /* `potluck train FOLDER` means --data FOLDER */
         rc = add_data(&o, argv[optind++], e);
     if (rc == OK && w.size) rc = choose_size(&o, w.size, e);

@@ -68,6 +68,20 @@ int train_out_look(const char *dir, enum train_out_kind *ret, struct err *e)
     return OK;
 }
 
+int train_out_may(const char *dir, struct err *e)
+{
+    char at[PATH_CAP], above[PATH_CAP];
+    if (path_format(at, "%s", dir))
+        return err_set(e, ERR_LIMIT, 0, "the path of the model's folder is too long");
+    while (access(at, F_OK) != 0 && errno == ENOENT && path_dirname(above, at) == 0 &&
+           strcmp(above, at) != 0)
+        memcpy(at, above, sizeof at);
+    if (access(at, W_OK | X_OK) == 0) return OK;
+    file_error(e, errno, "write into", at);
+    err_hint(e, "choose another folder with --out");
+    return ERR_IO;
+}
+
 static int take_lock(struct train_out *o, struct err *e)
 {
     char path[PATH_CAP];

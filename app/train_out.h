@@ -30,6 +30,11 @@ enum train_out_kind {
 /* Look without touching. ERR_WRONG_STATE when the folder holds something else. */
 int train_out_look(const char *dir, enum train_out_kind *ret, struct err *e) MUST_CHECK;
 
+/* Could it be written into? Looks at the folder, or at the nearest one above it that is there.
+ * ERR_IO.
+ */
+int train_out_may(const char *dir, struct err *e) MUST_CHECK;
+
 struct train_out {
     char dir[PATH_CAP];
     int lock_fd;

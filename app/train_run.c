@@ -105,12 +105,12 @@ static int evaluate(struct train *t, struct course *c, struct err *e)
 
 static void show_eval(struct train *t, struct course *c)
 {
-    char loss[TEXT_CAP], val[TEXT_CAP], bits[TEXT_CAP], step[TEXT_CAP];
+    char loss[TEXT_CAP], bits[TEXT_CAP], step[TEXT_CAP];
     struct train_progress p = progress_of(t, c);
     train_show_event(&t->show, t->show.is_json ? train_progress_json("eval", &p) : NULL);
-    train_show_line(&t->show, "step %-9s loss %s   held-out %s   %s bits/byte",
+    train_show_line(&t->show, "step %-9s loss %s   held-out %s bits/byte",
                     text_count((int64_t)p.step, step), text_fixed(p.loss, 3, loss),
-                    text_fixed(p.val_loss, 3, val), text_fixed(p.bits_per_byte, 3, bits));
+                    text_fixed(p.bits_per_byte, 3, bits));
 }
 
 /* ---- saving ---- */

@@ -52,7 +52,7 @@ static bool add(char *dst, size_t cap, int width, const char *fmt, ...)
 
 char *train_progress_text(const struct train_progress *p, int width, char *dst, size_t cap)
 {
-    char a[TEXT_CAP], b[TEXT_CAP];
+    char a[TEXT_CAP];
     dst[0] = 0;
     bool fits = add(dst, cap, width, "step %llu/%llu", (unsigned long long)p->step,
                     (unsigned long long)p->steps);
@@ -61,8 +61,8 @@ char *train_progress_text(const struct train_progress *p, int width, char *dst, 
     if (p->left_ms >= 0)
         fits = fits && add(dst, cap, width, "%s left", text_duration(p->left_ms, a));
     if (!isnan(p->val_loss))
-        fits = fits && add(dst, cap, width, "held-out %s (%s bits/byte)",
-                           text_fixed(p->val_loss, 3, a), text_fixed(p->bits_per_byte, 3, b));
+        fits = fits &&
+               add(dst, cap, width, "held-out %s bits/byte", text_fixed(p->bits_per_byte, 3, a));
     if (fits) (void)add(dst, cap, width, "%s so far", text_duration(p->elapsed_ms, a));
     return dst;
 }

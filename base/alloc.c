@@ -51,6 +51,13 @@ void *alloc_aligned(size_t n, size_t size)
     return p;
 }
 
+void *alloc_paged(size_t bytes)
+{
+    void *p = NULL;
+    if (!may_allocate(bytes)) return NULL;
+    return posix_memalign(&p, 4096, bytes ? bytes : 1) ? NULL : p;
+}
+
 void *alloc_resize(void *p, size_t n, size_t size)
 {
     size_t bytes = size_mul(n, size);

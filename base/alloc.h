@@ -13,9 +13,11 @@ size_t size_add(size_t a, size_t b);
 
 /* malloc family that obeys the fail hook. NULL when memory (or the hook) says no.
  * alloc_zero: n * size bytes, zeroed. alloc_aligned: 64-byte aligned, zeroed; free with free().
+ * alloc_paged: on a page of its own, not zeroed; what file_replace_large wants. free with free().
  */
 void *alloc_zero(size_t n, size_t size);
 void *alloc_aligned(size_t n, size_t size);
+void *alloc_paged(size_t bytes);
 void *alloc_resize(void *p, size_t n, size_t size);
 char *alloc_dup(const char *s);
 

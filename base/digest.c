@@ -34,7 +34,7 @@ int digest_unbase64(const char *text, size_t n_text, void *p, size_t n)
         url[i] = (char)(c == '+' ? '-' : c == '/' ? '_' : c);
     }
     bool is_good = hex_b64url_decode(&b, url, n_url) == 0 && !b.failed && b.len == n;
-    if (is_good) memcpy(p, b.p, n);
+    if (is_good && n) memcpy(p, b.p, n);
     buf_deinit(&b);
     return is_good ? 0 : -1;
 }

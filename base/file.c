@@ -49,29 +49,91 @@ int file_sync_dir(const char *path, struct err *e)
     return rc;
 }
 
-static int write_synced(const char *tmp, const void *p, size_t n, int mode, struct err *e)
+enum { PAGE = 4096 }; /* what every disk and file system of today is content with */
+
+/* Write whole pages past the page cache, as far as that works. Returns how many bytes it did; the
+ * rest, and every error that is not about the way of writing, is left to file_write_all.
+ */
+static size_t write_direct(int fd, const uint8_t *p, size_t n)
+{
+    size_t whole = n / PAGE * PAGE, at = 0;
+    int flags = fcntl(fd, F_GETFL);
+    if ((uintptr_t)p % PAGE || !whole || flags < 0 || fcntl(fd, F_SETFL, flags | O_DIRECT))
+        return 0;
+    while (at < whole) {
+        ssize_t w = write(fd, p + at, whole - at);
+        if (w < 0 && errno == EINTR) continue;
+        if (w <= 0 || w % PAGE) break;
+        at += (size_t)w;
+    }
+    /* A short write may have moved on: what comes next goes to where we say. */
+    if (fcntl(fd, F_SETFL, flags) || lseek(fd, (off_t)at, SEEK_SET) < 0) return SIZE_MAX;
+    return at;
+}
+
+static int write_synced(const char *tmp, const void *p, size_t n, int mode, bool is_large,
+                        struct err *e)
 {
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0) return file_error(e, errno, "create", tmp);
-    int rc = file_write_all(fd, p, n, tmp, e);
+    size_t done = is_large ? write_direct(fd, p, n) : 0;
+    int rc = done == SIZE_MAX ? file_error(e, errno, "write", tmp)
+                              : file_write_all(fd, (const uint8_t *)p + done, n - done, tmp, e);
     if (!rc && fsync(fd)) rc = file_error(e, errno, "sync", tmp);
     if (close(fd) && !rc) rc = file_error(e, errno, "close", tmp);
     return rc;
 }
 
-int file_replace(const char *path, const void *p, size_t n, int mode, struct err *e)
+static int sync_together(struct file_group *g, const char *dir, struct err *e)
+{
+    pthread_mutex_lock(&g->lock);
+    uint64_t mine = g->n_begun + 1; /* one that runs already may not have seen our rename */
+    int rc = OK;
+    while (g->n_ended < mine) {
+        if (g->is_running) {
+            pthread_cond_wait(&g->ended, &g->lock);
+            continue;
+        }
+        g->is_running = true;
+        uint64_t number = ++g->n_begun;
+        pthread_mutex_unlock(&g->lock);
+        rc = file_sync_dir(dir, e);
+        pthread_mutex_lock(&g->lock);
+        g->is_running = false;
+        g->n_ended = number;
+        if (rc) g->n_failed = number;
+        pthread_cond_broadcast(&g->ended);
+    }
+    bool is_failed = g->n_failed >= mine;
+    pthread_mutex_unlock(&g->lock);
+    return is_failed && !rc ? err_set(e, ERR_IO, EIO, "cannot sync folder '%s'", dir) : rc;
+}
+
+static int replace(const char *path, const void *p, size_t n, int mode, bool is_large,
+                   struct file_group *g, struct err *e)
 {
     char tmp[PATH_CAP];
     char dir[PATH_CAP];
     if (path_format(tmp, "%s.tmp", path) || path_dirname(dir, path))
         return err_set(e, ERR_LIMIT, 0, "the path '%.80s...' is too long", path);
-    int rc = write_synced(tmp, p, n, mode, e);
+    int rc = write_synced(tmp, p, n, mode, is_large, e);
     if (!rc && rename(tmp, path)) rc = file_error(e, errno, "replace", path);
     if (rc) {
         unlink(tmp);
         return rc;
     }
-    return file_sync_dir(dir, e);
+    return g ? sync_together(g, dir, e) : file_sync_dir(dir, e);
+}
+
+int file_replace(const char *path, const void *p, size_t n, int mode, struct err *e)
+{
+    return replace(path, p, n, mode, false, NULL, e);
+}
+
+int file_replace_large(const char *path, const void *p, size_t n, int mode, struct file_group *g,
+                       struct err *e)
+{
+    return replace(path, p, n, mode, true, g, e);
 }
 
 int file_read(const char *path, size_t max, struct buf *out, struct err *e)
@@ -95,6 +157,47 @@ int file_read(const char *path, size_t max, struct buf *out, struct err *e)
     }
     close(fd);
     return rc ? rc : buf_ok(out, e);
+}
+
+int file_open(const char *path, int *ret_fd, uint64_t *ret_bytes, struct err *e)
+{
+    struct stat st = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        return err_set(e, ERR_NOTFOUND, 0, "there is no file '%s'", path);
+    if (fd < 0) return file_error(e, errno, "open", path);
+    int rc = fstat(fd, &st) ? file_error(e, errno, "look at", path) : OK;
+    if (rc == OK && !S_ISREG(st.st_mode)) {
+        err_set(e, ERR_PROTO, 0, "'%s' is not a plain file", path);
+        err_hint(e, "name the file itself, or a copy of it");
+        rc = ERR_PROTO;
+    }
+    if (rc != OK) {
+        close(fd);
+        return rc;
+    }
+    *ret_fd = fd;
+    if (ret_bytes) *ret_bytes = (uint64_t)st.st_size;
+    return OK;
+}
+
+int file_read_at(int fd, void *p, size_t n, uint64_t at, const char *name, struct err *e)
+{
+    uint8_t *b = p;
+    while (n) {
+        ssize_t got = pread(fd, b, n, (off_t)at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return file_error(e, errno, "read", name);
+        if (got == 0) {
+            err_set(e, ERR_PROTO, 0, "'%s' ends too early", name);
+            err_hint(e, "it was cut short: copy or fetch it again");
+            return ERR_PROTO;
+        }
+        b += got;
+        n -= (size_t)got;
+        at += (uint64_t)got;
+    }
+    return OK;
 }
 
 /* One folder; when it is new, its name is made durable in the folder above. */

@@ -63,6 +63,18 @@ void agent_gone(struct agent *a, enum intent_kind why)
 
 /* --- what people ask -------------------------------------------------------------------------------- */
 
+/* Here already. A new name is on disk by now, but the host was told the old one. */
+static int join_again(struct agent *a, struct err *e)
+{
+    char name[MSG_NAME_CAP];
+    home_name(a->config.home, name);
+    if (strcmp(name, a->name) == 0) return OK;
+    err_set(e, ERR_WRONG_STATE, 0, "the name '%s' is kept, but others see the old one for now",
+            name);
+    err_hint(e, "they see it after `potluck stop` and `potluck`; nothing is lost by that");
+    return ERR_WRONG_STATE;
+}
+
 static int join(struct agent *a, const char *text, struct err *e)
 {
     struct hash run;
@@ -73,7 +85,7 @@ static int join(struct agent *a, const char *text, struct err *e)
     }
     if (a->has_run && hash_equal(&run, &a->run->id)) {
         agent_run_knock(a);
-        return OK;
+        return join_again(a, e);
     }
     if (a->has_run) {
         err_set(e, ERR_WRONG_STATE, 0, "this agent already takes part in \"%s\"", a->run->name);

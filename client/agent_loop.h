@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "client/home.h"
+#include "client/work_state.h"
 #include "engine/trainer.h"
 
 struct agent_config {
@@ -16,9 +17,10 @@ struct agent_config {
     enum trainer_precision precision;   /* what to train in; weights and sums are fp32 in either */
     enum packed_kind moments, feedback; /* less memory, see engine/trainer.h; as the next one */
     bool recompute;
-    uint64_t quota_bytes;  /* text cache */
-    int64_t save_every_ms; /* local state */
-    bool is_demo;          /* told to screens: q ends the demo */
+    struct work_choice chosen; /* of moments and feedback; a state file decides about the others */
+    uint64_t quota_bytes;      /* text cache */
+    int64_t save_every_ms;     /* local state */
+    bool is_demo;              /* told to screens: q ends the demo */
 };
 
 /* Run until `stop` or a signal asks to end. Blocks; owns its loop. Errors only for what makes it

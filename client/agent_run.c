@@ -510,6 +510,7 @@ static int start_parts(struct agent *a, struct err *e)
                             .moments = a->config.moments,
                             .feedback = a->config.feedback,
                             .recompute = a->config.recompute,
+                            .chosen = a->config.chosen,
                             .save_every_ms = a->config.save_every_ms,
                             .wake = wake,
                             .ctx = a};
@@ -525,6 +526,7 @@ int agent_run_begin(struct agent *a, const struct hash *run, struct err *e)
     if (rc == OK) rc = home_load_run(a->config.home, run, a->run, e);
     if (rc == OK) rc = find_paths(a, run, e);
     if (rc == OK) {
+        home_name(a->config.home, a->name); /* `join --name` may have changed it */
         read_leftovers(a);
         rc = start_parts(a, e);
     }

@@ -70,7 +70,7 @@ int credits_fetch(struct record_from *f, const struct key_pub *k, struct credits
         if (i == 0)
             SENT_PATH(SENT_CREDITS, path, sizeof path, hex);
         else
-            SENT_PATH(SENT_CREDITS_MORE, path, sizeof path, hex, number);
+            SENT_PATH(SENT_CREDITS_PAGE, path, sizeof path, hex, number);
         buf_clear(&json);
         if (rc == OK) rc = record_from_ask(f, path, MAX_PAGE, &json, e);
         if (rc == OK) rc = msg_credits_decode(json.p, json.len, page, e);

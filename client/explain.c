@@ -114,7 +114,7 @@ static int64_t ends_in(const struct session *s, const struct explain_facts *f)
 {
     int64_t at = SESSION_NONE;
     if (s->state == SESSION_RETRYING)
-        at = s->retry_at_ms != SESSION_NONE ? s->retry_at_ms : s->poll_at_ms;
+        at = s->retry_at_ms != SESSION_NONE && !s->is_shut_out ? s->retry_at_ms : s->poll_at_ms;
     if (s->state == SESSION_TRAINING && !s->config.inner_steps) at = s->train_until_ms;
     if (s->state == SESSION_WAITING) at = s->round_at_ms + s->round.left_ms;
     if (at == SESSION_NONE) return VIEW_NONE;

@@ -218,14 +218,14 @@ static int host_blob(void *ctx, const struct hash *h, size_t max, struct buf *ou
 {
     int rc = OK;
     if (take_early(ctx, h, max, out, &rc, e)) return rc;
-    char path[112], hex[HASH_HEX];
+    char path[32 + HASH_HEX], hex[HASH_HEX];
     SENT_PATH(SENT_BLOB, path, sizeof path, hash_hex(h, hex));
     return record_from_ask(ctx, path, max, out, e);
 }
 
 static int host_log(void *ctx, const char *what, size_t max, struct buf *out, struct err *e)
 {
-    char path[TILES_PATH_CAP + 16];
+    char path[TILES_PATH_CAP + 32];
     if (strcmp(what, "checkpoint") == 0)
         sent_path(SENT_TREE_HEAD, NULL, 0, path, sizeof path);
     else
@@ -247,9 +247,7 @@ static int host_rounds(void *ctx, uint64_t *ret, uint32_t cap, uint32_t *ret_n, 
     struct buf b = {0};
     struct msg_round m;
     *ret_n = 0;
-    char path[32];
-    sent_path(SENT_ROUND, NULL, 0, path, sizeof path);
-    int rc = record_from_ask(ctx, path, 1 << 16, &b, e);
+    int rc = record_from_ask(ctx, sent_kind(SENT_LOOK)->path, 1 << 16, &b, e);
     if (rc == OK) rc = msg_round_decode(b.p, b.len, &m, e);
     if (rc == OK && cap) ret[(*ret_n)++] = m.checkpoint_round;
     buf_deinit(&b);
@@ -269,9 +267,7 @@ static int ask_run(struct record_from *f, const struct key_pub *key, const struc
                    struct err *e)
 {
     struct buf b = {0};
-    char path[32];
-    sent_path(SENT_RUN, NULL, 0, path, sizeof path);
-    int rc = record_from_ask(f, path, RUNDESC_MAX_BYTES, &b, e);
+    int rc = record_from_ask(f, sent_kind(SENT_RUN)->path, RUNDESC_MAX_BYTES, &b, e);
     if (rc == OK) rc = parse_run(f, &b, key, e);
     buf_deinit(&b);
     if (rc == OK && id && !hash_equal(&f->run.id, id))

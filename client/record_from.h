@@ -40,6 +40,6 @@ bool record_from_is_known(const struct record_from *f);
  */
 const struct note_head *record_from_remembered(const struct record_from *f);
 
-/* Ask for one path of the host's (client/sent.h). ERR_NOTFOUND; ERR_WRONG_STATE for a folder. */
+/* Ask for one path of the host's ("/v1/..."). ERR_NOTFOUND; ERR_WRONG_STATE for a folder. */
 int record_from_ask(struct record_from *f, const char *path, size_t max, struct buf *out,
                     struct err *e) MUST_CHECK;

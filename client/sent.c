@@ -73,10 +73,10 @@ static const struct sent_kind kinds[SENT_KINDS] = {
         "After each round: fetches what everybody learnt together.", {
         {"round", "which round"}}},
     [SENT_TREE_HEAD] = {"GET", "/v1/log/checkpoint", NULL,
-        "When the agent starts, after each round, and when you verify: fetches what the host's public record comes to.", {{NULL, NULL}}},
+        "When the agent starts, after each round, and to verify: fetches what the host's public record comes to.", {{NULL, NULL}}},
     [SENT_TILE] = {"GET", "/v1/log/{tile}", NULL,
-        "With it: fetches the few hashes which show that the record was not rewritten.", {
-        {"tile", "which hashes; follows from how long the record was before and is now"}}},
+        "With it: fetches the few hashes which show that the record was not rewritten; to verify, all of it.", {
+        {"tile", "which hashes or entries"}}},
     [SENT_CHECKPOINT] = {"GET", "/v1/checkpoints/{round}", NULL,
         "When you come late, or when a run begins with a model: fetches the weights.", {
         {"round", "which round"}}},
@@ -94,19 +94,19 @@ static const struct sent_kind kinds[SENT_KINDS] = {
     [SENT_CREDITS] = {"GET", "/v1/credits/{key}", NULL,
         "Every few seconds while taking part: fetches your own ledger.", {
         {"key", "your public key; everybody may ask for everybody's"}}},
-    [SENT_CREDITS_MORE] = {"GET", "/v1/credits/{key}?before={before}", NULL,
-        "When you ask for your rewards and they are many: fetches the older ones.", {
+    [SENT_CREDITS_PAGE] = {"GET", "/v1/credits/{key}?before={before}", NULL,
+        "With `potluck rewards`: fetches the older lines of your ledger.", {
         {"key", "your public key; everybody may ask for everybody's"},
-        {"before", "number of the oldest receipt that is known already"}}},
+        {"before", "only lines of receipts with a smaller number"}}},
     [SENT_RECEIPTS] = {"GET", "/v1/receipts/{key}?after={after}", NULL,
-        "When you ask for your receipts: fetches them as they are now.", {
+        "With `potluck receipts` and `potluck rewards`: fetches what the host signed about your contributions.", {
         {"key", "your public key; everybody may ask for everybody's"},
-        {"after", "number of the newest receipt that came already"}}},
+        {"after", "only receipts with a greater number"}}},
     [SENT_BLOB] = {"GET", "/v1/blobs/{hash}", NULL,
-        "When you verify a run or your receipts: fetches files of the public record.", {
-        {"hash", "which file; follows from the record"}}},
-    [SENT_ROUND] = {"GET", "/v1/round", NULL,
-        "When you verify a run: fetches which weights can be had.", {{NULL, NULL}}},
+        "With `potluck verify` and `potluck receipts --verify`: fetches a file of the run's record.", {
+        {"hash", "its SHA-256, as the record names it"}}},
+    [SENT_LOOK] = {"GET", "/v1/round", NULL,
+        "With `potluck verify`: asks which weights the host still has.", {{NULL, NULL}}},
     [SENT_STATUS] = {"GET", "/v1/status", NULL,
         "When you export the model: fetches how the run stands, for the model's card.", {{NULL, NULL}}},
     [SENT_RUNS] = {"GET", "/v1/runs", NULL,

@@ -380,7 +380,8 @@ static bool open_all(struct work *w)
     int rc = w->tokens ? OK : err_set(&n.err, ERR_NOMEM, 0, "no memory for a batch of text");
     if (rc == OK) rc = chunks_create(w->cache_dir, c->run, c->quota_bytes, &w->chunks, &n.err);
     if (rc == OK)
-        rc = work_state_open(&w->state, c->run, w->run_dir, &how, n.said, sizeof n.said, &n.err);
+        rc = work_state_open(&w->state, c->run, w->run_dir, &how, c->chosen, n.said, sizeof n.said,
+                             &n.err);
     if (rc == OK) {
         open_voice(w);
         n.journal = w->state.journal;

@@ -28,6 +28,7 @@
 #include "client/chunks.h"
 #include "client/journal.h"
 #include "client/speak.h"
+#include "client/work_state.h"
 #include "engine/trainer.h"
 #include "record/rundesc.h"
 
@@ -45,6 +46,7 @@ struct work_config {
     uint32_t n_threads;
     enum trainer_precision precision;
     enum packed_kind moments, feedback;
+    struct work_choice chosen; /* which of these two; the others are as the state file has them */
     bool recompute;
     int64_t save_every_ms;
     void (*wake)(void *ctx); /* there is news: uv_async_send */

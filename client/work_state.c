@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "engine/trainer_state.h"
 #include "record/checkpoint.h"
 
 static void state_path(const struct work_state *s, char dst[PATH_CAP])
@@ -130,17 +131,31 @@ static int put_aside(const char *path, const struct err *why, char *said, size_t
     return OK;
 }
 
-int work_state_open(struct work_state *s, const struct rundesc *run, const char *dir,
-                    const struct trainer_options *how, char *said, size_t said_cap, struct err *e)
+/* As it was kept, so that the file can be taken up; what is wrong with it shows there. */
+static struct trainer_options as_kept(const char *path, const struct trainer_options *how,
+                                      struct work_choice chosen)
 {
+    struct trainer_options o = *how;
+    enum packed_kind moments, feedback;
+    if (trainer_state_kinds(path, &moments, &feedback, NULL) != OK) return o;
+    if (!chosen.moments) o.moments = moments;
+    if (!chosen.feedback) o.feedback = feedback;
+    return o;
+}
+
+int work_state_open(struct work_state *s, const struct rundesc *run, const char *dir,
+                    const struct trainer_options *how, struct work_choice chosen, char *said,
+                    size_t said_cap, struct err *e)
+{
+    char path[PATH_CAP];
     said[0] = 0;
     s->run = run;
     if (path_format(s->dir, "%s", dir) != 0)
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
-    int rc = trainer_create(&run->model, &run->train, how, &s->trainer, e);
-    if (rc != OK) return rc;
-    char path[PATH_CAP];
     state_path(s, path);
+    struct trainer_options options = as_kept(path, how, chosen);
+    int rc = trainer_create(&run->model, &run->train, &options, &s->trainer, e);
+    if (rc != OK) return rc;
     s->saved_at_ms = clock_mono_ms();
     struct err why = {0};
     rc = file_exists(path) ? take_up(s, path, &why) : ERR_NOTFOUND;

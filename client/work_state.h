@@ -19,6 +19,11 @@
 #include "engine/trainer.h"
 #include "record/rundesc.h"
 
+/* Which memory options somebody has chosen; the others are as the state file has them. */
+struct work_choice {
+    bool moments, feedback;
+};
+
 struct work_state {
     const struct rundesc *run;
     char dir[PATH_CAP];
@@ -31,13 +36,15 @@ struct work_state {
 };
 
 /* Create the trainer as `how` says and take up the state file, or begin from the run's seed, or
- * empty where the run begins with a checkpoint. A damaged state
- * file is moved aside (state.damaged-last, over an older one), never deleted, and `said` tells so. Any
- * other failure (memory, permission, a newer version) is an error and leaves the file alone.
+ * empty where the run begins with a checkpoint. Where nobody has chosen how moments or feedback are
+ * kept (chosen), a state file decides before `how`. A state file that is damaged, or kept otherwise
+ * than was chosen, is moved aside (state.damaged-last, over an older one), never deleted, and `said`
+ * tells so. Any other failure (memory, permission, a newer version) is an error and leaves the file
+ * alone.
  */
 int work_state_open(struct work_state *s, const struct rundesc *run, const char *dir,
-                    const struct trainer_options *how, char *said, size_t said_cap,
-                    struct err *e) MUST_CHECK;
+                    const struct trainer_options *how, struct work_choice chosen, char *said,
+                    size_t said_cap, struct err *e) MUST_CHECK;
 void work_state_close(struct work_state *s); /* accepts zeroed */
 
 int work_state_save(struct work_state *s, struct err *e) MUST_CHECK;

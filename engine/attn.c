@@ -152,6 +152,7 @@ static void by_keys(const struct block *b, const void *rows, const uint32_t *col
     const struct layers_dims *s = b->j->s;
     struct micro_strip x = {.a = rows,
                             .a_row = s->type == MICRO_BF16 ? s->S / 2 : s->S,
+                            .a_block = MICRO_LANES * (s->type == MICRO_BF16 ? s->S / 2 : s->S),
                             .a_step = 1,
                             .out_ld = Q,
                             .m = b->keys,
@@ -170,6 +171,7 @@ static void by_width(const struct block *b, const struct micro_strip *left, cons
 {
     const struct layers_dims *s = b->j->s;
     struct micro_strip x = *left;
+    x.a_block = MICRO_LANES * x.a_row;
     x.out_ld = x.in_ld = s->W;
     for (uint32_t c = 0; c < s->W; c += W_PANEL) {
         x.b = rows + (size_t)c * packed;

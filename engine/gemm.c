@@ -2,23 +2,28 @@
 
 #include <assert.h>
 
+#include "base/alloc.h"
+
 /* SLICE units of the reduction are done at a time: a panel of 384 x 48 units is 72 KiB and stays in
  * the second-level cache while the rows of A stream past it; half of that would stay in the first,
- * and then C comes and goes twice as often (6 % slower). ROWS_TN rows of A are packed at a time
- * where A lies the wrong way round. At most ROWS x 48 x SLICE units lie between two looks at the
- * gate: 40 Mflop in floats.
+ * and then C comes and goes twice as often (6 % slower). ROWS_PACKED rows of A are packed at a time
+ * where A does not lie as strips read it. At most ROWS x 48 x SLICE units lie between two looks at
+ * the gate: 40 Mflop in floats.
  */
 enum {
     SLICE = 384,
-    SLICE_TN = 256,
     ROWS = 1024,
-    ROWS_TN = 256,
-    GROUP = 4, /* panels packed at a time where both sides are */
-    PANEL_UNITS = (SLICE_TN * MICRO_NR + MICRO_LANES) * GROUP,
-    BLOCK_UNITS = (SLICE * MICRO_LANES + MICRO_LANES) * (ROWS_TN / MICRO_LANES),
-    PARTIAL = ROWS * MICRO_NR,
+    ROWS_PACKED = 256,
+    ROWS_LEAST = 64, /* of a piece, when there are few */
+    TOLD = 64,       /* rows that are handed out at a time */
+    GROUP = 4,       /* panels of a piece at most */
+    PANEL_UNITS = SLICE * MICRO_NR + MICRO_LANES,
+    BLOCK_UNITS = (SLICE * MICRO_LANES + MICRO_LANES) * (ROWS_PACKED / MICRO_LANES),
+    PARTIAL = ROWS * MICRO_NR,               /* where A is not packed */
+    PARTIAL_PACKED = ROWS_PACKED * MICRO_NR, /* where it is */
 };
-_Static_assert(4 * (PANEL_UNITS + BLOCK_UNITS + PARTIAL) <= GEMM_SCRATCH_BYTES, "scratch");
+_Static_assert(4 * (PANEL_UNITS + PARTIAL) <= GEMM_SCRATCH_BYTES, "scratch");
+_Static_assert(4 * (PANEL_UNITS + BLOCK_UNITS + PARTIAL_PACKED) <= GEMM_SCRATCH_BYTES, "scratch");
 
 static uint32_t div_up(uint32_t a, uint32_t b)
 {
@@ -43,7 +48,8 @@ struct batch {
     struct pool *pool;
     const struct gemm_job *jobs;
     struct cut cut[GEMM_MAX_JOBS];
-    uint32_t first[GEMM_MAX_JOBS + 1]; /* piece number where each job starts */
+    uint32_t first[GEMM_MAX_JOBS + 1];      /* piece number where each job starts */
+    uint32_t first_pack[GEMM_MAX_JOBS + 1]; /* the same of the packing before it */
 };
 
 /* One piece at work. */
@@ -56,6 +62,7 @@ struct piece {
     uint32_t *block; /* packed A */
     float *partial;  /* sums on their way to a bfloat16 C */
     uint32_t k0, k;  /* the slice, in elements */
+    uint32_t i_slice;
     bool is_first, is_last;
 };
 
@@ -84,7 +91,7 @@ static void pack_a(const struct piece *x)
     x->cut->micro->pack(&s, x->k0, x->k, x->row, x->n_rows, &to);
 }
 
-static void pack_b(const struct piece *x, uint32_t col, uint32_t n)
+static void pack_b(const struct piece *x, uint32_t col, uint32_t n, uint32_t *dst)
 {
     const struct gemm_job *j = x->j;
     struct micro_source s = {.data = j->b,
@@ -93,21 +100,39 @@ static void pack_b(const struct piece *x, uint32_t col, uint32_t n)
                              .is_k_rows = j->kind != GEMM_NT};
     uint32_t panel = x->cut->panel;
     uint32_t rest = n % panel;
-    struct micro_panels to = {.dst = x->panel, .w = panel, .stride = stride_of(x, panel)};
+    struct micro_panels to = {.dst = dst, .w = panel, .stride = stride_of(x, panel)};
     if (n > rest) x->cut->micro->pack(&s, x->k0, x->k, col, n - rest, &to);
     if (!rest) return;
-    to.dst = x->panel + n / panel * to.stride; /* the last one is as wide as it has to be */
+    to.dst = dst + n / panel * to.stride; /* the last one is as wide as it has to be */
     to.w = micro_width(rest);
     x->cut->micro->pack(&s, x->k0, x->k, col + n - rest, rest, &to);
 }
 
-/* Where the rows of strip i of A begin. */
+/* All of B packed lies slice by slice, and within a slice panel by panel. */
+static uint32_t *shared_panel(const struct piece *x, uint32_t i_panel)
+{
+    uint32_t panel = x->cut->panel;
+    size_t n_panels = div_up(x->j->n, panel);
+    size_t before = n_panels * (panel * (size_t)micro_units(x->j->type, x->k0) +
+                                MICRO_LANES * (size_t)x->i_slice);
+    return (uint32_t *)x->j->room + before + i_panel * stride_of(x, panel);
+}
+
+size_t gemm_room(enum micro_type type, uint32_t n, uint32_t k)
+{
+    size_t panel = gemm_panel(n);
+    size_t units = micro_units(type, k);
+    size_t each = size_add(size_mul(panel, units), MICRO_LANES * ((units + SLICE - 1) / SLICE));
+    return size_mul(size_mul(4, each), (n + panel - 1) / panel);
+}
+
+/* Where row i of A begins, the first of a block. */
 static void find_a(const struct piece *x, uint32_t i, struct micro_strip *s)
 {
     const struct gemm_job *j = x->j;
     if (!x->cut->is_a_direct) {
-        uint32_t in = i % MICRO_LANES;
-        s->a = x->block + i / MICRO_LANES * stride_of(x, MICRO_LANES) + in;
+        s->a_block = stride_of(x, MICRO_LANES);
+        s->a = x->block + i / MICRO_LANES * s->a_block;
         s->a_row = 1;
         s->a_step = MICRO_LANES;
         return;
@@ -115,6 +140,7 @@ static void find_a(const struct piece *x, uint32_t i, struct micro_strip *s)
     bool is_bf16 = j->type == MICRO_BF16;
     s->a = element(j->a, is_bf16, (uint64_t)(x->row + i) * j->lda + x->k0);
     s->a_row = is_bf16 ? j->lda / 2 : j->lda;
+    s->a_block = MICRO_LANES * s->a_row;
     s->a_step = 1;
 }
 
@@ -137,41 +163,18 @@ static void find_c(const struct piece *x, uint32_t i, uint32_t col, struct micro
     if (!s->is_out_bf16) s->out_ld = MICRO_NR;
 }
 
-/* C comes from far away where it is large, in too many short rows for the hardware to foresee. */
-static void fetch_c(const struct micro_strip *s)
-{
-    const char *at = (const char *)s->in;
-    for (uint32_t i = 0; at && i < MICRO_MR; i++, at += s->in_ld * sizeof(float))
-        for (uint32_t b = 0; b < s->n * sizeof(float); b += 64)
-            __builtin_prefetch(at + b, 1);
-}
-
-/* So does A, when it is larger than the second-level cache. */
-static void fetch_a(const struct piece *x, const struct micro_strip *s)
-{
-    if (!x->cut->is_a_direct) return;
-    size_t bytes = (size_t)s->k * 4;
-    const char *at = s->a;
-    for (uint32_t i = 0; i < MICRO_MR; i++, at += s->a_row * 4)
-        for (size_t b = 0; b < bytes; b += 64)
-            __builtin_prefetch(at + b);
-}
-
-/* The rows of a piece against the packed panel. */
+/* The rows of a piece against the packed panel; some at a time where somebody waits for them. */
 static void strips(const struct piece *x, const uint32_t *panel, uint32_t col, uint32_t n)
 {
     struct micro_strip s = {.b = panel, .n = n, .k = micro_units(x->j->type, x->k)};
-    for (uint32_t i = 0; i < x->n_rows; i += MICRO_MR) {
-        s.m = at_most(x->n_rows - i, MICRO_MR);
-        find_a(x, i + MICRO_MR, &s); /* the next rows, on their way while these are worked on */
-        find_c(x, i + MICRO_MR, col, &s);
-        fetch_a(x, &s);
-        fetch_c(&s);
+    bool is_told = x->j->done && x->is_last;
+    uint32_t step = is_told ? TOLD : x->n_rows;
+    for (uint32_t i = 0; i < x->n_rows; i += step) {
+        s.m = at_most(x->n_rows - i, step);
         find_a(x, i, &s);
         find_c(x, i, col, &s);
         x->cut->micro->strip(&s);
-        if (x->j->done && x->is_last)
-            x->j->done(x->j->ctx, x->row + i, s.m, col, n, s.out, MICRO_NR);
+        if (is_told) x->j->done(x->j->ctx, x->row + i, s.m, col, n, s.out, MICRO_NR);
     }
 }
 
@@ -181,8 +184,8 @@ static bool next_slice(struct piece *x)
     const struct gemm_job *j = x->j;
     uint32_t per_unit = j->type == MICRO_BF16 ? 2 : 1;
     uint32_t units = micro_units(j->type, j->k);
-    uint32_t slice = j->kind == GEMM_TN ? SLICE_TN : SLICE;
-    uint32_t most = div_up(units, div_up(units, slice)) * per_unit;
+    uint32_t most = div_up(units, div_up(units, SLICE)) * per_unit;
+    x->i_slice = x->k ? x->i_slice + 1 : 0;
     x->k0 = x->k0 + x->k;
     if (x->k0 >= j->k) return false;
     x->k = at_most(j->k - x->k0, most);
@@ -200,37 +203,50 @@ static void by_panels(struct piece *x)
         while (next_slice(x)) {
             if (!pool_go(x->batch->pool)) return;
             if (!x->cut->is_a_direct) pack_a(x);
-            pack_b(x, col, n);
+            pack_b(x, col, n, x->panel);
             strips(x, x->panel, col, n);
         }
     }
 }
 
-/* Slice by slice, so that A is packed once for all panels; B some panels at a time. */
+/* Slice by slice, so that A is packed once for all panels, which lie packed already. */
 static void by_slices(struct piece *x)
 {
     uint32_t panel = x->cut->panel;
-    uint32_t end = x->col + x->n_cols;
     while (next_slice(x)) {
         pack_a(x);
-        size_t stride = stride_of(x, panel);
-        for (uint32_t from = x->col; from < end; from += GROUP * panel) {
-            uint32_t n = at_most(end - from, GROUP * panel);
-            pack_b(x, from, n);
-            for (uint32_t i = 0; i * panel < n; i++) {
-                if (!pool_go(x->batch->pool)) return;
-                strips(x, x->panel + i * stride, from + i * panel, at_most(n - i * panel, panel));
-            }
+        for (uint32_t i = 0; i * panel < x->n_cols; i++) {
+            if (!pool_go(x->batch->pool)) return;
+            strips(x, shared_panel(x, i), i * panel, at_most(x->n_cols - i * panel, panel));
         }
     }
+}
+
+static uint32_t find_job(const uint32_t *first, uint32_t piece)
+{
+    uint32_t i = 0;
+    while (piece >= first[i + 1])
+        i++;
+    return i;
+}
+
+/* Some panels of B, all of the reduction. */
+static void pack_piece(void *ctx, uint32_t piece, uint32_t i_worker)
+{
+    (void)i_worker;
+    const struct batch *b = ctx;
+    uint32_t i = find_job(b->first_pack, piece);
+    struct piece x = {.batch = b, .j = &b->jobs[i], .cut = &b->cut[i]};
+    uint32_t i_panel = (piece - b->first_pack[i]) * GROUP;
+    uint32_t col = i_panel * x.cut->panel;
+    while (next_slice(&x) && pool_go(b->pool))
+        pack_b(&x, col, at_most(x.j->n - col, GROUP * x.cut->panel), shared_panel(&x, i_panel));
 }
 
 static void run_piece(void *ctx, uint32_t piece, uint32_t i_worker)
 {
     const struct batch *b = ctx;
-    uint32_t i = 0;
-    while (piece >= b->first[i + 1])
-        i++;
+    uint32_t i = find_job(b->first, piece);
     const struct gemm_job *j = &b->jobs[i];
     const struct cut *cut = &b->cut[i];
     piece -= b->first[i];
@@ -241,8 +257,8 @@ static void run_piece(void *ctx, uint32_t piece, uint32_t i_worker)
                       .row = piece / cut->across * cut->rows,
                       .col = piece % cut->across * cut->cols,
                       .panel = scratch,
-                      .block = scratch + PANEL_UNITS,
-                      .partial = (float *)(void *)(scratch + PANEL_UNITS + BLOCK_UNITS)};
+                      .block = scratch + PANEL_UNITS};
+    x.partial = (float *)(void *)(x.block + (cut->is_a_direct ? 0 : BLOCK_UNITS));
     x.n_rows = at_most(j->m - x.row, cut->rows);
     x.n_cols = at_most(j->n - x.col, cut->cols);
     if (j->kind == GEMM_TN)
@@ -257,25 +273,34 @@ uint32_t gemm_panel(uint32_t n)
     return n < 1024 && n % 32 == 0 && n % MICRO_NR ? 32 : MICRO_NR;
 }
 
+/* All columns, and rows for an equal number of pieces on each thread. */
+static void cut_rows(struct cut *c, const struct gemm_job *j, uint32_t n_threads, uint32_t want)
+{
+    uint32_t least = div_up(j->m, ROWS_PACKED);
+    uint32_t most = div_up(j->m, ROWS_LEAST);
+    uint32_t n = least > want ? least : at_most(want, most);
+    n = div_up(n, n_threads) * n_threads;
+    c->cols = j->n;
+    c->rows = div_up(div_up(j->m, n), MICRO_LANES) * MICRO_LANES;
+}
+
 /* Enough pieces for every thread to have several, in the largest form that gives that many. */
 static struct cut cut_of(const struct gemm_job *j, uint32_t n_threads)
 {
-    struct cut c = {.micro = micro_best(j->type), .panel = gemm_panel(j->n)};
-    bool is_bf16 = j->type == MICRO_BF16;
-    bool is_whole = !is_bf16 || (j->lda % 2 == 0 && j->k % 2 == 0);
-    c.is_a_direct = j->kind != GEMM_TN && is_whole;
+    struct cut c = {.micro = micro_best(j->type), .panel = gemm_panel(j->n), .across = 1};
+    bool is_whole = j->type != MICRO_BF16 || (j->lda % 2 == 0 && j->k % 2 == 0);
     uint32_t want = n_threads > 1 ? 4 * n_threads : 1;
-    c.rows = at_most(j->m, c.is_a_direct ? ROWS : ROWS_TN);
+    c.is_a_direct = j->kind != GEMM_TN && is_whole;
+    if (j->kind == GEMM_TN) {
+        cut_rows(&c, j, n_threads, want);
+        return c;
+    }
+    c.rows = at_most(j->m, c.is_a_direct ? ROWS : ROWS_PACKED);
     uint32_t panels = div_up(j->n, c.panel);
     c.cols =
         c.panel * at_most(1 + panels / (8 * want), GROUP); /* neighbours fetch for each other */
-    if (j->kind == GEMM_TN) { /* both sides are packed: square pieces share the cost */
-        uint32_t most = div_up(want, div_up(j->m, c.rows));
-        uint32_t group = div_up(panels, most);
-        c.cols = c.panel * (group > 4 ? group : at_most(panels, 4));
-    }
     c.across = div_up(j->n, c.cols);
-    while (div_up(j->m, c.rows) * c.across < want && c.rows > 64)
+    while (div_up(j->m, c.rows) * c.across < want && c.rows > ROWS_LEAST)
         c.rows = div_up(c.rows, 2 * MICRO_LANES) * MICRO_LANES;
     return c;
 }
@@ -290,6 +315,10 @@ void gemm_run(struct pool *p, const struct gemm_job *jobs, uint32_t n_jobs)
         assert(!j->done || j->kind == GEMM_NT);
         b.cut[i] = cut_of(j, pool_threads(p));
         b.first[i + 1] = b.first[i] + div_up(j->m, b.cut[i].rows) * b.cut[i].across;
+        uint32_t packs = j->kind == GEMM_TN ? div_up(j->n, GROUP * b.cut[i].panel) : 0;
+        b.first_pack[i + 1] = b.first_pack[i] + packs;
+        assert(!packs || j->room);
     }
+    if (b.first_pack[n_jobs]) pool_run(p, b.first_pack[n_jobs], pack_piece, &b);
     pool_run(p, b.first[n_jobs], run_piece, &b);
 }

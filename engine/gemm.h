@@ -43,9 +43,13 @@ struct gemm_job {
     const void *b;
     void *c;
     uint32_t lda, ldb, ldc;
+    void
+        *room; /* GEMM_TN: gemm_room bytes, 64-byte aligned: B packed once, for all its rows of A */
     gemm_strip_fn done; /* may be NULL; GEMM_NT only, instead of c */
     void *ctx;
 };
+
+size_t gemm_room(enum micro_type type, uint32_t n, uint32_t k);
 
 /* Run n_jobs (at most GEMM_MAX_JOBS) independent products on the pool; owner thread only. Looks at
  * the gate at least every 10 ms of a slow core's work. Uses the workers' scratch.

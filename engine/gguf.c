@@ -1,11 +1,8 @@
 #include "engine/gguf.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -367,35 +364,16 @@ bool gguf_next(const struct gguf_setting *s, size_t *at, struct gguf_text *ret)
 
 /* ---- files ---- */
 
-static int read_at(int fd, void *p, size_t n, uint64_t at, const char *path, struct err *e)
-{
-    uint8_t *b = p;
-    while (n) {
-        ssize_t got = pread(fd, b, n, (off_t)at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return file_error(e, errno, "read", path);
-        if (got == 0) return damaged(e, "it ends too early");
-        b += got;
-        n -= (size_t)got;
-        at += (uint64_t)got;
-    }
-    return OK;
-}
-
 /* The header has no length of its own: read ever more of the file until it parses. */
-static int read_header(struct gguf_file *f, struct err *e)
+static int read_header(struct gguf_file *f, uint64_t total, struct err *e)
 {
-    struct stat st = {0};
-    if (fstat(f->fd, &st)) return file_error(e, errno, "look at", f->path);
-    if (!S_ISREG(st.st_mode)) return damaged(e, "it is not a plain file");
-    uint64_t total = (uint64_t)st.st_size;
     for (size_t n = FIRST_READ;; n *= 4) {
         if (n > total) n = (size_t)total;
         if (n > GGUF_MAX_HEADER) n = GGUF_MAX_HEADER;
         uint8_t *p = alloc_resize(f->bytes, n ? n : 1, 1);
         if (!p) return err_set(e, ERR_NOMEM, 0, "out of memory for a model's settings");
         f->bytes = p;
-        int rc = read_at(f->fd, p, n, 0, f->path, e);
+        int rc = file_read_at(f->fd, p, n, 0, f->path, e);
         if (!rc) rc = gguf_parse(p, n, total, &f->g, e);
         if (rc != ERR_PROTO || n == total || n == GGUF_MAX_HEADER) return rc;
     }
@@ -406,13 +384,26 @@ int gguf_open(struct gguf_file *f, const char *path, struct err *e)
     *f = (struct gguf_file){.fd = -1};
     if (path_format(f->path, "%s", path))
         return err_set(e, ERR_LIMIT, 0, "the path '%.80s...' is too long", path);
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (f->fd < 0 && errno == ENOENT)
-        return err_set(e, ERR_NOTFOUND, 0, "there is no file '%s'", path);
-    if (f->fd < 0) return file_error(e, errno, "open", path);
-    int rc = read_header(f, e);
+    uint64_t total = 0;
+    int rc = file_open(path, &f->fd, &total, e);
+    if (!rc) rc = read_header(f, total, e);
     if (rc) gguf_close(f);
     return rc;
+}
+
+int gguf_refuse(const char *path, struct err *e)
+{
+    char first[4] = "";
+    int fd = -1;
+    if (file_open(path, &fd, NULL, NULL) != OK) return OK;
+    int rc = file_read_at(fd, first, sizeof first, 0, path, NULL);
+    close(fd);
+    if (rc || memcmp(first, "GGUF", sizeof first) != 0) return OK;
+    err_set(e, ERR_VERSION, 0, "'%.100s' is a GGUF file: potluck writes those, but reads none",
+            path);
+    err_hint(e,
+             "give the folder that it was made from: config.json, *.safetensors, tokenizer.json");
+    return ERR_VERSION;
 }
 
 void gguf_close(struct gguf_file *f)
@@ -431,7 +422,7 @@ int gguf_read(const struct gguf_file *f, const struct gguf_tensor *t, float *dst
     for (uint64_t i = 0; i < t->n && !rc; i += IO_VALUES) {
         size_t part = t->n - i < IO_VALUES ? (size_t)(t->n - i) : IO_VALUES;
         size_t bytes = (size_t)dtype_bytes(t->dtype, part);
-        rc = read_at(f->fd, io, bytes, t->at + dtype_bytes(t->dtype, i), f->path, e);
+        rc = file_read_at(f->fd, io, bytes, t->at + dtype_bytes(t->dtype, i), f->path, e);
         if (!rc) dtype_unpack(t->dtype, io, part, dst + i);
     }
     free(io);

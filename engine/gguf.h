@@ -120,3 +120,8 @@ void gguf_close(struct gguf_file *f); /* fd -1: nothing to do */
 /* All values of t as fp32, dst [t->n]. ERR_IO, ERR_PROTO, ERR_NOMEM. */
 int gguf_read(const struct gguf_file *f, const struct gguf_tensor *t, float *dst,
               struct err *e) MUST_CHECK;
+
+/* ERR_VERSION, with what to give instead, when path is a GGUF file: no command goes on from one. OK
+ * for everything else, also for what is not there.
+ */
+int gguf_refuse(const char *path, struct err *e) MUST_CHECK;

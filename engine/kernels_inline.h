@@ -1,6 +1,6 @@
 #pragma once
-/* Why: what the vector loops of kernels.c and kernels_act.c share: how they are compiled for each
- * instruction set, the lanes of their sums, and exp. For these two files alone.
+/* Why: what the vector loops of kernels.c, kernels_act.c, matvec.c and kvcache.c share: how they are
+ * compiled for each instruction set, the lanes of their sums, and exp. For these files alone.
  */
 
 #include <math.h>
@@ -69,6 +69,11 @@
 #endif
 
 enum { KERNELS_LANES = 16 };
+
+/* Sixteen floats wherever they lie. A compiler splits the type into what the instruction set has,
+ * element by element, so the bits are the same everywhere.
+ */
+typedef float kernels_lanes __attribute__((vector_size(64), aligned(4), may_alias));
 
 /* The fixed tree: halves folded onto each other. */
 KERNELS_INLINE float kernels_fold(float *s)

@@ -5,20 +5,11 @@
 
 #include "base/alloc.h"
 #include "engine/kernels.h"
+#include "engine/kernels_inline.h"
 
-/* Clones as in kernels.c, and for the same reasons. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) &&             \
-    !defined(__SANITIZE_THREAD__) && !defined(__clang__)
-#    define CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#    define CLONES
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE KERNELS_INLINE
 
-enum { LANES = 16, Q_ROWS = 16 };
-
-/* Sixteen floats wherever they lie, as in matvec.c. */
-typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));
+enum { LANES = KERNELS_LANES, Q_ROWS = 16 };
 
 static size_t padded(uint32_t n_ctx)
 {
@@ -69,58 +60,58 @@ void kvcache_put(const struct kvcache_shape *s, float *cache, uint32_t pos, cons
 }
 
 /* p [padded n] = scale * q k; what stands behind n in the last block is of no use to anybody. */
-CLONES static void scores(float *p, const float *keys, const float *q, uint32_t W, uint32_t n,
-                          float scale)
+INLINE void scores(float *p, const float *keys, const float *q, uint32_t W, uint32_t n, float scale)
 {
     size_t block = (size_t)W * LANES;
     uint32_t t = 0;
     for (; t + 4 * LANES <= n; t += 4 * LANES, keys += 4 * block) {
-        lanes s[4] = {{0}};
+        kernels_lanes s[4] = {{0}};
         for (uint32_t w = 0; w < W; w++)
             for (uint32_t b = 0; b < 4; b++)
-                s[b] += *(const lanes *)(keys + b * block + (size_t)w * LANES) * q[w];
+                s[b] += *(const kernels_lanes *)(keys + b * block + (size_t)w * LANES) * q[w];
         for (uint32_t b = 0; b < 4; b++)
-            *(lanes *)(p + t + b * LANES) = s[b] * scale;
+            *(kernels_lanes *)(p + t + b * LANES) = s[b] * scale;
     }
     for (; t < n; t += LANES, keys += block) {
-        lanes s = {0};
+        kernels_lanes s = {0};
         for (uint32_t w = 0; w < W; w++)
-            s += *(const lanes *)(keys + (size_t)w * LANES) * q[w];
-        *(lanes *)(p + t) = s * scale;
+            s += *(const kernels_lanes *)(keys + (size_t)w * LANES) * q[w];
+        *(kernels_lanes *)(p + t) = s * scale;
     }
 }
 
+KERNELS_LOOP(scores,
+             (float *p, const float *keys, const float *q, uint32_t W, uint32_t n, float scale),
+             scores(p, keys, q, W, n, scale))
+
 /* The sum of a row of scores: 16 interleaved ones, folded in one tree. */
-CLONES static float row_sum(const float *p, uint32_t n)
+INLINE float row_sum(const float *p, uint32_t n)
 {
-    lanes v = {0};
+    kernels_lanes v = {0};
     uint32_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        v += *(const lanes *)(p + i);
+        v += *(const kernels_lanes *)(p + i);
     float s[LANES];
     memcpy(s, &v, sizeof s);
     for (uint32_t j = i; j < n; j++)
         s[j - i] += p[j];
-    for (int w = LANES / 2; w; w /= 2)
-        for (int k = 0; k < w; k++)
-            s[k] += s[k + w];
-    return s[0];
+    return kernels_fold(s);
 }
+KERNELS_SUM(float, row_sum, (const float *p, uint32_t n), row_sum(p, n))
 
 /* out [W] = scale * sum of p[t] v[t], in order of t, for the columns [at, at + 16 * n_lanes). */
 INLINE void mix_lanes(float *out, const float *v, const float *p, uint32_t W, uint32_t n,
                       float scale, uint32_t n_lanes)
 {
-    lanes s[4] = {{0}};
+    kernels_lanes s[4] = {{0}};
     for (uint32_t t = 0; t < n; t++, v += W)
         for (uint32_t b = 0; b < n_lanes; b++)
-            s[b] += *(const lanes *)(v + (size_t)b * LANES) * p[t];
+            s[b] += *(const kernels_lanes *)(v + (size_t)b * LANES) * p[t];
     for (uint32_t b = 0; b < n_lanes; b++)
-        *(lanes *)(out + (size_t)b * LANES) = s[b] * scale;
+        *(kernels_lanes *)(out + (size_t)b * LANES) = s[b] * scale;
 }
 
-CLONES static void mix(float *out, const float *v, const float *p, uint32_t W, uint32_t n,
-                       float scale)
+INLINE void mix(float *out, const float *v, const float *p, uint32_t W, uint32_t n, float scale)
 {
     uint32_t w = 0;
     for (; w + 4 * LANES <= W; w += 4 * LANES)
@@ -136,6 +127,8 @@ CLONES static void mix(float *out, const float *v, const float *p, uint32_t W, u
         out[w] = s * scale;
     }
 }
+KERNELS_LOOP(mix, (float *out, const float *v, const float *p, uint32_t W, uint32_t n, float scale),
+             mix(out, v, p, W, n, scale))
 
 struct job {
     const struct kvcache_shape *s;
@@ -160,10 +153,11 @@ static void attend_piece(void *ctx, uint32_t piece, uint32_t i_worker)
     for (uint32_t i = first; i < end; i++) {
         const float *q = j->qkv + (size_t)i * (s->H + 2 * s->K) * s->W + (size_t)h * s->W;
         uint32_t seen = j->pos + i + 1;
-        scores(p, j->cache + keys_at(s, kv), q, s->W, seen, j->scale);
+        KERNELS_PICK(scores)(p, j->cache + keys_at(s, kv), q, s->W, seen, j->scale);
         kernels_exp_shift(p, kernels_max(p, seen), seen);
-        mix(j->out + ((size_t)i * s->H + h) * s->W, j->cache + values_at(s, kv), p, s->W, seen,
-            1.0F / row_sum(p, seen));
+        KERNELS_PICK(mix)
+        (j->out + ((size_t)i * s->H + h) * s->W, j->cache + values_at(s, kv), p, s->W, seen,
+         1.0F / KERNELS_PICK(row_sum)(p, seen));
     }
 }
 

@@ -9,7 +9,7 @@
 /* Rows that are dealt with at a time: more rows read and write the head's weights less often, and
  * their exponentials take memory (32 MiB either way for a vocabulary of 32768).
  */
-enum { ROWS_F32 = 256, ROWS_BF16 = 512, SOFT_ROWS = 4 };
+enum { ROWS_F32 = 256, ROWS_BF16 = 512, SOFT_ROWS = 4, CACHE_LINE = 64 };
 
 struct job {
     const struct layers_dims *s;
@@ -22,7 +22,9 @@ struct job {
     float *sum;       /* [n_rows, n_panels] sum of exp(logit - top) */
     float *at_target; /* [n_rows] logit of the target */
     double *row_nats; /* [n_rows] */
-    void *e;          /* [n_rows, V] exp(logit - top), then the gradient; NULL: loss only */
+    void *e;          /* [n_rows, ld] exp(logit - top), then the gradient; NULL: loss only */
+    void *room;       /* for the product that makes the head's gradient */
+    uint32_t ld;      /* V and a cache line: rows 64 KiB apart would share the same few sets */
 };
 
 uint32_t loss_rows(const struct layers_dims *s)
@@ -34,6 +36,11 @@ uint32_t loss_rows(const struct layers_dims *s)
 static uint32_t panels_of(const struct layers_dims *s)
 {
     return (s->V + gemm_panel(s->V) - 1) / gemm_panel(s->V);
+}
+
+static uint32_t ld_of(const struct layers_dims *s)
+{
+    return s->V + CACHE_LINE / kernels_act_bytes(s->type);
 }
 
 static size_t padded(size_t bytes)
@@ -58,7 +65,9 @@ static size_t carve(const struct layers_dims *s, bool is_eval, char *block, stru
     at = size_add(at, each);
     j->e = block && !is_eval ? block + at : NULL;
     if (is_eval) return at;
-    return size_add(at, padded(size_mul(size_mul(n, s->V), kernels_act_bytes(s->type))));
+    at = size_add(at, padded(size_mul(size_mul(n, ld_of(s)), kernels_act_bytes(s->type))));
+    j->room = block ? block + at : NULL;
+    return size_add(at, gemm_room(s->type, s->D, n));
 }
 
 size_t loss_scratch(const struct layers_dims *s, bool is_eval)
@@ -77,7 +86,7 @@ static void see_strip(void *ctx, uint32_t row, uint32_t m, uint32_t col, uint32_
         const float *x = tile + (size_t)i * ld;
         size_t at = (size_t)(row + i) * j->n_panels + col / j->panel;
         uint32_t target = j->targets[row + i];
-        void *e = j->e ? kernels_act_at(j->e, type, (size_t)(row + i) * j->s->V + col) : NULL;
+        void *e = j->e ? kernels_act_at(j->e, type, (size_t)(row + i) * j->ld + col) : NULL;
         j->sum[at] = kernels_act_logits(type, e, x, n, &j->top[at]);
         if (target >= col && target < col + n) j->at_target[row + i] = x[target - col];
     }
@@ -104,7 +113,7 @@ static void soft_rows(void *ctx, uint32_t piece, uint32_t i_worker)
     for (uint32_t r = piece * SOFT_ROWS; r < j->n_rows && r < (piece + 1) * SOFT_ROWS; r++) {
         float share = join_panels(j, r);
         if (!j->e) continue;
-        char *row = kernels_act_at(j->e, type, (size_t)r * j->s->V);
+        char *row = kernels_act_at(j->e, type, (size_t)r * j->ld);
         float at_target = 0;
         kernels_act_get(type, &at_target, kernels_act_in(row, type, j->targets[r]), 1);
         float *factor = j->top + (size_t)r * j->n_panels;
@@ -146,11 +155,11 @@ static void back(struct pool *p, const struct job *j, const void *h, const float
          .n = s->D,
          .k = s->V,
          .a = j->e,
-         .lda = s->V,
+         .lda = j->ld,
          .b = head,
          .ldb = s->D,
          .c = d_h,
-         .ldc = s->D},
+         .ldc = s->D    },
         { .kind = GEMM_TN,
          .type = s->type,
          .add = add,
@@ -159,11 +168,12 @@ static void back(struct pool *p, const struct job *j, const void *h, const float
          .n = s->D,
          .k = j->n_rows,
          .a = j->e,
-         .lda = s->V,
+         .lda = j->ld,
          .b = h,
          .ldb = s->D,
          .c = d_head,
-         .ldc = s->D},
+         .ldc = s->D,
+         .room = j->room},
     };
     gemm_run(p, g, 2);
 }
@@ -173,7 +183,11 @@ double loss_run(struct pool *p, const struct layers_dims *s, const void *h, cons
                 void *scratch)
 {
     double nats = 0;
-    struct job j = {.s = s, .panel = gemm_panel(s->V), .n_panels = panels_of(s), .scale = scale};
+    struct job j = {.s = s,
+                    .panel = gemm_panel(s->V),
+                    .n_panels = panels_of(s),
+                    .ld = ld_of(s),
+                    .scale = scale};
     carve(s, d_h == NULL, scratch, &j);
     for (uint32_t r = 0; r < s->R; r += loss_rows(s)) {
         const void *h_r = kernels_act_in(h, s->type, (size_t)r * s->D);

@@ -1,28 +1,18 @@
 #include "engine/matvec.h"
 
-/* Clones as in kernels.c, and for the same reasons. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) &&             \
-    !defined(__SANITIZE_THREAD__) && !defined(__clang__)
-#    define CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#    define CLONES
-#endif
-#define INLINE static inline __attribute__((always_inline))
+#include "engine/kernels_inline.h"
+
+#define INLINE KERNELS_INLINE
 
 /* A row at a time, in one direction, with four running sums so that no addition waits for the one
  * before. The processor's own prefetching stops at every page; asking 8 KiB ahead goes on. Tried
  * (Zen 5, 160 MB of weights, two threads, a shared machine; plain reading 48 GB/s): this 42 to 55
  * GB/s, not asking 33, four rows side by side 39, those without asking 36.
  */
-enum { LANES = 16, SUMS = 4, PIECE_FLOATS = 32768, MIN_ROWS = 4, AHEAD = 2048 };
+enum { LANES = KERNELS_LANES, SUMS = 4, PIECE_FLOATS = 32768, MIN_ROWS = 4, AHEAD = 2048 };
 
-/* Sixteen floats wherever they lie. A compiler splits the type into what the instruction set has,
- * element by element, so the bits are the same everywhere.
- */
-typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));
-
-/* The fixed tree: halves folded onto each other. */
-INLINE float fold(const lanes *v)
+/* kernels_fold of what is in a register. */
+INLINE float fold(const kernels_lanes *v)
 {
     float s[LANES / 2];
     for (int i = 0; i < LANES / 2; i++)
@@ -35,14 +25,14 @@ INLINE float fold(const lanes *v)
 
 INLINE float one_row(const float *w, const float *x, uint32_t cols)
 {
-    lanes s0 = {0};
-    lanes s1 = {0};
-    lanes s2 = {0};
-    lanes s3 = {0};
+    kernels_lanes s0 = {0};
+    kernels_lanes s1 = {0};
+    kernels_lanes s2 = {0};
+    kernels_lanes s3 = {0};
     uint32_t i = 0;
     for (; i + SUMS * LANES <= cols; i += SUMS * LANES) {
-        const lanes *a = (const lanes *)(w + i);
-        const lanes *b = (const lanes *)(x + i);
+        const kernels_lanes *a = (const kernels_lanes *)(w + i);
+        const kernels_lanes *b = (const kernels_lanes *)(x + i);
         __builtin_prefetch(w + i + AHEAD);
         __builtin_prefetch(w + i + AHEAD + LANES);
         __builtin_prefetch(w + i + AHEAD + 2 * LANES);
@@ -53,20 +43,28 @@ INLINE float one_row(const float *w, const float *x, uint32_t cols)
         s3 += a[3] * b[3];
     }
     for (; i + LANES <= cols; i += LANES)
-        s0 += *(const lanes *)(w + i) * *(const lanes *)(x + i);
-    lanes s = (s0 + s2) + (s1 + s3);
+        s0 += *(const kernels_lanes *)(w + i) * *(const kernels_lanes *)(x + i);
+    kernels_lanes s = (s0 + s2) + (s1 + s3);
     for (uint32_t j = i; j < cols; j++)
         s[j - i] += w[j] * x[j];
     return fold(&s);
 }
 
-CLONES void matvec_rows(float *y, const float *w, const float *x, uint32_t rows, uint32_t cols,
-                        bool add)
+INLINE void each_row(float *y, const float *w, const float *x, uint32_t rows, uint32_t cols,
+                     bool add)
 {
     for (uint32_t r = 0; r < rows; r++) {
         float sum = one_row(w + (uint64_t)r * cols, x, cols);
         y[r] = add ? y[r] + sum : sum;
     }
+}
+KERNELS_LOOP(each_row,
+             (float *y, const float *w, const float *x, uint32_t rows, uint32_t cols, bool add),
+             each_row(y, w, x, rows, cols, add))
+
+void matvec_rows(float *y, const float *w, const float *x, uint32_t rows, uint32_t cols, bool add)
+{
+    KERNELS_PICK(each_row)(y, w, x, rows, cols, add);
 }
 
 struct job {

@@ -30,10 +30,13 @@ enum {
 
 enum micro_type { MICRO_F32, MICRO_BF16 };
 
-/* One strip. Strides count units (a), floats (in) and elements of out's own type. */
+/* One strip. Strides count units (a), floats (in) and elements of out's own type. Rows of A come
+ * in blocks of MICRO_LANES, as `pack` leaves them; where A lies as it is, a_block is MICRO_LANES
+ * times a_row.
+ */
 struct micro_strip {
-    const void *a; /* unit (i, p) at a[i * a_row + p * a_step] */
-    size_t a_row, a_step;
+    const void *a; /* unit (i, p) at a[i / 16 * a_block + i % 16 * a_row + p * a_step] */
+    size_t a_block, a_row, a_step;
     const void *b;   /* panel [k][w], 64-byte aligned */
     const float *in; /* [m][in_ld]: what the sums start from; NULL: zeros */
     size_t in_ld;

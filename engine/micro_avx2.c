@@ -78,11 +78,16 @@ INLINE void end(const struct part *x, __m256 acc[][3], const uint32_t M, const u
         }
 }
 
+INLINE size_t row_at(const struct part *x)
+{
+    return x->i / MICRO_LANES * x->s->a_block + x->i % MICRO_LANES * x->s->a_row;
+}
+
 INLINE void body_f32(const struct part *x, const uint32_t M, const uint32_t V)
 {
     const struct micro_strip *s = x->s;
     __m256 acc[ROWS][3];
-    const float *a = (const float *)s->a + x->i * s->a_row;
+    const float *a = (const float *)s->a + row_at(x);
     const float *b = (const float *)s->b + x->j;
     begin(x, acc, M, V);
     for (uint32_t p = 0; p < s->k; p++, a += s->a_step, b += x->w) {
@@ -115,7 +120,7 @@ INLINE void body_bf16(const struct part *x, const uint32_t M, const uint32_t V)
 {
     const struct micro_strip *s = x->s;
     __m256 acc[ROWS][3];
-    const uint32_t *a = (const uint32_t *)s->a + x->i * s->a_row;
+    const uint32_t *a = (const uint32_t *)s->a + row_at(x);
     const uint32_t *b = (const uint32_t *)s->b + x->j;
     begin(x, acc, M, V);
     for (uint32_t p = 0; p < s->k; p++, a += s->a_step, b += x->w) {

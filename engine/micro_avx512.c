@@ -25,26 +25,37 @@ INLINE TARGET __mmask16 mask_of(uint32_t n)
 
 /* ---- strips ---- */
 
-INLINE TARGET void begin(const struct micro_strip *s, __m512 acc[][3], const uint32_t M,
-                         const uint32_t V)
+/* Up to MICRO_MR rows of a strip at work. */
+struct rows {
+    const struct micro_strip *s;
+    const uint32_t *a;
+    const float *in;
+    void *out;
+    const uint32_t *next_a; /* of the rows after these; NULL: none */
+    const float *next_in;
+};
+
+INLINE TARGET void begin(const struct rows *x, __m512 acc[][3], const uint32_t M, const uint32_t V)
 {
+    const struct micro_strip *s = x->s;
 #    pragma GCC unroll 8
     for (uint32_t i = 0; i < M; i++)
 #    pragma GCC unroll 3
         for (uint32_t v = 0; v < V; v++)
             acc[i][v] = s->in ? _mm512_maskz_loadu_ps(mask_of(s->n - 16 * v),
-                                                      s->in + i * s->in_ld + 16 * (size_t)v)
+                                                      x->in + i * s->in_ld + 16 * (size_t)v)
                               : _mm512_setzero_ps();
 }
 
-INLINE TARGET void end_f32(const struct micro_strip *s, __m512 acc[][3], const uint32_t M,
+INLINE TARGET void end_f32(const struct rows *x, __m512 acc[][3], const uint32_t M,
                            const uint32_t V)
 {
+    const struct micro_strip *s = x->s;
 #    pragma GCC unroll 8
     for (uint32_t i = 0; i < M; i++)
 #    pragma GCC unroll 3
         for (uint32_t v = 0; v < V; v++)
-            _mm512_mask_storeu_ps((float *)s->out + i * s->out_ld + 16 * (size_t)v,
+            _mm512_mask_storeu_ps((float *)x->out + i * s->out_ld + 16 * (size_t)v,
                                   mask_of(s->n - 16 * v), acc[i][v]);
 }
 
@@ -61,53 +72,47 @@ INLINE TARGET __m512i round_bf16(__m512 x)
     return _mm512_srli_epi32(up, 16);
 }
 
-INLINE TARGET void end_bf16(const struct micro_strip *s, __m512 acc[][3], const uint32_t M,
+INLINE TARGET void end_bf16(const struct rows *x, __m512 acc[][3], const uint32_t M,
                             const uint32_t V)
 {
+    const struct micro_strip *s = x->s;
 #    pragma GCC unroll 8
     for (uint32_t i = 0; i < M; i++)
 #    pragma GCC unroll 3
         for (uint32_t v = 0; v < V; v++)
-            _mm256_mask_storeu_epi16((uint16_t *)s->out + i * s->out_ld + 16 * (size_t)v,
+            _mm256_mask_storeu_epi16((uint16_t *)x->out + i * s->out_ld + 16 * (size_t)v,
                                      mask_of(s->n - 16 * v),
                                      _mm512_cvtepi32_epi16(round_bf16(acc[i][v])));
 }
 
-INLINE TARGET_HW void end_hw(const struct micro_strip *s, __m512 acc[][3], const uint32_t M,
+INLINE TARGET_HW void end_hw(const struct rows *x, __m512 acc[][3], const uint32_t M,
                              const uint32_t V)
 {
+    const struct micro_strip *s = x->s;
 #    pragma GCC unroll 8
     for (uint32_t i = 0; i < M; i++)
 #    pragma GCC unroll 3
         for (uint32_t v = 0; v < V; v++)
-            _mm256_mask_storeu_epi16((uint16_t *)s->out + i * s->out_ld + 16 * (size_t)v,
+            _mm256_mask_storeu_epi16((uint16_t *)x->out + i * s->out_ld + 16 * (size_t)v,
                                      mask_of(s->n - 16 * v),
                                      (__m256i)_mm512_cvtneps_pbh(acc[i][v]));
 }
 
-INLINE TARGET void body_f32(const struct micro_strip *s, const uint32_t M, const uint32_t V)
+/* One unit of the reduction for all M x V sums; y: its row of B. */
+INLINE TARGET void step_f32(__m512 acc[][3], const uint32_t *a, size_t a_row, const uint32_t *b,
+                            const uint32_t M, const uint32_t V)
 {
-    __m512 acc[MICRO_MR][3];
-    const float *a = s->a;
-    const float *b = s->b;
-    begin(s, acc, M, V);
-    for (uint32_t p = 0; p < s->k; p++, a += s->a_step, b += 16 * (size_t)V) {
-        __m512 y[3];
+    __m512 y[3];
+#    pragma GCC unroll 3
+    for (uint32_t v = 0; v < V; v++)
+        y[v] = _mm512_load_ps(b + 16 * (size_t)v);
+#    pragma GCC unroll 8
+    for (uint32_t i = 0; i < M; i++) {
+        __m512 x = _mm512_castsi512_ps(_mm512_set1_epi32((int)a[i * a_row]));
 #    pragma GCC unroll 3
         for (uint32_t v = 0; v < V; v++)
-            y[v] = _mm512_load_ps(b + 16 * (size_t)v);
-#    pragma GCC unroll 8
-        for (uint32_t i = 0; i < M; i++) {
-            __m512 x = _mm512_set1_ps(a[i * s->a_row]);
-#    pragma GCC unroll 3
-            for (uint32_t v = 0; v < V; v++)
-                acc[i][v] = _mm512_fmadd_ps(x, y[v], acc[i][v]);
-        }
+            acc[i][v] = _mm512_fmadd_ps(x, y[v], acc[i][v]);
     }
-    if (s->is_out_bf16)
-        end_bf16(s, acc, M, V);
-    else
-        end_f32(s, acc, M, V);
 }
 
 INLINE TARGET __m512 odd_half(__m512i unit)
@@ -121,65 +126,99 @@ INLINE TARGET __m512 even_half(__m512i unit)
 }
 
 /* Without the hardware's pairs: 4 rows by 3 vectors, since both halves of B want registers. */
-INLINE TARGET void body_bf16(const struct micro_strip *s, const uint32_t M, const uint32_t V)
+INLINE TARGET void step_bf16(__m512 acc[][3], const uint32_t *a, size_t a_row, const uint32_t *b,
+                             const uint32_t M, const uint32_t V)
 {
-    __m512 acc[MICRO_MR][3];
-    const uint32_t *a = s->a;
-    const uint32_t *b = s->b;
-    begin(s, acc, M, V);
-    for (uint32_t p = 0; p < s->k; p++, a += s->a_step, b += 16 * (size_t)V) {
-        __m512 hi[3], lo[3];
+    __m512 hi[3], lo[3];
 #    pragma GCC unroll 3
-        for (uint32_t v = 0; v < V; v++) {
-            __m512i y = _mm512_load_si512(b + 16 * (size_t)v);
-            hi[v] = odd_half(y);
-            lo[v] = even_half(y);
-        }
-#    pragma GCC unroll 4
-        for (uint32_t i = 0; i < M; i++) {
-            __m512i x = _mm512_set1_epi32((int)a[i * s->a_row]);
-#    pragma GCC unroll 3
-            for (uint32_t v = 0; v < V; v++)
-                acc[i][v] = _mm512_fmadd_ps(odd_half(x), hi[v], acc[i][v]);
-#    pragma GCC unroll 3
-            for (uint32_t v = 0; v < V; v++)
-                acc[i][v] = _mm512_fmadd_ps(even_half(x), lo[v], acc[i][v]);
-        }
+    for (uint32_t v = 0; v < V; v++) {
+        __m512i y = _mm512_load_si512(b + 16 * (size_t)v);
+        hi[v] = odd_half(y);
+        lo[v] = even_half(y);
     }
-    if (s->is_out_bf16)
-        end_bf16(s, acc, M, V);
-    else
-        end_f32(s, acc, M, V);
-}
-
-INLINE TARGET_HW void body_hw(const struct micro_strip *s, const uint32_t M, const uint32_t V)
-{
-    __m512 acc[MICRO_MR][3];
-    const uint32_t *a = s->a;
-    const uint32_t *b = s->b;
-    begin(s, acc, M, V);
-    for (uint32_t p = 0; p < s->k; p++, a += s->a_step, b += 16 * (size_t)V) {
-        __m512bh y[3];
+#    pragma GCC unroll 4
+    for (uint32_t i = 0; i < M; i++) {
+        __m512i x = _mm512_set1_epi32((int)a[i * a_row]);
 #    pragma GCC unroll 3
         for (uint32_t v = 0; v < V; v++)
-            y[v] = (__m512bh)_mm512_load_si512(b + 16 * (size_t)v);
-#    pragma GCC unroll 8
-        for (uint32_t i = 0; i < M; i++) {
-            __m512bh x = (__m512bh)_mm512_set1_epi32((int)a[i * s->a_row]);
+            acc[i][v] = _mm512_fmadd_ps(odd_half(x), hi[v], acc[i][v]);
 #    pragma GCC unroll 3
-            for (uint32_t v = 0; v < V; v++)
-                acc[i][v] = _mm512_dpbf16_ps(acc[i][v], x, y[v]);
-        }
+        for (uint32_t v = 0; v < V; v++)
+            acc[i][v] = _mm512_fmadd_ps(even_half(x), lo[v], acc[i][v]);
     }
-    if (s->is_out_bf16)
-        end_hw(s, acc, M, V);
-    else
-        end_f32(s, acc, M, V);
 }
+
+INLINE TARGET_HW void step_hw(__m512 acc[][3], const uint32_t *a, size_t a_row, const uint32_t *b,
+                              const uint32_t M, const uint32_t V)
+{
+    __m512bh y[3];
+#    pragma GCC unroll 3
+    for (uint32_t v = 0; v < V; v++)
+        y[v] = (__m512bh)_mm512_load_si512(b + 16 * (size_t)v);
+#    pragma GCC unroll 8
+    for (uint32_t i = 0; i < M; i++) {
+        __m512bh x = (__m512bh)_mm512_set1_epi32((int)a[i * a_row]);
+#    pragma GCC unroll 3
+        for (uint32_t v = 0; v < V; v++)
+            acc[i][v] = _mm512_dpbf16_ps(acc[i][v], x, y[v]);
+    }
+}
+
+enum { FETCH = 16 }; /* units between two looks ahead: a cache line of each row of A */
+
+/* The rows that come after these, on their way while these are worked on: A may be larger than the
+ * second-level cache, and C's rows are too short and too many for the hardware to foresee.
+ */
+INLINE void look_ahead(const struct rows *x, uint32_t p, const uint32_t M, const uint32_t V)
+{
+    const struct micro_strip *s = x->s;
+    uint32_t i_c = p / FETCH;
+    if (s->a_step == 1)
+#    pragma GCC unroll 8
+        for (uint32_t i = 0; i < M; i++)
+            __builtin_prefetch(x->next_a + i * s->a_row + p, 0, 2);
+    else if (x->next_a != x->a + M)
+#    pragma GCC unroll 8
+        for (uint32_t i = 0; i < FETCH; i++)
+            __builtin_prefetch(x->next_a + (p + i) * MICRO_LANES);
+    if (s->in && i_c < M)
+#    pragma GCC unroll 3
+        for (uint32_t v = 0; v < V; v++)
+            __builtin_prefetch(x->next_in + i_c * s->in_ld + 16 * (size_t)v, 1);
+}
+
+#    define BODY(set, target, end_bf)                                                              \
+        INLINE target void body_##set(const struct rows *x, const uint32_t M, const uint32_t V)    \
+        {                                                                                          \
+            const struct micro_strip *s = x->s;                                                    \
+            __m512 acc[MICRO_MR][3];                                                               \
+            const uint32_t *a = x->a;                                                              \
+            const uint32_t *b = s->b;                                                              \
+            begin(x, acc, M, V);                                                                   \
+            uint32_t p = 0;                                                                        \
+            for (; p + FETCH <= s->k; p += FETCH) {                                                \
+                if (x->next_a) look_ahead(x, p, M, V);                                             \
+                _Pragma("GCC unroll 16") for (uint32_t i = 0; i < FETCH; i++)                      \
+                {                                                                                  \
+                    step_##set(acc, a, s->a_row, b, M, V);                                         \
+                    a += s->a_step;                                                                \
+                    b += 16 * (size_t)V;                                                           \
+                }                                                                                  \
+            }                                                                                      \
+            for (; p < s->k; p++, a += s->a_step, b += 16 * (size_t)V)                             \
+                step_##set(acc, a, s->a_row, b, M, V);                                             \
+            if (s->is_out_bf16)                                                                    \
+                end_bf(x, acc, M, V);                                                              \
+            else                                                                                   \
+                end_f32(x, acc, M, V);                                                             \
+        }
+BODY(f32, TARGET, end_bf16)
+BODY(bf16, TARGET, end_bf16)
+BODY(hw, TARGET_HW, end_hw)
 
 /* clang-format off */
 #    define SHAPE(set, target, M, V) \
-         static target void set##_##M##V(const struct micro_strip *s) { body_##set(s, M, V); }
+         static target void set##_##M##V(const struct rows *x) { body_##set(x, M, V); }
 #    define ROWS(set, target, M) SHAPE(set, target, M, 1) SHAPE(set, target, M, 2) SHAPE(set, target, M, 3)
 #    define NAMES(set, M) {set##_##M##1, set##_##M##2, set##_##M##3}
 #    define FOUR(set, target) ROWS(set, target, 1) ROWS(set, target, 2) ROWS(set, target, 3) ROWS(set, target, 4)
@@ -188,7 +227,7 @@ INLINE TARGET_HW void body_hw(const struct micro_strip *s, const uint32_t M, con
 EIGHT(f32, TARGET)
 FOUR(bf16, TARGET)
 EIGHT(hw, TARGET_HW)
-typedef void (*shape_fn)(const struct micro_strip *);
+typedef void (*shape_fn)(const struct rows *);
 static const shape_fn shapes_f32[MICRO_MR][3] = {
     NAMES(f32, 1), NAMES(f32, 2), NAMES(f32, 3), NAMES(f32, 4),
     NAMES(f32, 5), NAMES(f32, 6), NAMES(f32, 7), NAMES(f32, 8)};
@@ -199,20 +238,24 @@ static const shape_fn shapes_bf16[4][3] = {
     NAMES(bf16, 1), NAMES(bf16, 2), NAMES(bf16, 3), NAMES(bf16, 4)};
 /* clang-format on */
 
+INLINE const uint32_t *row_of(const struct micro_strip *s, uint32_t i)
+{
+    return (const uint32_t *)s->a + i / MICRO_LANES * s->a_block + i % MICRO_LANES * s->a_row;
+}
+
 /* All rows, `step` at a time. */
 INLINE void all_rows(const struct micro_strip *s, const shape_fn shapes[][3], const uint32_t step)
 {
     uint32_t vectors = (s->n - 1) / 16;
-    if (s->m <= step) {
-        shapes[s->m - 1][vectors](s);
-        return;
-    }
-    struct micro_strip x = *s;
+    struct rows x = {.s = s, .a = s->a, .in = s->in, .out = s->out};
     for (uint32_t i = 0; i < s->m; i += step) {
-        x.m = s->m - i < step ? s->m - i : step;
-        shapes[x.m - 1][vectors](&x);
-        x.a = (const uint32_t *)x.a + step * s->a_row;
-        x.in = s->in ? x.in + step * s->in_ld : NULL;
+        uint32_t m = s->m - i < step ? s->m - i : step;
+        bool is_last = s->m - i < 2 * step; /* fewer rows after these: not worth the care */
+        x.next_a = is_last ? NULL : row_of(s, i + step);
+        x.next_in = s->in ? x.in + step * s->in_ld : NULL;
+        shapes[m - 1][vectors](&x);
+        x.a = row_of(s, i + step);
+        x.in = x.next_in;
         x.out = (char *)x.out + step * s->out_ld * (s->is_out_bf16 ? 2 : 4);
     }
 }
@@ -355,19 +398,39 @@ INLINE void fetch_row(const void *p)
     __builtin_prefetch(p);
 }
 
+/* Whole panels of a row: V vectors each. */
+INLINE TARGET void row_panels(const float *x, size_t ahead, uint32_t *dst, size_t stride,
+                              uint32_t n_panels, const uint32_t V)
+{
+    for (uint32_t q = 0; q < n_panels; q++, dst += stride)
+#    pragma GCC unroll 3
+        for (uint32_t v = 0; v < V; v++, x += 16) {
+            fetch_row(x + ahead);
+            _mm512_store_si512(dst + 16 * (size_t)v, _mm512_loadu_si512(x));
+        }
+}
+
 static TARGET void rows_f32(const struct micro_source *s, uint32_t k0, uint32_t k, uint32_t j0,
                             uint32_t n, const struct micro_panels *to)
 {
-    for (uint32_t p = 0; p < k; p++)
-        for (uint32_t q = 0; q < n; q += to->w) {
-            uint32_t *dst = (uint32_t *)to->dst + q / to->w * to->stride + (size_t)p * to->w;
-            for (uint32_t j = q; j < q + to->w; j += 16) {
-                const float *x = (const float *)s->data + (size_t)(k0 + p) * s->ld + j0 + j;
-                __mmask16 m = mask_of(j < n ? n - j : 0);
-                fetch_row(x + AHEAD * s->ld);
-                _mm512_store_si512(dst + (j - q), _mm512_maskz_loadu_epi32(m, x));
-            }
-        }
+    uint32_t w = to->w;
+    uint32_t whole = n / w;
+    size_t ahead = AHEAD * s->ld;
+    for (uint32_t p = 0; p < k; p++) {
+        const float *x = (const float *)s->data + (size_t)(k0 + p) * s->ld + j0;
+        uint32_t *dst = (uint32_t *)to->dst + (size_t)p * w;
+        if (w == 16)
+            row_panels(x, ahead, dst, to->stride, whole, 1);
+        else if (w == 32)
+            row_panels(x, ahead, dst, to->stride, whole, 2);
+        else
+            row_panels(x, ahead, dst, to->stride, whole, 3);
+        dst += whole * to->stride;
+        for (uint32_t j = whole * w; j < n; j += 16)
+            _mm512_store_si512(dst + j % w, _mm512_maskz_loadu_epi32(mask_of(n - j), x + j));
+        for (uint32_t j = (n + 15) / 16 * 16; j < (n + w - 1) / w * w; j += 16)
+            _mm512_store_si512(dst + j % w, _mm512_setzero_si512());
+    }
 }
 
 /* 32 elements of a row of k in bfloat16, the first n of them. */
@@ -396,38 +459,51 @@ INLINE TARGET_HW __m512i row_hw(const struct micro_source *s, size_t at, uint32_
                                         _mm512_maskz_loadu_ps(mask_of(n), x));
 }
 
-/* Rows lie along the columns: two rows are interleaved, 32 columns at a time. */
+/* Where the next 16 columns of a row go. */
+struct place {
+    uint32_t *dst;
+    uint32_t in; /* columns of the panel that are behind us */
+};
+
+INLINE TARGET void put_columns(struct place *at, const struct micro_panels *to, __m512i x)
+{
+    _mm512_store_si512(at->dst + at->in, x);
+    at->in += 16;
+    if (at->in != to->w) return;
+    at->dst += to->stride;
+    at->in = 0;
+}
+
+/* Rows lie along the columns: two rows are interleaved, 32 columns at a time; whole ones first,
+ * without masks to be worked out.
+ */
 #    define PACK_ROWS(name, target, row)                                                           \
-        static target void name(const struct micro_source *s, uint32_t k0, uint32_t k,             \
-                                uint32_t j0, uint32_t n, const struct micro_panels *to)            \
+        INLINE target void name##_32(const struct micro_source *s, size_t i, uint32_t left,        \
+                                     bool has_hi, const struct micro_panels *to, struct place *at, \
+                                     bool is_last)                                                 \
         {                                                                                          \
             const __m512i mix =                                                                    \
                 _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, \
                                  7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);              \
             const __m512i mix_hi = _mm512_add_epi16(mix, _mm512_set1_epi16(16));                   \
+            __m512i lo = row(s, i, left);                                                          \
+            __m512i hi = has_hi ? row(s, i + s->ld, left) : _mm512_setzero_si512();                \
+            put_columns(at, to, _mm512_permutex2var_epi16(lo, mix, hi));                           \
+            if (!is_last) put_columns(at, to, _mm512_permutex2var_epi16(lo, mix_hi, hi));          \
+        }                                                                                          \
+        static target void name(const struct micro_source *s, uint32_t k0, uint32_t k,             \
+                                uint32_t j0, uint32_t n, const struct micro_panels *to)            \
+        {                                                                                          \
             uint32_t end = (n + to->w - 1) / to->w * to->w;                                        \
             for (uint32_t p = 0; 2 * p < k; p++) {                                                 \
-                uint32_t *dst = (uint32_t *)to->dst + (size_t)p * to->w;                           \
-                uint32_t in = 0;                                                                   \
-                for (uint32_t j = 0; j < end; j += 32) {                                           \
-                    size_t at = (size_t)(k0 + 2 * p) * s->ld + j0 + j;                             \
-                    uint32_t left = j < n ? n - j : 0;                                             \
-                    __m512i lo = row(s, at, left);                                                 \
-                    __m512i hi = row(s, at + s->ld, 2 * p + 1 < k ? left : 0);                     \
-                    _mm512_store_si512(dst + in, _mm512_permutex2var_epi16(lo, mix, hi));          \
-                    in += 16;                                                                      \
-                    if (in == to->w) {                                                             \
-                        dst += to->stride;                                                         \
-                        in = 0;                                                                    \
-                    }                                                                              \
-                    if (j + 16 >= end) break;                                                      \
-                    _mm512_store_si512(dst + in, _mm512_permutex2var_epi16(lo, mix_hi, hi));       \
-                    in += 16;                                                                      \
-                    if (in == to->w) {                                                             \
-                        dst += to->stride;                                                         \
-                        in = 0;                                                                    \
-                    }                                                                              \
-                }                                                                                  \
+                struct place at = {.dst = (uint32_t *)to->dst + (size_t)p * to->w};                \
+                size_t from = (size_t)(k0 + 2 * p) * s->ld + j0;                                   \
+                bool has_hi = 2 * p + 1 < k;                                                       \
+                uint32_t j = 0;                                                                    \
+                for (; has_hi && j + 32 <= n; j += 32)                                             \
+                    name##_32(s, from + j, 32, true, to, &at, false);                              \
+                for (; j < end; j += 32)                                                           \
+                    name##_32(s, from + j, j < n ? n - j : 0, has_hi, to, &at, j + 16 >= end);     \
             }                                                                                      \
         }
 PACK_ROWS(rows_bf16, TARGET, row_bf16)

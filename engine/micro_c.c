@@ -12,9 +12,14 @@ static float flush(float x)
     return fabsf(x) < 0x1p-126f ? copysignf(0.0F, x) : x;
 }
 
+static size_t row_at(const struct micro_strip *s, uint32_t i)
+{
+    return i / MICRO_LANES * s->a_block + i % MICRO_LANES * s->a_row;
+}
+
 static void row_f32(const struct micro_strip *s, uint32_t i, float *acc, uint32_t w)
 {
-    const float *a = (const float *)s->a + i * s->a_row;
+    const float *a = (const float *)s->a + row_at(s, i);
     const float *b = s->b;
     for (uint32_t p = 0; p < s->k; p++)
         for (uint32_t j = 0; j < w; j++)
@@ -28,7 +33,7 @@ static float half(uint32_t unit, int shift)
 
 static void row_bf16(const struct micro_strip *s, uint32_t i, float *acc, uint32_t w)
 {
-    const uint32_t *a = (const uint32_t *)s->a + i * s->a_row;
+    const uint32_t *a = (const uint32_t *)s->a + row_at(s, i);
     const uint32_t *b = s->b;
     for (uint32_t j = 0; s->k && j < w; j++)
         acc[j] = flush(acc[j]);

@@ -24,10 +24,20 @@ struct model_card {
     uint64_t n_people;   /* who contributed, in all; 0 = not known */
     uint64_t n_tokens;   /* trained on by everybody; 0 = not known */
     uint64_t own_tokens; /* trained on by the contributor who exports; 0 = not known */
-    uint32_t n_losses;   /* held-out loss by round, ascending */
+    bool is_by_step;     /* losses were measured after steps, not after rounds */
+    uint32_t n_losses;   /* held-out loss by round (or step), ascending */
     uint64_t loss_round[MODEL_CARD_LOSSES];
     double loss[MODEL_CARD_LOSSES]; /* nats per token */
+    double bits[MODEL_CARD_LOSSES]; /* bits per byte; 0 = not known */
 };
+
+/* Append a measurement; when there is no room, every second one goes, but the first and this. */
+void model_card_add(struct model_card *c, uint64_t round, double loss, double bits);
+
+/* What a card written here says of itself, in a comment at its end. Fills c, or leaves it alone:
+ * ERR_NOTFOUND when there is no such comment, ERR_PROTO when it is damaged.
+ */
+int model_card_read(const void *text, size_t n, struct model_card *c, struct err *e) MUST_CHECK;
 
 /* Append README.md. model: model_hash of the weights. type: of the weights' file ("bf16").
  * file: its name. ERR_NOMEM.

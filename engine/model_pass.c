@@ -47,6 +47,7 @@ struct model_pass {
     float *d_x;    /* [R, D] */
     void *d_x_act; /* the same as activations; MICRO_F32: d_x itself */
     void *d_h, *d_qkv, *d_gu, *d_act;
+    void *room_d, *room_f;      /* gemm_room of products D and F columns wide */
     uint32_t *inputs, *targets; /* [R] */
 };
 
@@ -144,6 +145,8 @@ static void carve_all(struct carve *c, struct model_pass *m, uint32_t n_threads,
     m->d_qkv = take_act(c, s, s->R, s->S);
     m->d_gu = take_act(c, s, s->R, size_mul(2, s->F));
     m->d_act = take_act(c, s, s->R, s->F);
+    m->room_d = take(c, gemm_room(s->type, s->D, s->R) / 4, 1);
+    m->room_f = take(c, gemm_room(s->type, s->F, s->R) / 4, 1);
 }
 
 size_t model_pass_floats(const struct model_config *c, const struct model_pass_shape *shape,
@@ -251,7 +254,7 @@ static struct gemm_job data_job(const struct model_pass *m, const void *d_y, uin
 
 /* d_w [out, in] += d_y^T x; or = for the first micro-batch. */
 static struct gemm_job weight_job(const struct model_pass *m, const void *d_y, uint32_t out,
-                                  const void *x, uint32_t in, float *d_w)
+                                  const void *x, uint32_t in, float *d_w, void *room)
 {
     return (struct gemm_job){.kind = GEMM_TN,
                              .type = m->s.type,
@@ -265,14 +268,16 @@ static struct gemm_job weight_job(const struct model_pass *m, const void *d_y, u
                              .b = x,
                              .ldb = in,
                              .c = d_w,
-                             .ldc = in};
+                             .ldc = in,
+                             .room = room};
 }
 
-/* Both in one parallel-for. */
+/* Both in one parallel-for; in is D. */
 static void linear_back(struct model_pass *m, const void *x, uint32_t in, const float *w,
                         uint32_t out, const void *d_y, void *d_x, float *d_w)
 {
-    struct gemm_job g[2] = {data_job(m, d_y, out, w, in, d_x), weight_job(m, d_y, out, x, in, d_w)};
+    struct gemm_job g[2] = {data_job(m, d_y, out, w, in, d_x),
+                            weight_job(m, d_y, out, x, in, d_w, m->room_d)};
     gemm_run(m->pool, g, 2);
 }
 
@@ -335,9 +340,9 @@ static void layer_backward(struct model_pass *m, const float *params, uint32_t i
     mlp_backward(m->pool, s, k->gu, m->d_act, m->act, m->d_gu);
     norm_again(m->pool, s, k->unit2, params + w->norm2, m->h);
     struct gemm_job mlp[3] = {
-        weight_job(m, m->d_x_act, s->D, m->act, s->F, grads + w->down),
+        weight_job(m, m->d_x_act, s->D, m->act, s->F, grads + w->down, m->room_f),
         data_job(m, m->d_gu, 2 * s->F, params + w->gu, s->D, m->d_h),
-        weight_job(m, m->d_gu, 2 * s->F, m->h, s->D, grads + w->gu),
+        weight_job(m, m->d_gu, 2 * s->F, m->h, s->D, grads + w->gu, m->room_d),
     };
     gemm_run(m->pool, mlp, 3);
     norm_back(m, k->unit2, params + w->norm2, k->rstd2, grads + w->norm2);

@@ -1,11 +1,8 @@
 #include "engine/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -246,36 +243,17 @@ const struct safetensors_tensor *safetensors_find(const struct safetensors *s, c
 
 /* ---- reading a file ---- */
 
-static int read_at(int fd, void *p, size_t n, uint64_t at, const char *path, struct err *e)
+static int read_beginning(struct safetensors_file *f, uint64_t total, struct err *e)
 {
-    uint8_t *b = p;
-    while (n) {
-        ssize_t got = pread(fd, b, n, (off_t)at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return file_error(e, errno, "read", path);
-        if (got == 0) return damaged(e, "it ends too early");
-        b += got;
-        n -= (size_t)got;
-        at += (uint64_t)got;
-    }
-    return OK;
-}
-
-static int read_beginning(struct safetensors_file *f, struct err *e)
-{
-    struct stat st = {0};
     uint8_t first[8];
     uint64_t head = 0;
-    if (fstat(f->fd, &st)) return file_error(e, errno, "look at", f->path);
-    if (!S_ISREG(st.st_mode)) return damaged(e, "it is not a plain file");
-    uint64_t total = (uint64_t)st.st_size;
     if (total < sizeof first) return damaged(e, "it is too short for a header");
-    int rc = read_at(f->fd, first, sizeof first, 0, f->path, e);
+    int rc = file_read_at(f->fd, first, sizeof first, 0, f->path, e);
     if (!rc) rc = safetensors_header_bytes(first, total, &head, e);
     if (rc) return rc;
     uint8_t *bytes = alloc_zero((size_t)head + 8, 1);
     if (!bytes) return err_set(e, ERR_NOMEM, 0, "out of memory for the header");
-    rc = read_at(f->fd, bytes, (size_t)head + 8, 0, f->path, e);
+    rc = file_read_at(f->fd, bytes, (size_t)head + 8, 0, f->path, e);
     if (!rc) rc = safetensors_parse(bytes, (size_t)head + 8, total, &f->s, e);
     free(bytes);
     return rc;
@@ -286,11 +264,10 @@ int safetensors_open(struct safetensors_file *f, const char *path, struct err *e
     *f = (struct safetensors_file){.fd = -1};
     if (path_format(f->path, "%s", path))
         return err_set(e, ERR_LIMIT, 0, "the path '%.80s...' is too long", path);
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (f->fd < 0 && errno == ENOENT)
-        return err_set(e, ERR_NOTFOUND, 0, "there is no file '%s'", path);
-    if (f->fd < 0) return file_error(e, errno, "open", path);
-    int rc = read_beginning(f, e);
+    uint64_t total = 0;
+    int rc = file_open(path, &f->fd, &total, e);
+    if (rc) return rc;
+    rc = read_beginning(f, total, e);
     if (!rc) return OK;
     safetensors_close(f);
     const char *slash = strrchr(path, '/');
@@ -320,7 +297,7 @@ int safetensors_read(const struct safetensors_file *f, const struct safetensors_
     for (uint64_t i = 0; i < n;) {
         size_t part = SAFETENSORS_IO / size;
         if (part > n - i) part = (size_t)(n - i);
-        int rc = read_at(f->fd, io, part * size, t->at + (first + i) * size, f->path, e);
+        int rc = file_read_at(f->fd, io, part * size, t->at + (first + i) * size, f->path, e);
         if (rc) return rc;
         dtype_unpack(t->dtype, io, part, dst + i);
         if (dtype_first_bad(dst + i, part) < part)

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -191,21 +190,6 @@ int trainer_state_parse(const void *bytes, size_t n, uint64_t total, struct trai
     return OK;
 }
 
-static int read_at(int fd, void *p, size_t n, uint64_t at, const char *path, struct err *e)
-{
-    uint8_t *b = p;
-    while (n) {
-        ssize_t got = pread(fd, b, n, (off_t)at);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return file_error(e, errno, "read", path);
-        if (got == 0) return damaged(e, "it ends too early");
-        b += got;
-        n -= (size_t)got;
-        at += (uint64_t)got;
-    }
-    return OK;
-}
-
 static int check_hash(int fd, uint64_t total, uint8_t *io, const char *path, struct err *e)
 {
     struct hasher *h = hasher_create();
@@ -214,14 +198,14 @@ static int check_hash(int fd, uint64_t total, uint8_t *io, const char *path, str
     int rc = OK;
     for (uint64_t at = 0; at < end && !rc;) {
         size_t part = end - at < IO_BYTES ? (size_t)(end - at) : IO_BYTES;
-        rc = read_at(fd, io, part, at, path, e);
+        rc = file_read_at(fd, io, part, at, path, e);
         if (!rc) hasher_add(h, io, part);
         at += part;
     }
     struct hash want = {{0}};
     struct hash got = hasher_end(h);
     hasher_destroy(h);
-    if (!rc) rc = read_at(fd, want.b, HASH_BYTES, end, path, e);
+    if (!rc) rc = file_read_at(fd, want.b, HASH_BYTES, end, path, e);
     if (rc || hash_equal(&want, &got)) return rc;
     err_set(e, ERR_AUTH, 0, "the saved training state does not match its hash");
     err_hint(e, "delete the file; training goes on from the run's newest checkpoint");
@@ -248,18 +232,21 @@ static int check_fits(const struct trainer_state *s, const struct trainer_state_
     return OK;
 }
 
-/* Blocks that are NULL are left out. */
-static int load_fd(struct trainer_state *s, int fd, const char *path, uint8_t *io, char *note,
-                   size_t note_cap, struct err *e)
+/* Into io, [IO_BYTES], where the note stays. */
+static int read_head(int fd, uint64_t total, const char *path, uint8_t *io,
+                     struct trainer_state_head *ret, struct err *e)
 {
-    struct stat st = {0};
-    if (fstat(fd, &st)) return file_error(e, errno, "look at", path);
-    if (!S_ISREG(st.st_mode)) return damaged(e, "it is not a plain file");
-    uint64_t total = (uint64_t)st.st_size;
     size_t n = total < HEAD_MAX ? (size_t)total : HEAD_MAX;
+    int rc = file_read_at(fd, io, n, 0, path, e);
+    return rc ? rc : trainer_state_parse(io, n, total, ret, e);
+}
+
+/* Blocks that are NULL are left out. */
+static int load_fd(struct trainer_state *s, int fd, uint64_t total, const char *path, uint8_t *io,
+                   char *note, size_t note_cap, struct err *e)
+{
     struct trainer_state_head h = {0};
-    int rc = read_at(fd, io, n, 0, path, e);
-    if (!rc) rc = trainer_state_parse(io, n, total, &h, e);
+    int rc = read_head(fd, total, path, io, &h, e);
     if (!rc) rc = check_fits(s, &h, note_cap, e);
     if (rc) return rc;
     char text[TRAINER_STATE_NOTE_MAX + 1] = {0};
@@ -269,7 +256,7 @@ static int load_fd(struct trainer_state *s, int fd, const char *path, uint8_t *i
     for (int i = 0; i < TRAINER_STATE_BLOCKS && !rc; i++) {
         if (h.kind[i] == TRAINER_STATE_ABSENT) continue;
         size_t bytes = packed_bytes((enum packed_kind)h.kind[i], s->n_params);
-        if (s->block[i]) rc = read_at(fd, s->block[i], bytes, at, path, e);
+        if (s->block[i]) rc = file_read_at(fd, s->block[i], bytes, at, path, e);
         at += bytes;
     }
     if (rc) return rc;
@@ -278,19 +265,56 @@ static int load_fd(struct trainer_state *s, int fd, const char *path, uint8_t *i
     return OK;
 }
 
+static int open_file(const char *path, int *ret_fd, uint64_t *ret_total, uint8_t **ret_io,
+                     struct err *e)
+{
+    int fd = -1;
+    int rc = file_open(path, &fd, ret_total, e);
+    if (rc) return rc;
+    *ret_io = alloc_zero(IO_BYTES, 1);
+    *ret_fd = fd;
+    if (*ret_io) return OK;
+    close(fd);
+    return err_set(e, ERR_NOMEM, 0, "out of memory for reading the training state");
+}
+
 int trainer_state_load(struct trainer_state *s, const char *path, char *note, size_t note_cap,
                        struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
-        return err_set(e, ERR_NOTFOUND, 0, "there is no file '%s'", path);
-    if (fd < 0) return file_error(e, errno, "open", path);
-    uint8_t *io = alloc_zero(IO_BYTES, 1);
-    int rc = io ? load_fd(s, fd, path, io, note, note_cap, e)
-                : err_set(e, ERR_NOMEM, 0, "out of memory for reading the training state");
+    int fd = -1;
+    uint64_t total = 0;
+    uint8_t *io = NULL;
+    int rc = open_file(path, &fd, &total, &io, e);
+    if (rc) return rc;
+    rc = load_fd(s, fd, total, path, io, note, note_cap, e);
     free(io);
     close(fd);
     return rc;
+}
+
+int trainer_state_kinds(const char *path, enum packed_kind *ret_moments,
+                        enum packed_kind *ret_feedback, struct err *e)
+{
+    int fd = -1;
+    uint8_t *io = NULL;
+    uint64_t total = 0;
+    struct trainer_state_head h = {0};
+    int rc = open_file(path, &fd, &total, &io, e);
+    if (rc) return rc;
+    rc = read_head(fd, total, path, io, &h, e);
+    free(io);
+    close(fd);
+    if (rc) return rc;
+    uint8_t m = h.kind[TRAINER_STATE_M];
+    uint8_t f = h.kind[TRAINER_STATE_E];
+    if (f == TRAINER_STATE_ABSENT) f = PACKED_F32;
+    if ((m != PACKED_F32 && m != PACKED_BF16 && m != PACKED_Q8) ||
+        h.kind[TRAINER_STATE_V] != (m == PACKED_Q8 ? PACKED_U8 : m) ||
+        (f != PACKED_F32 && f != PACKED_BF16))
+        return damaged(e, "its values are kept as no trainer keeps them");
+    *ret_moments = (enum packed_kind)m;
+    *ret_feedback = (enum packed_kind)f;
+    return OK;
 }
 
 int trainer_state_load_block(const char *path, const struct hash *shape, uint64_t n_params,

@@ -62,6 +62,13 @@ int trainer_state_load_block(const char *path, const struct hash *shape, uint64_
                              enum trainer_state_block block, float *dst, uint64_t *ret_steps,
                              char *note, size_t note_cap, struct err *e) MUST_CHECK;
 
+/* How a file keeps AdamW's moments and the error feedback, by its header alone (nothing else is
+ * checked). ERR_NOTFOUND, ERR_IO, ERR_NOMEM, ERR_VERSION; ERR_PROTO: damaged, or kept as no trainer
+ * keeps them. Without an error feedback ret_feedback is PACKED_F32.
+ */
+int trainer_state_kinds(const char *path, enum packed_kind *ret_moments,
+                        enum packed_kind *ret_feedback, struct err *e) MUST_CHECK;
+
 /* The header alone, from the first n bytes of a file: what load does with foreign bytes before it
  * believes them. Fills ret_note (offset and length) and returns the header's length in bytes in
  * ret_head. total: size of the file.

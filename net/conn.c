@@ -12,7 +12,8 @@
 #include "base/buf.h"
 #include "net/limits.h"
 
-#define BLOCK_BYTES (CONN_SCRATCH_BYTES / 2)
+#define BLOCK_BYTES  (CONN_SCRATCH_BYTES / 2)
+#define RECORD_BYTES 16384 /* of TLS, at most */
 
 /* CONNECTED: bytes flow. FINISHING: everything that can be sent is being sent. LINGERING: our
  * side is shut down, the peer's last bytes are read and dropped, since closing a socket with
@@ -42,7 +43,8 @@ struct conn {
     bool is_writing;
     bool is_feeding; /* inside h2_feed: a kick would only cost a wake-up */
     bool is_ready;
-    bool is_failed; /* h2 refused the peer's bytes: only the farewell is left */
+    bool is_failed;    /* h2 refused the peer's bytes: only the farewell is left */
+    int64_t n_dropped; /* bytes read after the end */
     int64_t last_read_ms;
     int64_t sent_ms;
     int64_t n_written; /* bytes given to libuv */
@@ -170,34 +172,52 @@ static int send_out(struct conn *c, struct err *e)
     return OK;
 }
 
-/* Gather small frames into blocks, so that TLS makes full records and the kernel few calls. */
-static int gather(struct conn *c, struct buf *plain, struct err *e)
+/* Clear: small frames are gathered into blocks, so that the kernel is called seldom. */
+static int fill_clear(struct conn *c, struct err *e)
 {
-    while (plain->len < BLOCK_BYTES) {
+    while (c->out.len < CONN_OUT_BYTES && !c->out.failed) {
         const uint8_t *p = NULL;
         size_t n = 0;
         int rc = h2_pull(c->h2, now_ns(), &p, &n, e);
         if (rc || !n) return rc;
-        buf_put(plain, p, n);
+        buf_put(&c->out, p, n);
     }
     return OK;
 }
 
+static int seal(struct conn *c, const uint8_t *p, size_t n, struct err *e)
+{
+    return n ? tls_write(c->tls, p, n, e) : OK;
+}
+
+/* TLS: small frames are gathered so that records are full; a frame that fills one goes in as it is.
+ */
+static int fill_tls(struct conn *c, struct err *e)
+{
+    int rc = OK;
+    size_t n = 1;
+    while (!rc && n && tls_waiting(c->tls) + c->plain.len < CONN_OUT_BYTES && !c->plain.failed) {
+        const uint8_t *p = NULL;
+        rc = h2_pull(c->h2, now_ns(), &p, &n, e);
+        bool is_large = n >= RECORD_BYTES / 2;
+        if (rc) break;
+        if (c->plain.len && (is_large || !n || c->plain.len + n > RECORD_BYTES)) {
+            rc = seal(c, c->plain.p, c->plain.len, e);
+            buf_clear(&c->plain);
+        }
+        if (!rc && is_large) rc = seal(c, p, n, e);
+        if (!is_large) buf_put(&c->plain, p, n);
+    }
+    if (!rc) rc = buf_ok(&c->plain, e);
+    if (!rc) rc = seal(c, c->plain.p, c->plain.len, e);
+    buf_clear(&c->plain);
+    return rc;
+}
+
 static int fill_out(struct conn *c, struct err *e)
 {
-    if (c->tls) tls_pull(c->tls, &c->out); /* handshake bytes */
-    int rc = OK;
-    while (!rc && c->is_ready && c->out.len < CONN_OUT_BYTES && !c->out.failed) {
-        struct buf *to = c->tls ? &c->plain : &c->out;
-        size_t before = to->len;
-        rc = gather(c, to, e);
-        if (to->len == before) break;
-        if (!c->tls) continue;
-        if (!rc) rc = buf_ok(&c->plain, e);
-        if (!rc) rc = tls_write(c->tls, c->plain.p, c->plain.len, e);
-        tls_pull(c->tls, &c->out);
-        buf_clear(&c->plain);
-    }
+    int rc = !c->is_ready ? OK : c->tls ? fill_tls(c, e) : fill_clear(c, e);
+    if (c->tls) tls_pull(c->tls, &c->out); /* handshake bytes, too */
     return rc ? rc : buf_ok(&c->out, e);
 }
 
@@ -207,6 +227,7 @@ static void drained(struct conn *c)
     buf_deinit(&c->plain); /* a quiet connection costs little memory */
     buf_deinit(&c->out);
     buf_deinit(&c->sending);
+    if (c->tls) tls_trim(c->tls);
     if (c->state == CONN_FINISHING) {
         if (c->tls) tls_shutdown(c->tls);
         if (c->tls) tls_pull(c->tls, &c->out);
@@ -218,7 +239,10 @@ static void drained(struct conn *c)
         linger(c);
     } else if (c->is_ready && h2_is_over(c->h2)) {
         struct err e;
-        err_set(&e, OK, 0, "the connection was closed");
+        bool is_fault = h2_is_given_up(c->h2); /* the library ended it by itself */
+        err_set(&e, is_fault ? ERR_PROTO : OK, 0,
+                is_fault ? "HTTP/2 error: the other side broke the rules"
+                         : "the connection was closed");
         break_off(c, &e);
     }
 }
@@ -292,7 +316,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     c->last_read_ms = (int64_t)uv_now(c->cfg.loop);
     *c->cfg.n_in += (uint64_t)n;
-    if (c->is_failed || c->state == CONN_LINGERING) return; /* read only to be dropped */
+    if (c->is_failed || c->state == CONN_LINGERING) { /* read only to be dropped */
+        c->n_dropped += n;
+        if (c->n_dropped > CONN_FAREWELL_BYTES) conn_close(c);
+        return;
+    }
     c->is_feeding = true;
     int rc = c->tls ? feed_tls(c, (const uint8_t *)buf->base, (size_t)n, &e)
                     : h2_feed(c->h2, (const uint8_t *)buf->base, (size_t)n, now_ns(), &e);

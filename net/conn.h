@@ -24,6 +24,8 @@
 #define CONN_OUT_BYTES     (128 * 1024)
 #define CONN_SCRATCH_BYTES (128 * 1024)
 #define CONN_GRACE_MS      1000 /* for a farewell to arrive */
+#define CONN_FAREWELL_BYTES                                                                        \
+    (4 << 20) /* read and dropped meanwhile: what may have been on its way */
 
 struct conn;
 

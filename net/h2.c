@@ -9,6 +9,10 @@
 #include "base/buf.h"
 #include "net/limits.h"
 
+#define FRAME_HEAD 9
+#define BOMB       4 /* times the caps of a head: no mistake any more */
+#define FRAME_BODY (16384 - FRAME_HEAD)
+#define SENT_SHARE 32    /* one idle byte more for so many that were sent to the peer */
 #define FEED_BLOCK 16384 /* a peer that overdrew its limits is noticed at least this often */
 
 struct h2_stream {
@@ -21,9 +25,14 @@ struct h2_stream {
     uint32_t n_headers;
     int32_t id;
     int status;
+    int64_t begun_ns;
     bool is_head_done;
+    bool is_last;        /* the frame being read ends it */
     bool is_remote_done; /* the peer sent END_STREAM */
     bool is_answered;
+    bool is_refused; /* too large a head: reset when it is complete */
+    bool is_held;    /* its window does not open again by itself */
+    uint32_t n_held; /* bytes not given back meanwhile */
 };
 
 struct h2 {
@@ -37,7 +46,12 @@ struct h2 {
     int64_t now_ns;
     int64_t bucket_ns; /* when the bucket was filled last */
     double bucket;     /* stream errors this peer may still cause */
+    double idle;       /* bytes that carry nothing which it may still send */
+    int64_t idle_ns;
+    uint64_t n_useful; /* of the bytes being fed */
     bool is_greeted;
+    bool is_given_up;  /* a GOAWAY with an error has left */
+    bool is_dead;      /* the session may only be deleted */
     const char *abuse; /* why the peer was told to calm down, or NULL */
 };
 
@@ -106,6 +120,16 @@ static void calm_down(struct h2 *h, const char *abuse)
     (void)nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/* nghttp2 would unpack a bomb to its end before it resets the stream: 48 MB for each 16 KB, which is
+ * time. Failing the callback stops it at once, and with it the session: nothing is sent any more.
+ */
+static int give_up(struct h2 *h, const char *abuse)
+{
+    h->abuse = abuse;
+    h->is_dead = true;
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 /* Each stream error costs a token. nghttp2 counts the peer's RST_STREAM frames but not those
  * that the peer makes us send (CVE-2025-8671), hence a bucket of our own.
  */
@@ -119,13 +143,31 @@ static void count_stream_error(struct h2 *h)
     if (h->bucket < 0) calm_down(h, "too many stream errors");
 }
 
+/* Frames of every kind cost time, whoever sends them. What is neither head nor body comes out of
+ * an allowance; a header block is bounded by its own caps.
+ */
+static void count_idle(struct h2 *h, size_t n_fed)
+{
+    double passed_s = (double)(h->now_ns - h->idle_ns) / 1e9;
+    h->idle_ns = h->now_ns;
+    if (passed_s > 0) h->idle += passed_s * LIMIT_IDLE_PER_S;
+    if (h->idle > LIMIT_IDLE_BYTES) h->idle = LIMIT_IDLE_BYTES;
+    if (n_fed > h->n_useful) h->idle -= (double)(n_fed - h->n_useful);
+    h->n_useful = n_fed > h->n_useful ? 0 : h->n_useful - n_fed; /* of a block yet to come */
+    if (h->idle < 0 && h->role == H2_SERVER) calm_down(h, "too many frames that carry nothing");
+}
+
 /* ---- callbacks of nghttp2 ---- */
 
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *ctx)
 {
     struct h2 *h = ctx;
     (void)session;
-    if (hd->type != NGHTTP2_DATA) return 0;
+    bool is_data = hd->type == NGHTTP2_DATA;
+    /* Also what arrives for a stream that was just reset: its sender could not know. */
+    if (is_data || hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION)
+        h->n_useful += FRAME_HEAD + hd->length;
+    if (!is_data) return 0;
     if (hd->length > 0 || hd->flags & NGHTTP2_FLAG_END_STREAM)
         h->n_empty = 0;
     else if (++h->n_empty > LIMIT_EMPTY_DATA)
@@ -140,6 +182,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct h2_stream *s = stream_add(h);
     if (!s) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     s->id = frame->hd.stream_id;
+    s->begun_ns = h->now_ns ? h->now_ns : 1;
     if (nghttp2_session_set_stream_user_data(session, s->id, s)) {
         stream_free(s);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -157,11 +200,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (!s) return 0;
     s->header_bytes += n_name + n_value;
     s->n_headers++;
-    if (s->header_bytes > LIMIT_HEADER_BYTES || s->n_headers > LIMIT_HEADERS)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (n_name == 5 && memcmp(name, ":path", 5) == 0 && n_value > LIMIT_PATH_BYTES)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (s->is_head_done) return 0; /* trailers: counted, not kept */
+    bool is_path = n_name == 5 && memcmp(name, ":path", 5) == 0;
+    if (s->header_bytes > BOMB * LIMIT_HEADER_BYTES || s->n_headers > BOMB * LIMIT_HEADERS)
+        return give_up(h, "header bomb");
+    if (s->header_bytes > LIMIT_HEADER_BYTES || s->n_headers > LIMIT_HEADERS ||
+        (is_path && n_value > LIMIT_PATH_BYTES))
+        s->is_refused = true;
+    if (s->is_refused || s->is_head_done) return 0; /* counted, not kept; as trailers are */
     buf_put(&s->fields, name, n_name);
     buf_put_u8(&s->fields, 0);
     buf_put(&s->fields, value, n_value);
@@ -200,8 +245,13 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     struct h2_stream *s = stream_of(h, frame->hd.stream_id);
     if (!s) return 0;
+    s->is_last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    if (s->is_refused) {
+        h2_reset(s, H2_INTERNAL);
+        return 0;
+    }
     if (frame->hd.type == NGHTTP2_HEADERS) head_done(h, s);
-    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM && !s->is_remote_done) {
+    if (s->is_last && !s->is_remote_done) {
         s->is_remote_done = true;
         h->calls->end(s, h->ctx);
     }
@@ -214,9 +264,12 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct h2 *h = ctx;
     (void)flags;
     struct h2_stream *s = stream_of(h, id);
-    if (s) h->calls->data(s, p, n, h->ctx);
-    /* The layers above hold bodies within their own caps, so the window opens again at once. */
-    int rc = nghttp2_session_consume(session, id, n);
+    if (s && !s->is_refused) h->calls->data(s, p, n, h->ctx);
+    /* The connection's window always opens again: one stream that waits must not stop the others. */
+    bool is_held = s && s->is_held;
+    int rc = is_held ? nghttp2_session_consume_connection(session, n)
+                     : nghttp2_session_consume(session, id, n);
+    if (is_held) s->n_held += (uint32_t)n;
     return nghttp2_is_fatal(rc) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
@@ -247,6 +300,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     (void)session;
     /* A client resets to cancel its own requests; that says nothing about the server. */
     if (frame->hd.type == NGHTTP2_RST_STREAM && h->role == H2_SERVER) count_stream_error(h);
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+        h->is_given_up = true;
     return 0;
 }
 
@@ -259,6 +314,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *dst, size_
     struct h2_stream *s = stream_of(h, id);
     if (!s) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     bool is_end = false;
+    if (cap > FRAME_BODY) cap = FRAME_BODY; /* with its head, a frame then fills a TLS record */
     long n = h->calls->read(s, dst, cap, &is_end, h->ctx);
     if (n < 0 && n != H2_WAIT) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (n == H2_WAIT || (n == 0 && !is_end)) return NGHTTP2_ERR_DEFERRED;
@@ -287,7 +343,7 @@ static int new_session(struct h2 *h)
     nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_send);
     nghttp2_option_set_no_auto_window_update(opt, 1);
     nghttp2_option_set_peer_max_concurrent_streams(opt, LIMIT_STREAMS);
-    nghttp2_option_set_max_outbound_ack(opt, 100);
+    nghttp2_option_set_max_outbound_ack(opt, LIMIT_ACKS_WAITING);
     nghttp2_option_set_no_closed_streams(opt, 1);
     nghttp2_option_set_stream_reset_rate_limit(opt, LIMIT_RESETS_BURST, LIMIT_RESETS_PER_S);
     if (h->role == H2_SERVER)
@@ -311,6 +367,7 @@ static int greet(struct h2 *h)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,   LIMIT_HEADER_BYTES },
         {NGHTTP2_SETTINGS_ENABLE_PUSH,            0                  },
     };
+    if (h->role == H2_SERVER) s[1].value = LIMIT_UPLOAD_WINDOW;
     size_t n = h->role == H2_CLIENT ? 4 : 3; /* a server never speaks of push */
     int rc = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, s, n);
     if (rc) return rc;
@@ -327,6 +384,7 @@ int h2_create(enum h2_role role, const struct h2_calls *calls, void *ctx, struct
     h->calls = calls;
     h->ctx = ctx;
     h->bucket = LIMIT_RESETS_BURST;
+    h->idle = LIMIT_IDLE_BYTES;
     if (new_session(h) || greet(h)) {
         h2_destroy(h);
         return err_set(e, ERR_NOMEM, 0, "out of memory for a connection");
@@ -363,12 +421,14 @@ static int library_error(int rc, struct err *e)
 int h2_feed(struct h2 *h, const uint8_t *p, size_t n, int64_t now_ns, struct err *e)
 {
     h->now_ns = now_ns;
-    if (!h->bucket_ns) h->bucket_ns = now_ns;
+    if (!h->bucket_ns) h->bucket_ns = h->idle_ns = now_ns;
     while (n) {
         if (h->abuse) return err_set(e, ERR_LIMIT, 0, "misbehaving peer: %s", h->abuse);
         size_t block = n < FEED_BLOCK ? n : FEED_BLOCK;
         ssize_t rc = nghttp2_session_mem_recv(h->session, p, block);
+        if (h->is_dead) break;
         if (rc < 0) return library_error((int)rc, e);
+        count_idle(h, block);
         p += block;
         n -= block;
     }
@@ -378,15 +438,23 @@ int h2_feed(struct h2 *h, const uint8_t *p, size_t n, int64_t now_ns, struct err
 int h2_pull(struct h2 *h, int64_t now_ns, const uint8_t **ret, size_t *ret_n, struct err *e)
 {
     h->now_ns = now_ns;
+    *ret_n = 0;
+    if (h->is_dead) return OK;
     ssize_t n = nghttp2_session_mem_send(h->session, ret);
     if (n < 0) return library_error((int)n, e);
     *ret_n = (size_t)n;
+    h->idle += (double)n / SENT_SHARE; /* capped when the next bytes come */
     return OK;
 }
 
 bool h2_is_over(const struct h2 *h)
 {
     return !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session);
+}
+
+bool h2_is_given_up(const struct h2 *h)
+{
+    return h->is_given_up;
 }
 
 bool h2_is_greeted(const struct h2 *h)
@@ -397,6 +465,19 @@ bool h2_is_greeted(const struct h2 *h)
 uint32_t h2_streams(const struct h2 *h)
 {
     return h->n_streams;
+}
+
+const char *h2_abuse(const struct h2 *h)
+{
+    return h->abuse;
+}
+
+int64_t h2_head_since_ns(const struct h2 *h)
+{
+    int64_t first = 0;
+    for (const struct h2_stream *s = h->streams; s; s = s->next)
+        if (!s->is_head_done && (!first || s->begun_ns < first)) first = s->begun_ns;
+    return first;
 }
 
 /* ---- sending ---- */
@@ -461,12 +542,27 @@ int h2_respond(struct h2_stream *s, int status, const struct h2_field *fields, s
     return OK;
 }
 
-/* The four below have no way to report that memory ran out. A lost RST_STREAM, GOAWAY or PING
- * leaves a stream or connection to the time-outs, which end it.
+/* The ones below have no way to report that memory ran out. A lost RST_STREAM, GOAWAY, PING or
+ * window leaves a stream or connection to the time-outs, which end it.
  */
 void h2_resume(struct h2_stream *s)
 {
     (void)nghttp2_session_resume_data(s->h->session, s->id);
+}
+
+void h2_hold(struct h2_stream *s)
+{
+    s->is_held = true;
+}
+
+void h2_open(struct h2_stream *s, uint32_t n)
+{
+    nghttp2_session *session = s->h->session;
+    s->is_held = false;
+    if (n > LIMIT_UPLOAD_WINDOW)
+        (void)nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, s->id, (int32_t)n);
+    if (s->n_held) (void)nghttp2_session_consume_stream(session, s->id, s->n_held);
+    s->n_held = 0;
 }
 
 void h2_reset(struct h2_stream *s, uint32_t why)
@@ -509,6 +605,11 @@ int h2_status(const struct h2_stream *s)
 void h2_set_user(struct h2_stream *s, void *user)
 {
     s->user = user;
+}
+
+bool h2_ends_with_head(const struct h2_stream *s)
+{
+    return s->is_last;
 }
 
 bool h2_has_ended(const struct h2_stream *s)

@@ -3,7 +3,9 @@
  * out, and what they mean is told through callbacks. Both roles run the same code, so a client
  * and a server can be tied together in memory by a test or a simulator. This is the only file
  * that knows nghttp2; the attacks that nghttp2 1.52 does not stop by itself (endless stream
- * errors, empty DATA frames, header bombs) are stopped here, with the caps of net/limits.h.
+ * errors, empty DATA frames, header bombs, floods of frames that carry nothing) are stopped here,
+ * with the caps of net/limits.h. Idle bytes are all but request heads and bodies: PING, SETTINGS,
+ * PRIORITY, WINDOW_UPDATE, padding, unknown frames; who is sent much may update windows more often.
  *
  * Owner: h2_create / h2_destroy. One thread. Callbacks run inside h2_feed, h2_pull or h2_destroy;
  * inside them every function may be called but these three.
@@ -63,8 +65,12 @@ int h2_pull(struct h2 *h, int64_t now_ns, const uint8_t **ret, size_t *ret_n,
 
 /* Both sides have said all: the connection can be closed once the pulled bytes are written. */
 bool h2_is_over(const struct h2 *h);
-bool h2_is_greeted(const struct h2 *h);  /* the peer's SETTINGS have come */
-uint32_t h2_streams(const struct h2 *h); /* open now */
+bool h2_is_given_up(const struct h2 *h);  /* we told the peer that it broke the rules */
+bool h2_is_greeted(const struct h2 *h);   /* the peer's SETTINGS have come */
+uint32_t h2_streams(const struct h2 *h);  /* open now */
+const char *h2_abuse(const struct h2 *h); /* what the peer was told to calm down for, or NULL */
+/* Server: when the oldest request began whose head is still arriving; 0: there is none. */
+int64_t h2_head_since_ns(const struct h2 *h);
 
 /* Client: start a request. Errors: ERR_NOMEM, ERR_WRONG_STATE (no more streams here). */
 struct h2_head {
@@ -86,6 +92,12 @@ int h2_request(struct h2 *h, const struct h2_head *head, void *user, struct h2_s
 int h2_respond(struct h2_stream *s, int status, const struct h2_field *fields, size_t n_fields,
                bool has_body, struct err *e) MUST_CHECK;
 
+/* A server's streams begin with LIMIT_UPLOAD_WINDOW. h2_hold, from `head` on: what arrives is not
+ * given back to that window. h2_open ends it, and widens the window to n bytes when that is more.
+ */
+void h2_hold(struct h2_stream *s);
+void h2_open(struct h2_stream *s, uint32_t n);
+
 void h2_resume(struct h2_stream *s); /* `read` has something again */
 void h2_reset(struct h2_stream *s, uint32_t why);
 void h2_goaway(struct h2 *h); /* tell the peer to start nothing new here */
@@ -95,7 +107,8 @@ void h2_ping(struct h2 *h, int64_t now_ns);
  * fields with their colon. Valid as long as the stream.
  */
 const char *h2_header(const struct h2_stream *s, const char *name);
-int h2_status(const struct h2_stream *s);     /* of a response; 0 before head */
-bool h2_has_ended(const struct h2_stream *s); /* the peer has sent everything */
+int h2_status(const struct h2_stream *s);          /* of a response; 0 before head */
+bool h2_has_ended(const struct h2_stream *s);      /* the peer has sent everything */
+bool h2_ends_with_head(const struct h2_stream *s); /* inside `head`: no body follows */
 void h2_set_user(struct h2_stream *s, void *user);
 void *h2_user(const struct h2_stream *s);

@@ -34,7 +34,9 @@ struct call {
     struct conn *conn;
     struct h2_stream *stream;
     struct buf text; /* method, path, type, range, digest: each with its NUL; absent ones empty */
-    struct buf body;
+    struct buf body; /* empty when the caller's lasts */
+    const uint8_t *body_p;
+    size_t n_body;
     size_t body_at;
     struct buf in;
     uint64_t n_in;
@@ -216,7 +218,9 @@ uint64_t link_send(struct link *l, const struct link_request *r)
     put_text(q, has_digest ? digest_text(&h, field) : NULL);
     q->signer = r->signer;
     q->signed_at_s = r->signed_at_s;
-    buf_put(&q->body, r->body, r->n_body);
+    if (!r->is_lasting) buf_put(&q->body, r->body, r->n_body);
+    q->body_p = r->is_lasting ? r->body : q->body.p;
+    q->n_body = r->n_body;
     struct call **at = &l->calls;
     while (*at)
         at = &(*at)->next;
@@ -247,14 +251,14 @@ static void submit(struct link *l, struct call *q)
     const char *p = (const char *)q->text.p;
     struct h2_head head = {.scheme = l->tls ? "https" : "http",
                            .authority = l->tls ? l->where : "localhost",
-                           .has_body = q->body.len > 0};
+                           .has_body = q->n_body > 0};
     head.method = next_text(&p);
     head.path = next_text(&p);
     const char *type = next_text(&p);
     const char *range = next_text(&p);
     const char *digest = next_text(&p);
     char length[24];
-    snprintf(length, sizeof length, "%zu", q->body.len);
+    snprintf(length, sizeof length, "%zu", q->n_body);
     struct h2_field f[7];
     char input[SIGNATURE_INPUT_CAP], signature[SIGNATURE_VALUE_CAP];
     struct signature_target target = {head.method, head.authority, head.path, digest};
@@ -336,7 +340,7 @@ static void on_end(struct h2_stream *s, void *ctx)
     (void)ctx;
     if (!q) return;
     /* A server may answer before it has read everything; what is left need not be sent. */
-    q->is_complete = q->body_at == q->body.len;
+    q->is_complete = q->body_at == q->n_body;
     end_call(q, OK);
 }
 
@@ -361,7 +365,7 @@ static void on_rate_tick(uv_timer_t *timer)
 {
     struct link *l = timer->data;
     for (struct call *q = l->calls; q; q = q->next) {
-        if (q->state != CALL_OPEN || q->body_at == q->body.len) continue;
+        if (q->state != CALL_OPEN || q->body_at == q->n_body) continue;
         h2_resume(q->stream);
         conn_kick(q->conn);
     }
@@ -372,16 +376,16 @@ static long on_read(struct h2_stream *s, uint8_t *dst, size_t cap, bool *ret_end
     struct link *l = ctx;
     struct call *q = h2_user(s);
     if (!q) return H2_BROKEN;
-    size_t left = q->body.len - q->body_at;
+    size_t left = q->n_body - q->body_at;
     size_t n = allowance(l, left < cap ? left : cap);
     if (!n && left) {
         if (!l->is_closing) uv_timer_start(&l->rate_tick, on_rate_tick, RATE_TICK_MS, 0);
         return H2_WAIT;
     }
-    memcpy(dst, q->body.p + q->body_at, n);
+    memcpy(dst, q->body_p + q->body_at, n);
     q->body_at += n;
     q->moved_ms = now_of(l);
-    *ret_end = q->body_at == q->body.len;
+    *ret_end = q->body_at == q->n_body;
     return (long)n;
 }
 
@@ -674,7 +678,7 @@ static void expire_conn(struct link *l, int64_t now_ms)
 static bool is_stalled(const struct call *q, int64_t now_ms)
 {
     if (q->state != CALL_OPEN || now_ms - q->moved_ms <= (int64_t)q->stall_ms) return false;
-    bool is_uploading = q->body.len > 0 && !q->status;
+    bool is_uploading = q->n_body > 0 && !q->status;
     return !is_uploading || now_ms - conn_sent_ms(q->conn) > (int64_t)q->stall_ms;
 }
 

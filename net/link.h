@@ -9,6 +9,7 @@
  * whole process.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -50,8 +51,9 @@ struct link_request {
     const char *method;
     const char *path; /* with query */
     const char *type; /* content-type of the body; NULL when there is none */
-    const void *body; /* copied */
+    const void *body; /* copied, unless it is lasting */
     size_t n_body;
+    bool is_lasting;    /* body lives until `done` */
     const char *range;  /* "bytes=0-99" or NULL */
     const char *digest; /* SHA-256 of the body, 64 hex digits, sent as content-digest; or NULL */
     const struct key *signer; /* signs the request (net/signature.h); NULL: nobody. Outlives it */

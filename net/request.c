@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,9 @@
  * would let us cut it off at once, but common clients then lose the answer that says why.
  */
 #define EARLY_MS 2000
+
+#define LARGE_BODY   (256 * 1024) /* worth a block of net/guard.h */
+#define SMALL_ANSWER 1024         /* a sentence: not worth counting */
 
 enum source { SOURCE_NONE, SOURCE_BYTES, SOURCE_FILE, SOURCE_STREAM };
 
@@ -32,6 +36,14 @@ struct request {
     char *path;
     struct buf query; /* decoded: name NUL value NUL ... */
     struct buf body;
+    struct guard_claim claim; /* the body's place */
+    uint64_t n_held;          /* counted by the guard for the body */
+    uint64_t n_answer;        /* and for the answer */
+    size_t n_expected;        /* what content-length says; 0: nothing */
+    bool is_placed;
+    bool is_block; /* body.p is one of net/guard.h */
+    bool is_expired;
+    const char *route;
     void *user;
     void (*gone_fn)(struct request *r, void *ctx);
     void *gone_ctx;
@@ -140,12 +152,24 @@ const char *request_header(const struct request *r, const char *name)
 const void *request_body(const struct request *r, size_t *ret_n)
 {
     *ret_n = r->body.len;
-    return r->body.p;
+    return r->body.p ? r->body.p : (const uint8_t *)""; /* a pointer also when there is nothing */
 }
 
 const char *request_peer(const struct request *r)
 {
     return r->home->address;
+}
+
+bool request_is_local(const struct request *r)
+{
+    const char *a = r->home->address;
+    return strcmp(a, "unix") == 0 || strncmp(a, "127.", 4) == 0 || strcmp(a, "::1") == 0 ||
+           strncmp(a, "::ffff:127.", 11) == 0;
+}
+
+void request_set_route(struct request *r, const char *route)
+{
+    r->route = route;
 }
 
 void request_set_user(struct request *r, void *user)
@@ -171,10 +195,52 @@ static int64_t now_of(const struct request *r)
     return *r->home->now_ms;
 }
 
+static void count(const struct request *r, enum server_refusal why)
+{
+    if (r->home->counts) r->home->counts->refused[why]++;
+}
+
+/* The bytes of a body go where they came from. */
+static void free_bytes(struct buf *b, bool is_block, struct guard_seat *seat)
+{
+    if (is_block && b->p)
+        guard_block_return(guard_of(seat), b->p);
+    else
+        free(b->p);
+    *b = (struct buf){0};
+}
+
 static void drop_body(struct request *r)
 {
-    *r->home->n_bodies -= r->body.len;
-    buf_deinit(&r->body);
+    guard_claim_drop(&r->claim);
+    free_bytes(&r->body, r->is_block, r->home->seat);
+    if (r->n_held) guard_release(r->home->seat, r->n_held);
+    r->n_held = 0;
+}
+
+void request_take_body(struct request *r, struct request_body *ret)
+{
+    /* What was claimed and did not come goes back at once. */
+    uint64_t n_spare = r->n_held > r->body.len ? r->n_held - r->body.len : 0;
+    *ret = (struct request_body){r->body, r->home->seat, r->n_held - n_spare, r->is_block};
+    r->body = (struct buf){0};
+    r->n_held = 0;
+    if (n_spare) guard_release(r->home->seat, n_spare);
+}
+
+static void drop_answer(struct request *r)
+{
+    buf_deinit(&r->out);
+    r->home->n_answers -= r->n_answer;
+    if (r->n_answer) guard_release(r->home->seat, r->n_answer);
+    r->n_answer = 0;
+}
+
+void request_body_free(struct request_body *b)
+{
+    free_bytes(&b->bytes, b->is_block, b->seat);
+    if (b->n_held) guard_release(b->seat, b->n_held);
+    *b = (struct request_body){0};
 }
 
 /* The server's own refusals do not concern the handler. */
@@ -188,7 +254,42 @@ static void refuse_size(struct request *r)
 {
     char hint[96];
     snprintf(hint, sizeof hint, "send at most %zu bytes in one request", r->home->max_body_bytes);
+    count(r, SERVER_TOO_LARGE);
     refuse(r, 413, "the request body is too large", hint);
+}
+
+static void refuse_busy(struct request *r)
+{
+    count(r, SERVER_NO_ROOM);
+    request_add_header(r, "retry-after", "2");
+    refuse(r, 503, "the server is receiving as much as it can hold", "try again in a moment");
+}
+
+/* The body has its place: what came already counts within it, the rest may come. */
+static void on_placed(struct guard_claim *c)
+{
+    struct request *r = (struct request *)(void *)((uint8_t *)c - offsetof(struct request, claim));
+    uint64_t before = r->n_held;
+    r->is_placed = true;
+    r->n_held = c->n;
+    r->moved_ms = now_of(r);
+    h2_open(r->stream, (uint32_t)c->n);
+    if (before) guard_release(r->home->seat, before);
+    r->home->kick(r->home);
+}
+
+/* length: of the body, as far as its head tells. */
+static void ask_for_place(struct request *r, uint64_t length)
+{
+    h2_hold(r->stream);
+    r->claim = (struct guard_claim){.seat = r->home->seat, .n = length, .placed = on_placed};
+    guard_claim(&r->claim);
+}
+
+static bool is_coded(const struct h2_stream *s)
+{
+    const char *coding = h2_header(s, "content-encoding");
+    return coding && strcmp(coding, "identity") != 0;
 }
 
 void request_begin(struct request_home *home, struct h2_stream *s)
@@ -207,13 +308,35 @@ void request_begin(struct request_home *home, struct h2_stream *s)
     home->first = r;
     h2_set_user(s, r);
     int rc = parse_path(r);
-    const char *length = h2_header(s, "content-length");
+    const char *text = h2_header(s, "content-length");
+    uint64_t length = text ? strtoull(text, NULL, 10) : home->max_body_bytes;
+    r->n_expected = text && length <= home->max_body_bytes ? (size_t)length : 0;
     if (rc == ERR_NOMEM)
         h2_reset(s, H2_INTERNAL);
     else if (rc)
         refuse(r, 400, "the path or query of the request is malformed", "see docs/PROTOCOL.md");
-    else if (length && strtoull(length, NULL, 10) > home->max_body_bytes)
+    else if (is_coded(s))
+        refuse(r, 415, "no content coding is understood here", "send the body as it is");
+    else if (length > home->max_body_bytes)
         refuse_size(r);
+    else if (length && !h2_ends_with_head(s))
+        ask_for_place(r, length);
+}
+
+/* Room for all of it at once: growing copies nothing, and on pages of its own a body can go to disk
+ * as it is. Without memory for that it grows as it comes, and is refused if that fails.
+ */
+static void expect_body(struct request *r)
+{
+    if (!r->is_placed || r->is_block || r->n_expected < LARGE_BODY) return;
+    if (r->n_expected > GUARD_BLOCK_BYTES) return;
+    uint8_t *p = guard_block(guard_of(r->home->seat));
+    if (!p) return;
+    if (r->body.len) memcpy(p, r->body.p, r->body.len);
+    free(r->body.p);
+    r->body.p = p;
+    r->body.cap = GUARD_BLOCK_BYTES;
+    r->is_block = true;
 }
 
 void request_data(struct request_home *home, struct h2_stream *s, const uint8_t *p, size_t n)
@@ -225,12 +348,17 @@ void request_data(struct request_home *home, struct h2_stream *s, const uint8_t 
         refuse_size(r);
         return;
     }
-    size_t before = r->body.len;
-    if (*home->n_bodies + n <= LIMIT_BODIES_BYTES) buf_put(&r->body, p, n);
-    *home->n_bodies += r->body.len - before;
-    if (r->body.len - before == n) return;
-    request_add_header(r, "retry-after", "2");
-    refuse(r, 503, "the server is receiving as much as it can hold", "try again in a moment");
+    uint64_t need = r->body.len + n;
+    if (need > r->n_held) {
+        if (!guard_hold(home->seat, need - r->n_held)) {
+            refuse_busy(r);
+            return;
+        }
+        r->n_held = need;
+    }
+    if (n < r->n_expected) expect_body(r);
+    buf_put(&r->body, p, n);
+    if (r->body.failed) refuse_busy(r);
 }
 
 void request_end(struct request_home *home, struct h2_stream *s)
@@ -238,6 +366,8 @@ void request_end(struct request_home *home, struct h2_stream *s)
     struct request *r = h2_user(s);
     if (!r || r->phase != ARRIVING) return;
     r->phase = WITH_HANDLER;
+    guard_claim_drop(&r->claim); /* all of it came through the first window */
+    if (home->counts) home->counts->n_requests++;
     home->handle(r, home->handle_ctx);
 }
 
@@ -255,29 +385,39 @@ void request_closed(struct h2_stream *s)
     else
         r->home->first = r->next;
     drop_body(r);
+    drop_answer(r);
     if (r->fd >= 0) close(r->fd);
     buf_deinit(&r->query);
     buf_deinit(&r->extra);
-    buf_deinit(&r->out);
     free(r->path);
     free(r);
 }
 
-static bool is_stuck(const struct request *r, int64_t now_ms)
+/* SERVER_REFUSALS: it may go on. */
+static enum server_refusal stuck_how(struct request *r, int64_t now_ms)
 {
-    if (r->phase == WITH_HANDLER) return false; /* ours to answer, not the peer's fault */
-    if (r->source == SOURCE_STREAM && r->out_at == r->out.len && r->is_stream_open) return false;
-    if (now_ms - r->moved_ms > LIMIT_STALL_MS) return true;
+    if (r->phase == WITH_HANDLER) return SERVER_REFUSALS; /* ours to answer, not the peer's fault */
+    if (r->claim.is_waiting) r->begun_ms = r->moved_ms = now_ms; /* nor is this */
+    if (r->source == SOURCE_STREAM && r->out_at == r->out.len && r->is_stream_open)
+        return SERVER_REFUSALS;
+    if (now_ms - r->moved_ms > LIMIT_STALL_MS) return SERVER_STALLED;
+    if (r->phase == ANSWERED && r->is_sent && now_ms - r->moved_ms > EARLY_MS)
+        return SERVER_STALLED;
     int64_t age_ms = now_ms - r->begun_ms;
-    if (r->phase == ANSWERED && r->is_sent && now_ms - r->moved_ms > EARLY_MS) return true;
-    return r->phase == ARRIVING && age_ms > LIMIT_SLOW_AFTER_MS &&
-           (int64_t)r->body.len < age_ms / 1000 * LIMIT_SLOW_BYTES_PER_S;
+    bool is_slow = r->phase == ARRIVING && age_ms > LIMIT_SLOW_AFTER_MS &&
+                   (int64_t)r->body.len < age_ms / 1000 * LIMIT_SLOW_BYTES_PER_S;
+    return is_slow ? SERVER_CRAWLED : SERVER_REFUSALS;
 }
 
 void request_expire(struct request_home *home)
 {
-    for (struct request *r = home->first; r; r = r->next)
-        if (is_stuck(r, *home->now_ms)) h2_reset(r->stream, r->is_sent ? H2_NO_ERROR : H2_CANCEL);
+    for (struct request *r = home->first; r; r = r->next) {
+        enum server_refusal how = stuck_how(r, *home->now_ms);
+        if (how == SERVER_REFUSALS || r->is_expired) continue;
+        r->is_expired = true;
+        if (!r->is_sent) count(r, how);
+        h2_reset(r->stream, r->is_sent ? H2_NO_ERROR : H2_CANCEL);
+    }
 }
 
 /* ---- answering ---- */
@@ -313,6 +453,10 @@ static void respond(struct request *r, int status, const char *type, int64_t len
         f[n++] = (struct h2_field){p, value};
         p = value + strlen(value) + 1;
     }
+    if (r->home->answered) {
+        struct server_answer a = {request_method(r), r->route, status, r->moved_ms - r->begun_ms};
+        r->home->answered(&a, r->home->handle_ctx);
+    }
     bool has_body = length != 0 && strcmp(request_method(r), "HEAD") != 0;
     r->is_sent = !has_body;
     bool is_short = r->extra.failed || r->out.failed;
@@ -321,10 +465,27 @@ static void respond(struct request *r, int status, const char *type, int64_t len
     r->home->kick(r->home);
 }
 
+/* An answer that is not read stays here: how much may, is bounded. One may always be asked for. */
+static bool may_wait(struct request *r, size_t n)
+{
+    struct request_home *home = r->home;
+    if (home->n_answers && home->n_answers + n > LIMIT_ANSWERS_BYTES) return false;
+    if (!guard_hold(home->seat, n)) return false;
+    home->n_answers += n;
+    r->n_answer = n;
+    return true;
+}
+
 void request_reply(struct request *r, int status, const char *type, const void *body, size_t n)
 {
+    if (n > SMALL_ANSWER && !may_wait(r, n)) {
+        count(r, SERVER_NO_ROOM);
+        request_add_header(r, "retry-after", "2");
+        request_reply_error(r, 503, "too many answers wait to be read", "read those first");
+        return;
+    }
     r->source = n ? SOURCE_BYTES : SOURCE_NONE;
-    buf_put(&r->out, body, n);
+    buf_put(&r->out, body, n); /* which may be the request's own */
     drop_body(r);
     respond(r, status, type, (int64_t)n);
 }

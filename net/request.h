@@ -5,6 +5,10 @@
  *
  *     begin -> data* -> end -> [handler] -> reply -> read* -> closed
  *
+ * A body asks net/guard.h for its place as soon as the head says how large it is, and arrives
+ * within LIMIT_UPLOAD_WINDOW until it has one. There is no content coding: a body counts as it
+ * comes, and nothing is ever unpacked here.
+ *
  * Owner: request_begin / request_closed. One loop thread. No sockets in here.
  */
 
@@ -12,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "net/guard.h"
 #include "net/h2.h"
 #include "net/server.h"
 
@@ -20,10 +25,14 @@ struct request_home {
     struct request *first;
     const char *address;
     size_t max_body_bytes;
-    uint64_t *n_bodies;    /* bytes of request bodies held by the whole server */
-    const int64_t *now_ms; /* the loop's clock */
+    struct guard_seat *seat;      /* whose bytes these are */
+    uint64_t n_answers;           /* bytes of answers waiting to be read */
+    struct server_counts *counts; /* of the whole server; may be NULL */
+    const int64_t *now_ms;        /* the loop's clock */
     void (*handle)(struct request *r, void *ctx);
     void *handle_ctx;
+    /* An answer is on its way; may be NULL. */
+    void (*answered)(const struct server_answer *a, void *ctx);
     void (*kick)(struct request_home *home); /* there is something to send */
 };
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +17,12 @@
 #include "net/limits.h"
 #include "net/request.h"
 
-#define TICK_MS 1000
-
-struct address_key {
-    uint8_t b[16]; /* an IPv4 address, or the /64 of an IPv6 address; zero for a Unix socket */
-};
+#define TICK_MS       1000
+#define BREATH_MS     10 /* the others are served for so long when the accept budget is used up */
+#define REFUSAL_COST  0.125 /* of an accept that leads to a handshake */
+#define ACCEPTS_BURST (LIMIT_ACCEPTS_PER_S / 4.0)
+#define BACKLOG       1024 /* connections that the kernel keeps for us */
+#define FRESH_MS      5000 /* without a request for so long a connection may give way to another */
 
 struct peer {
     struct server *s;
@@ -28,7 +30,6 @@ struct peer {
     struct peer *next;
     struct peer *prev;
     struct request_home home;
-    struct address_key key;
     char address[INET6_ADDRSTRLEN];
     int64_t since_ms;
     int64_t busy_ms; /* when a request was open last */
@@ -43,18 +44,23 @@ struct server {
         uv_pipe_t pipe;
     } u;
     uv_timer_t tick;
+    uv_timer_t breath;
     uv_loop_t *loop;
+    struct guard *guard;
+    struct server_counts counts;
+    double accepts; /* that may still be begun */
+    int64_t accepts_ms;
     struct tls_context *tls;
     uint8_t *scratch;
     struct peer *peers;
     uint32_t n_peers;
     int n_handles;
     size_t max_body_bytes;
-    uint64_t n_bodies;
     uint64_t n_in; /* bytes on the wire */
     uint64_t n_out;
     int64_t now_ms;
     void (*handle)(struct request *r, void *ctx);
+    void (*answered)(const struct server_answer *a, void *ctx);
     void *ctx;
     void (*closed_fn)(void *ctx);
     void *closed_ctx;
@@ -62,16 +68,43 @@ struct server {
     uint16_t port;
     bool is_unix;
     bool is_closing;
-    bool is_accept_owed; /* memory ran out while a connection waited */
+    bool is_accept_owed; /* a connection waits: the budget is used up, or memory ran out */
+};
+
+/* A connection that has been accepted and not been let in. Refusing costs no more than this. */
+struct door {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } u;
+    struct server *s;
 };
 
 static void on_tick(uv_timer_t *timer);
+
+const char *server_refusal_word(enum server_refusal r)
+{
+    static const char *const words[SERVER_REFUSALS] = {
+        [SERVER_FULL] = "full",           [SERVER_ADDRESS] = "per_address",
+        [SERVER_NETWORK] = "per_network", [SERVER_RATE] = "rate",
+        [SERVER_CROWDED] = "crowded",     [SERVER_HANDSHAKE] = "tls",
+        [SERVER_SILENT] = "no_greeting",  [SERVER_SLOW_HEAD] = "slow_head",
+        [SERVER_PROTOCOL] = "protocol",   [SERVER_ABUSE] = "abuse",
+        [SERVER_STUCK] = "stuck",         [SERVER_IDLE] = "idle",
+        [SERVER_STALLED] = "stalled",     [SERVER_CRAWLED] = "crawled",
+        [SERVER_NO_ROOM] = "no_room",     [SERVER_TOO_LARGE] = "too_large",
+    };
+    return r < SERVER_REFUSALS ? words[r] : "unknown";
+}
 
 /* ---- end ---- */
 
 static void server_free(struct server *s)
 {
     tls_context_destroy(s->tls);
+    guard_destroy(s->guard);
     free(s->scratch);
     free(s);
 }
@@ -99,6 +132,7 @@ void server_close(struct server *s, void (*closed_fn)(void *ctx), void *ctx)
     if (s->unix_path[0]) unlink(s->unix_path);
     uv_close(&s->u.handle, on_handle_closed);
     uv_close((uv_handle_t *)&s->tick, on_handle_closed);
+    uv_close((uv_handle_t *)&s->breath, on_handle_closed);
     struct peer *next = NULL;
     for (struct peer *p = s->peers; p; p = next) {
         next = p->next;
@@ -112,15 +146,27 @@ static void on_ready(struct conn *c, void *ctx)
 {
     struct peer *p = ctx;
     (void)c;
+    p->s->counts.n_greeted++;
     p->busy_ms = (int64_t)uv_now(p->s->loop);
 }
 
-/* A peer that leaves or misbehaves is an ordinary event: its requests are told, nothing else. */
+static void turn_away(struct peer *p, enum server_refusal why)
+{
+    p->s->counts.refused[why]++;
+    conn_close(p->conn);
+}
+
+/* A peer that leaves or misbehaves is an ordinary event: its requests are told, and it is counted. */
 static void on_broken(struct conn *c, const struct err *e, void *ctx)
 {
-    (void)c;
-    (void)e;
-    (void)ctx;
+    struct peer *p = ctx;
+    uint64_t *refused = p->s->counts.refused;
+    bool is_fault = e->code == ERR_PROTO || e->code == ERR_LIMIT;
+    if (!is_fault) return;
+    if (!conn_is_ready(c))
+        refused[SERVER_HANDSHAKE]++;
+    else
+        refused[e->code == ERR_LIMIT ? SERVER_ABUSE : SERVER_PROTOCOL]++;
 }
 
 static void on_conn_closed(struct conn *c, void *ctx)
@@ -134,6 +180,7 @@ static void on_conn_closed(struct conn *c, void *ctx)
     else
         s->peers = p->next;
     s->n_peers--;
+    guard_leave(p->home.seat);
     free(p);
     if (!s->n_peers && !s->is_closing && !s->is_accept_owed) uv_timer_stop(&s->tick);
     maybe_gone(s);
@@ -190,7 +237,7 @@ static void kick(struct request_home *home)
 
 /* ---- accepting ---- */
 
-static struct peer *peer_new(struct server *s)
+static struct peer *peer_new(struct server *s, struct guard_seat *seat, const char *address)
 {
     struct peer *p = alloc_zero(1, sizeof *p);
     if (!p) return NULL;
@@ -209,11 +256,14 @@ static struct peer *peer_new(struct server *s)
         return NULL;
     }
     p->s = s;
+    snprintf(p->address, sizeof p->address, "%s", address);
     p->home = (struct request_home){.address = p->address,
                                     .max_body_bytes = s->max_body_bytes,
-                                    .n_bodies = &s->n_bodies,
+                                    .seat = seat,
+                                    .counts = &s->counts,
                                     .now_ms = &s->now_ms,
                                     .handle = s->handle,
+                                    .answered = s->answered,
                                     .handle_ctx = s->ctx,
                                     .kick = kick};
     p->since_ms = p->busy_ms = p->ping_ms = (int64_t)uv_now(s->loop);
@@ -221,56 +271,161 @@ static struct peer *peer_new(struct server *s)
     if (p->next) p->next->prev = p;
     s->peers = p;
     s->n_peers++;
+    s->counts.n_accepted++;
     return p;
 }
 
-static bool learn_address(struct peer *p)
+static bool learn_address(struct door *d, struct guard_key *ret_key, char text[INET6_ADDRSTRLEN])
 {
     struct sockaddr_storage a = {0};
     int n = sizeof a;
-    if (p->s->is_unix) {
-        snprintf(p->address, sizeof p->address, "unix");
-        return true;
-    }
-    if (uv_tcp_getpeername((uv_tcp_t *)conn_stream(p->conn), (struct sockaddr *)&a, &n))
-        return false;
+    if (uv_tcp_getpeername(&d->u.tcp, (struct sockaddr *)&a, &n)) return false;
     if (a.ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)(void *)&a;
-        memcpy(p->key.b, &v4->sin_addr, sizeof v4->sin_addr);
-        return uv_ip4_name(v4, p->address, sizeof p->address) == 0;
+        uint8_t b[4];
+        memcpy(b, &v4->sin_addr, sizeof b);
+        *ret_key = guard_key_v4(b);
+        return uv_ip4_name(v4, text, INET6_ADDRSTRLEN) == 0;
     }
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(void *)&a;
-    memcpy(p->key.b, &v6->sin6_addr, 8); /* one household has a whole /64 */
-    return uv_ip6_name(v6, p->address, sizeof p->address) == 0;
+    *ret_key = guard_key_v6(v6->sin6_addr.s6_addr);
+    return uv_ip6_name(v6, text, INET6_ADDRSTRLEN) == 0;
 }
 
-static bool is_welcome(const struct peer *p)
+static bool is_same_user(struct door *d)
 {
-    const struct server *s = p->s;
-    if (s->is_closing || s->n_peers > LIMIT_CONNECTIONS) return false;
-    if (s->is_unix) {
-        struct ucred who = {0};
-        socklen_t n = sizeof who;
-        uv_os_fd_t fd = -1;
-        return uv_fileno((uv_handle_t *)conn_stream(p->conn), &fd) == 0 &&
-               getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && who.uid == geteuid();
+    struct ucred who = {0};
+    socklen_t n = sizeof who;
+    uv_os_fd_t fd = -1;
+    return uv_fileno(&d->u.handle, &fd) == 0 &&
+           getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && who.uid == geteuid();
+}
+
+/* Whoever has not greeted yet costs a handshake. When there are too many, the next one waits in the
+ * kernel until one has finished, or the oldest has had its time: a thousand contributors that come
+ * back at once all get in, and strangers who connect and say nothing hold nobody up for long.
+ */
+static bool is_crowded(struct server *s)
+{
+    struct peer *oldest = NULL;
+    uint32_t n = 0;
+    for (struct peer *p = s->peers; p; p = p->next) {
+        if (conn_is_leaving(p->conn) || h2_is_greeted(conn_h2(p->conn))) continue;
+        oldest = p; /* new ones are put in front */
+        n++;
     }
-    uint32_t n_same = 0;
-    for (const struct peer *q = s->peers; q; q = q->next)
-        n_same += memcmp(&q->key, &p->key, sizeof p->key) == 0;
-    return n_same <= LIMIT_CONNECTIONS_PER_IP;
+    if (n < LIMIT_GREETING) return false;
+    if (s->now_ms - oldest->since_ms < LIMIT_GREETING_MS) return true;
+    turn_away(oldest, SERVER_CROWDED);
+    return false;
+}
+
+/* All places are taken: who has asked for nothing the longest leaves one to the next who knocks. */
+static void make_room(struct server *s)
+{
+    struct peer *idle = NULL;
+    for (struct peer *p = s->peers; p; p = p->next) {
+        if (conn_is_leaving(p->conn) || h2_streams(conn_h2(p->conn))) continue;
+        if (s->now_ms - p->busy_ms > FRESH_MS && (!idle || p->busy_ms < idle->busy_ms)) idle = p;
+    }
+    if (idle) turn_away(idle, SERVER_IDLE);
+}
+
+/* ERR_AGAIN: no memory just now, though it is welcome. */
+static int let_in(struct door *d, const struct guard_key *key, const char *address)
+{
+    struct server *s = d->s;
+    struct guard_seat *seat = NULL;
+    static const enum server_refusal why[] = {[GUARD_FULL] = SERVER_FULL,
+                                              [GUARD_ADDRESS] = SERVER_ADDRESS,
+                                              [GUARD_NETWORK] = SERVER_NETWORK,
+                                              [GUARD_RATE] = SERVER_RATE};
+    enum guard_verdict v = guard_enter(s->guard, key, s->now_ms, &seat);
+    if (v == GUARD_FULL) make_room(s);
+    if (v != GUARD_WELCOME) {
+        s->counts.refused[why[v]]++;
+        return ERR_LIMIT;
+    }
+    s->accepts -= 1 - REFUSAL_COST;
+    uv_os_fd_t fd = -1;
+    int own = uv_fileno(&d->u.handle, &fd) ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    struct peer *p = own >= 0 ? peer_new(s, seat, address) : NULL;
+    if (!p) {
+        if (own >= 0) close(own);
+        guard_leave(seat);
+        return ERR_AGAIN;
+    }
+    uv_stream_t *stream = conn_stream(p->conn);
+    int rc =
+        s->is_unix ? uv_pipe_open((uv_pipe_t *)stream, own) : uv_tcp_open((uv_tcp_t *)stream, own);
+    if (rc) close(own);
+    if (rc || conn_start(p->conn, NULL)) conn_close(p->conn);
+    return OK;
+}
+
+static void on_door_closed(uv_handle_t *handle)
+{
+    struct door *d = handle->data;
+    struct server *s = d->s;
+    s->n_handles--;
+    free(d);
+    maybe_gone(s);
+}
+
+static struct door *door_new(struct server *s)
+{
+    struct door *d = alloc_zero(1, sizeof *d);
+    if (!d) return NULL;
+    d->s = s;
+    if (s->is_unix ? uv_pipe_init(s->loop, &d->u.pipe, 0) : uv_tcp_init(s->loop, &d->u.tcp)) {
+        free(d);
+        return NULL;
+    }
+    d->u.handle.data = d;
+    s->n_handles++;
+    return d;
+}
+
+static bool has_budget(struct server *s)
+{
+    s->now_ms = (int64_t)uv_now(s->loop);
+    s->accepts += (double)(s->now_ms - s->accepts_ms) / 1000 * LIMIT_ACCEPTS_PER_S;
+    s->accepts_ms = s->now_ms;
+    if (s->accepts > ACCEPTS_BURST) s->accepts = ACCEPTS_BURST;
+    return s->accepts >= 1;
+}
+
+static void on_breath(uv_timer_t *timer);
+
+/* libuv accepts nothing more until this one is taken: the clock, or the breath, tries again. */
+static void owe(struct server *s)
+{
+    s->is_accept_owed = true;
+    uv_timer_start(&s->breath, on_breath, BREATH_MS, 0);
 }
 
 static void accept_one(struct server *s)
 {
-    struct peer *p = peer_new(s);
+    char address[INET6_ADDRSTRLEN] = "unix";
+    struct guard_key key = {{0}};
+    struct door *d = has_budget(s) && !is_crowded(s) ? door_new(s) : NULL;
     if (!uv_is_active((uv_handle_t *)&s->tick)) uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
-    /* libuv accepts nothing more until this one is taken, so the clock tries again. */
-    s->is_accept_owed = !p;
-    if (!p) return;
-    if (uv_accept(&s->u.stream, conn_stream(p->conn)) || !learn_address(p) || !is_welcome(p) ||
-        conn_start(p->conn, NULL))
-        conn_close(p->conn);
+    if (!d) {
+        owe(s);
+        return;
+    }
+    s->is_accept_owed = false;
+    s->accepts -= REFUSAL_COST;
+    bool is_here = uv_accept(&s->u.stream, &d->u.stream) == 0 && !s->is_closing &&
+                   (s->is_unix ? is_same_user(d) : learn_address(d, &key, address));
+    if (is_here) (void)let_in(d, &key, address);
+    uv_close(&d->u.handle, on_door_closed);
+}
+
+static void on_breath(uv_timer_t *timer)
+{
+    struct server *s = timer->data;
+    if (s->is_accept_owed) accept_one(s);
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -286,21 +441,27 @@ static void check_peer(struct peer *p, int64_t now_ms)
     struct conn *c = p->conn;
     if (conn_is_leaving(c)) return;
     if (!h2_is_greeted(conn_h2(c)) && now_ms - p->since_ms > LIMIT_HANDSHAKE_MS) {
-        conn_close(c);
+        turn_away(p, SERVER_SILENT);
         return;
     }
     if (!conn_is_ready(c)) return;
+    int64_t head_ns = h2_head_since_ns(conn_h2(c));
+    if (head_ns && (int64_t)uv_hrtime() - head_ns > LIMIT_HEAD_MS * 1000000LL) {
+        turn_away(p, SERVER_SLOW_HEAD);
+        return;
+    }
     int64_t silent_ms = now_ms - conn_last_read_ms(c);
     int64_t stuck_ms = now_ms - conn_sent_ms(c);
     if (stuck_ms > silent_ms) stuck_ms = silent_ms; /* bytes that come or go are signs of life */
     if (stuck_ms > (conn_is_writing(c) ? LIMIT_STALL_MS : LIMIT_PING_MS + LIMIT_STALL_MS)) {
-        conn_close(c);
+        turn_away(p, SERVER_STUCK);
         return;
     }
     request_expire(&p->home);
     bool is_busy = h2_streams(conn_h2(c)) > 0;
     if (is_busy) p->busy_ms = now_ms;
     if (!is_busy && now_ms - p->busy_ms > LIMIT_IDLE_MS) {
+        p->s->counts.refused[SERVER_IDLE]++;
         conn_finish(c);
         return;
     }
@@ -315,6 +476,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct server *s = timer->data;
     s->now_ms = (int64_t)uv_now(s->loop);
+    guard_trim(s->guard);
     if (s->is_accept_owed) accept_one(s);
     struct peer *next = NULL;
     for (struct peer *p = s->peers; p; p = next) {
@@ -351,7 +513,7 @@ static int listen_tcp(struct server *s, const struct server_config *c, struct er
         return ERR_ARG;
     }
     int rc = uv_tcp_bind(&s->u.tcp, to, 0);
-    if (!rc) rc = uv_listen(&s->u.stream, 128, on_connection);
+    if (!rc) rc = uv_listen(&s->u.stream, BACKLOG, on_connection);
     int n = sizeof a;
     if (!rc) rc = uv_tcp_getsockname(&s->u.tcp, to, &n);
     if (rc) return bind_error(e, rc, c->host, c->port);
@@ -414,7 +576,7 @@ static int listen_unix(struct server *s, const char *path, struct err *e)
     if (rc) return rc;
     int uv_rc = uv_pipe_open(&s->u.pipe, fd);
     if (uv_rc) close(fd);
-    if (!uv_rc) uv_rc = uv_listen(&s->u.stream, 128, on_connection);
+    if (!uv_rc) uv_rc = uv_listen(&s->u.stream, BACKLOG, on_connection);
     if (uv_rc) {
         unlink(a.sun_path);
         return err_set(e, ERR_IO, 0, "cannot listen on '%.80s': %s", a.sun_path,
@@ -442,15 +604,23 @@ int server_create(uv_loop_t *loop, const struct server_config *c, struct server 
     s->max_body_bytes = c->max_body_bytes && c->max_body_bytes < LIMIT_BODY_BYTES
                             ? c->max_body_bytes
                             : LIMIT_BODY_BYTES;
-    int rc = s->is_unix ? OK : tls_context_server(c->cert_path, c->key_path, &s->tls, e);
+    s->answered = c->answered;
+    s->accepts = ACCEPTS_BURST;
+    s->accepts_ms = s->now_ms;
+    struct guard_config guard = {.conns_per_address = s->is_unix ? 0
+                                                      : c->conns_per_address
+                                                          ? c->conns_per_address
+                                                          : LIMIT_CONNECTIONS_PER_IP};
+    int rc = guard_create(&guard, &s->guard, e);
+    if (!rc && !s->is_unix) rc = tls_context_server(c->cert_path, c->key_path, &s->tls, e);
     if (rc) {
         server_free(s);
         return rc;
     }
-    check(!uv_timer_init(loop, &s->tick));
+    check(!uv_timer_init(loop, &s->tick) && !uv_timer_init(loop, &s->breath));
     check(!(s->is_unix ? uv_pipe_init(loop, &s->u.pipe, 0) : uv_tcp_init(loop, &s->u.tcp)));
-    s->n_handles = 2;
-    s->u.handle.data = s->tick.data = s;
+    s->n_handles = 3;
+    s->u.handle.data = s->tick.data = s->breath.data = s;
     rc = c->unix_path ? listen_unix(s, c->unix_path, e) : listen_tcp(s, c, e);
     if (rc) {
         server_close(s, NULL, NULL);
@@ -474,4 +644,12 @@ void server_traffic(const struct server *s, uint64_t *ret_in, uint64_t *ret_out)
 {
     *ret_in = s->n_in;
     *ret_out = s->n_out;
+}
+
+void server_count(const struct server *s, struct server_counts *ret)
+{
+    *ret = s->counts;
+    ret->n_held = guard_held(s->guard);
+    ret->n_waiting = guard_waiting(s->guard);
+    ret->n_conns = s->n_peers;
 }

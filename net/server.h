@@ -14,10 +14,20 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 struct server;
 struct request;
+struct guard_seat;
+
+/* One answer given, for whoever counts. */
+struct server_answer {
+    const char *method;
+    const char *route; /* what request_set_route was told, or NULL */
+    int status;
+    int64_t took_ms; /* from the request's head to the answer's */
+};
 
 struct server_config {
     const char *host;      /* numeric address to listen on, or NULL */
@@ -26,7 +36,9 @@ struct server_config {
     const char *cert_path; /* PEM; required with host */
     const char *key_path;
     size_t max_body_bytes; /* a request body above it is answered 413; at most LIMIT_BODY_BYTES */
+    uint32_t conns_per_address;                   /* 0: LIMIT_CONNECTIONS_PER_IP */
     void (*handle)(struct request *r, void *ctx); /* called when the request is complete */
+    void (*answered)(const struct server_answer *a, void *ctx); /* may be NULL */
     void *ctx;
 };
 
@@ -40,13 +52,60 @@ void server_close(struct server *s, void (*closed_fn)(void *ctx), void *ctx);
 /* Traffic since the start, bodies and framing. */
 void server_traffic(const struct server *s, uint64_t *ret_in, uint64_t *ret_out);
 
+/* Why connections and requests were turned away or ended by us, since the start. */
+enum server_refusal {
+    SERVER_FULL,      /* as many connections as there may be */
+    SERVER_ADDRESS,   /* too many from one address */
+    SERVER_NETWORK,   /* too many from one IPv6 /48 */
+    SERVER_RATE,      /* opened too fast by one address */
+    SERVER_CROWDED,   /* the oldest of too many that had not greeted */
+    SERVER_HANDSHAKE, /* TLS could not be agreed on */
+    SERVER_SILENT,    /* no greeting in time */
+    SERVER_SLOW_HEAD, /* a header block that did not end in time */
+    SERVER_PROTOCOL,  /* broke the rules of HTTP/2 */
+    SERVER_ABUSE,     /* kept them, to no good end: see h2_abuse */
+    SERVER_STUCK,     /* neither took bytes nor answered a PING */
+    SERVER_IDLE,      /* nothing asked for long */
+    SERVER_STALLED,   /* one request or answer that did not move */
+    SERVER_CRAWLED,   /* one upload below the least rate */
+    SERVER_NO_ROOM,   /* one request: too many bytes held already */
+    SERVER_TOO_LARGE, /* one request: body above the cap */
+    SERVER_REFUSALS
+};
+const char *server_refusal_word(enum server_refusal r); /* "per_address"; for metrics and logs */
+
+struct server_counts {
+    uint64_t n_accepted; /* connections taken */
+    uint64_t n_greeted;  /* of these, as far as HTTP/2 */
+    uint64_t refused[SERVER_REFUSALS];
+    uint64_t n_requests; /* given to the handler */
+    uint64_t n_held;     /* bytes held for peers now */
+    uint32_t n_waiting;  /* bodies that wait for their place now */
+    uint32_t n_conns;    /* connections now */
+};
+void server_count(const struct server *s, struct server_counts *ret);
+
 /* Reading a request. Strings live as long as the request. */
 const char *request_method(const struct request *r);
 const char *request_path(const struct request *r);                     /* without the query */
 const char *request_query(const struct request *r, const char *name);  /* value or NULL */
 const char *request_header(const struct request *r, const char *name); /* lower case; or NULL */
-const void *request_body(const struct request *r, size_t *ret_n);
-const char *request_peer(const struct request *r); /* "192.0.2.1" or "unix" */
+const void *request_body(const struct request *r, size_t *ret_n);      /* never NULL */
+const char *request_peer(const struct request *r);                     /* "192.0.2.1" or "unix" */
+bool request_is_local(const struct request *r);                        /* from this machine */
+void request_set_route(struct request *r, const char *route); /* a constant; for `answered` */
+
+/* Take the body out of its request, without a copy. It may outlive request, connection and server,
+ * and counts among what is held for its sender until request_body_free (loop thread).
+ */
+struct request_body {
+    struct buf bytes;
+    struct guard_seat *seat;
+    uint64_t n_held;
+    bool is_block; /* of net/guard.h */
+};
+void request_take_body(struct request *r, struct request_body *ret);
+void request_body_free(struct request_body *b); /* accepts zeroed */
 
 void request_set_user(struct request *r, void *user);
 void *request_user(const struct request *r);

@@ -16,8 +16,14 @@
 
 #define CERT_MAX_BYTES (64 * 1024)
 
+/* AES-128 first: the same safety for us at less work. A peer without AES instructions says so by
+ * putting ChaCha20 first, and gets it.
+ */
+#define CIPHERS "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
 struct tls_context {
     SSL_CTX *ctx;
+    BIO_METHOD *method;
     struct hash pin;
     bool has_pin;
     bool is_client;
@@ -25,9 +31,12 @@ struct tls_context {
 
 struct tls {
     SSL *ssl;
-    BIO *in;  /* owned by ssl */
-    BIO *out; /* owned by ssl */
     struct tls_context *c;
+    const uint8_t *fed; /* the caller's, n_fed bytes not read yet */
+    size_t n_fed;
+    struct buf kept; /* bytes that the library did not want yet, kept_at of them read since */
+    size_t kept_at;
+    struct buf out; /* for the peer */
     bool is_ready;
     bool is_closed;
     bool is_pin_wrong;
@@ -41,6 +50,71 @@ static int library_error(struct err *e, int code, const char *doing)
     const char *reason = why ? ERR_reason_error_string(why) : NULL;
     ERR_clear_error();
     return err_set(e, code, 0, "%s%s%s", doing, reason ? ": " : "", reason ? reason : "");
+}
+
+/* ---- bytes between the library and us, without a copy that is not needed ---- */
+
+static int bio_read(BIO *b, char *dst, size_t cap, size_t *ret_n)
+{
+    struct tls *t = BIO_get_data(b);
+    size_t n_kept = t->kept.len - t->kept_at;
+    const uint8_t *p = n_kept ? t->kept.p + t->kept_at : t->fed;
+    size_t n = n_kept ? n_kept : t->n_fed;
+    BIO_clear_retry_flags(b);
+    if (!n) {
+        BIO_set_retry_read(b);
+        return 0;
+    }
+    if (n > cap) n = cap;
+    memcpy(dst, p, n);
+    if (n_kept) {
+        t->kept_at += n;
+        if (t->kept_at == t->kept.len) {
+            buf_deinit(&t->kept);
+            t->kept_at = 0;
+        }
+    } else {
+        t->fed += n;
+        t->n_fed -= n;
+    }
+    *ret_n = n;
+    return 1;
+}
+
+static int bio_write(BIO *b, const char *p, size_t n, size_t *ret_n)
+{
+    struct tls *t = BIO_get_data(b);
+    BIO_clear_retry_flags(b);
+    buf_put(&t->out, p, n);
+    *ret_n = t->out.failed ? 0 : n;
+    return !t->out.failed;
+}
+
+static long bio_ctrl(BIO *b, int what, long arg, void *p)
+{
+    (void)b;
+    (void)arg;
+    (void)p;
+    return what == BIO_CTRL_FLUSH || what == BIO_CTRL_DUP;
+}
+
+static BIO_METHOD *bio_method(const char *name)
+{
+    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, name);
+    if (m && BIO_meth_set_read_ex(m, bio_read) == 1 && BIO_meth_set_write_ex(m, bio_write) == 1 &&
+        BIO_meth_set_ctrl(m, bio_ctrl) == 1)
+        return m;
+    BIO_meth_free(m);
+    return NULL;
+}
+
+static BIO *bio_new(const BIO_METHOD *m, struct tls *t)
+{
+    BIO *b = BIO_new(m);
+    if (!b) return NULL;
+    BIO_set_data(b, t);
+    BIO_set_init(b, 1);
+    return b;
 }
 
 /* ---- pins ---- */
@@ -93,11 +167,14 @@ static struct tls_context *context_new(bool is_client)
     if (!c) return NULL;
     c->is_client = is_client;
     c->ctx = SSL_CTX_new(is_client ? TLS_client_method() : TLS_server_method());
-    if (!c->ctx || SSL_CTX_set_min_proto_version(c->ctx, TLS1_3_VERSION) != 1) {
+    c->method = bio_method("potluck");
+    if (!c->ctx || !c->method || SSL_CTX_set_min_proto_version(c->ctx, TLS1_3_VERSION) != 1 ||
+        SSL_CTX_set_ciphersuites(c->ctx, CIPHERS) != 1) {
         tls_context_destroy(c);
         return NULL;
     }
-    SSL_CTX_set_options(c->ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
+    SSL_CTX_set_options(c->ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
+                                    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(c->ctx, 0);
     SSL_CTX_set_max_early_data(c->ctx, 0);
@@ -159,6 +236,7 @@ void tls_context_destroy(struct tls_context *c)
 {
     if (!c) return;
     SSL_CTX_free(c->ctx);
+    BIO_meth_free(c->method);
     free(c);
 }
 
@@ -178,16 +256,14 @@ int tls_create(struct tls_context *c, const char *host, struct tls **ret, struct
     if (!t) return err_set(e, ERR_NOMEM, 0, "out of memory for a connection");
     t->c = c;
     t->ssl = SSL_new(c->ctx);
-    t->in = BIO_new(BIO_s_mem());
-    t->out = BIO_new(BIO_s_mem());
-    if (!t->ssl || !t->in || !t->out) {
-        BIO_free(t->in);
-        BIO_free(t->out);
+    BIO *bio = bio_new(c->method, t);
+    if (!t->ssl || !bio) {
+        BIO_free(bio);
         SSL_free(t->ssl);
         free(t);
         return library_error(e, ERR_NOMEM, "out of memory for a connection");
     }
-    SSL_set_bio(t->ssl, t->in, t->out);
+    SSL_set_bio(t->ssl, bio, bio); /* one for both directions; owned by ssl */
     SSL_set_app_data(t->ssl, t);
     if (c->is_client)
         SSL_set_connect_state(t->ssl);
@@ -205,18 +281,24 @@ void tls_destroy(struct tls *t)
 {
     if (!t) return;
     SSL_free(t->ssl);
+    buf_deinit(&t->kept);
+    buf_deinit(&t->out);
     free(t);
+}
+
+/* Bytes fed before and not read, as when the peer's close came in front of them. */
+static void keep_rest(struct tls *t)
+{
+    buf_put(&t->kept, t->fed, t->n_fed);
+    t->n_fed = 0;
 }
 
 int tls_feed(struct tls *t, const uint8_t *p, size_t n, struct err *e)
 {
-    while (n) {
-        int k = BIO_write(t->in, p, n > INT32_MAX ? INT32_MAX : (int)n);
-        if (k <= 0) return library_error(e, ERR_NOMEM, "out of memory for a connection");
-        p += k;
-        n -= (size_t)k;
-    }
-    return OK;
+    keep_rest(t);
+    t->fed = p;
+    t->n_fed = n;
+    return buf_ok(&t->kept, e);
 }
 
 static int handshake_error(struct tls *t, struct err *e)
@@ -259,6 +341,7 @@ int tls_read(struct tls *t, uint8_t *dst, size_t cap, size_t *ret_n, struct err 
     *ret_n = 0;
     if (!t->is_ready) {
         int rc = shake(t, e);
+        if (rc) t->n_fed = 0;
         if (rc || !t->is_ready) return rc;
     }
     ERR_clear_error();
@@ -270,6 +353,7 @@ int tls_read(struct tls *t, uint8_t *dst, size_t cap, size_t *ret_n, struct err 
     }
     int why = SSL_get_error(t->ssl, rc);
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) return OK;
+    t->n_fed = 0; /* nothing after this counts */
     if (why == SSL_ERROR_ZERO_RETURN) {
         t->is_closed = true;
         return OK;
@@ -292,12 +376,27 @@ int tls_write(struct tls *t, const uint8_t *p, size_t n, struct err *e)
     return OK;
 }
 
+size_t tls_waiting(const struct tls *t)
+{
+    return t->out.len;
+}
+
 void tls_pull(struct tls *t, struct buf *out)
 {
-    size_t n = BIO_ctrl_pending(t->out);
-    if (!n) return;
-    uint8_t *dst = buf_grow(out, n);
-    if (dst) check(BIO_read(t->out, dst, (int)n) == (int)n);
+    if (out->len) {
+        buf_put(out, t->out.p, t->out.len);
+        buf_clear(&t->out);
+    } else if (t->out.len) { /* hand over the memory itself */
+        struct buf swap = *out;
+        *out = t->out;
+        t->out = swap;
+        buf_clear(&t->out);
+    }
+}
+
+void tls_trim(struct tls *t)
+{
+    if (!t->out.len) buf_deinit(&t->out);
 }
 
 bool tls_is_ready(const struct tls *t)

@@ -31,7 +31,9 @@ void tls_context_destroy(struct tls_context *c);
 int tls_create(struct tls_context *c, const char *host, struct tls **ret, struct err *e) MUST_CHECK;
 void tls_destroy(struct tls *t);
 
-/* Ciphertext from the peer; then call tls_read until it gives nothing. ERR_NOMEM. */
+/* Ciphertext from the peer; then call tls_read until it gives nothing: so long p must live. What is
+ * left when that ended early is not read again. ERR_NOMEM.
+ */
 int tls_feed(struct tls *t, const uint8_t *p, size_t n, struct err *e) MUST_CHECK;
 
 /* Advance the handshake and decrypt up to cap bytes; *ret_n 0 when there are none yet.
@@ -42,10 +44,13 @@ int tls_read(struct tls *t, uint8_t *dst, size_t cap, size_t *ret_n, struct err 
 /* Encrypt n bytes (only when tls_is_ready). ERR_PROTO, ERR_NOMEM. */
 int tls_write(struct tls *t, const uint8_t *p, size_t n, struct err *e) MUST_CHECK;
 
-void tls_pull(struct tls *t, struct buf *out); /* append the ciphertext for the peer */
-bool tls_is_ready(const struct tls *t);        /* handshake complete, h2 agreed */
-bool tls_is_closed(const struct tls *t);       /* the peer sent close_notify */
-void tls_shutdown(struct tls *t);              /* queue our close_notify */
+size_t tls_waiting(const struct tls *t); /* bytes of ciphertext for the peer */
+void tls_pull(struct tls *t,
+              struct buf *out);          /* append them; an empty out gets the memory itself */
+void tls_trim(struct tls *t);            /* nothing to say for a while: give memory back */
+bool tls_is_ready(const struct tls *t);  /* handshake complete, h2 agreed */
+bool tls_is_closed(const struct tls *t); /* the peer sent close_notify */
+void tls_shutdown(struct tls *t);        /* queue our close_notify */
 
 /* Make a self-signed P-256 certificate and key (PEM, 0600, atomically), valid for 20 years, and
  * tell its pin. name: common name and, as DNS or IP, subject alternative name. Existing files

@@ -32,8 +32,7 @@ static void draw_graphs(const struct screen_frame *f, const struct layout_overvi
 
     extra[0] = 0;
     screen_fact(extra, sizeof extra, "best", text_fixed(v->loss_best, 3, a), "");
-    screen_fact(extra, sizeof extra, "held-out", text_fixed(v->val_loss, 3, a), "");
-    draw_panel(f, o->graph[1], 1, "Model loss", text_fixed(v->loss, 3, value), extra);
+    draw_panel(f, o->graph[1], 1, "Training loss", text_fixed(v->loss, 3, value), extra);
 
     extra[0] = 0;
     screen_unit(text_credits(v->credits_confirmed, a), unit(v), value, sizeof value);

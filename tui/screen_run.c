@@ -133,6 +133,19 @@ static void draw_list(const struct screen_frame *f, struct rect r)
     add_wire(&l);
 }
 
+/* The curve is remembered in nats a token; the text measured on is the same in every round, and so
+ * is what a nat a token is in bits a byte.
+ */
+static struct view_series in_bits(const struct view *v)
+{
+    struct view_series s = v->val_curve;
+    double by = v->val_bits_per_byte / v->val_loss;
+    if (!isfinite(by)) s.n = 0;
+    for (uint32_t i = 0; i < s.n; i++)
+        s.v[i] = (float)((double)s.v[i] * by);
+    return s;
+}
+
 static void draw_curves(const struct screen_frame *f, struct rect r)
 {
     const struct view *v = f->v;
@@ -147,14 +160,15 @@ static void draw_curves(const struct screen_frame *f, struct rect r)
     screen_graph(f, (struct rect){left.x, left.y + 1, left.w, left.h - 1}, 1, false);
     if (!is_pair) return;
     struct rect right = layout_column(r, 1, 2);
-    snprintf(extra, sizeof extra, "%s bits/byte, round %s", text_fixed(v->val_bits_per_byte, 3, a),
-             text_count((int64_t)v->val_round, b));
-    screen_title(f, right, "Held-out loss", text_fixed(v->val_loss, 3, value),
-                 isfinite(v->val_bits_per_byte) ? extra : "");
+    bool is_known = isfinite(v->val_bits_per_byte);
+    snprintf(extra, sizeof extra, "round %s", text_count((int64_t)v->val_round, b));
+    screen_unit(text_fixed(v->val_bits_per_byte, 3, a), "bits/byte", value, sizeof value);
+    screen_title(f, right, "Held-out", value, is_known ? extra : "");
+    struct view_series bits = in_bits(v);
     struct graph g = {.kind = GRAPH_LINE,
                       .glyphs = f->glyphs,
                       .style = f->is_old ? STYLE_DIM : STYLE_LOSS,
-                      .s = &v->val_curve,
+                      .s = &bits,
                       .last_round = v->val_round};
     graph_draw(f->c, (struct rect){right.x, right.y + 1, right.w, right.h - 1}, &g);
 }

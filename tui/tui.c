@@ -125,6 +125,7 @@ struct tui_command tui_key(struct tui *t, int key, const struct view *v)
 {
     if (key == KEYMAP_EOF) return (struct tui_command){TUI_CLOSE, INTENT_NONE};
     if (key == KEYMAP_NONE || key == 0) return nothing;
+    t->note[0] = 0; /* it was about the key before; the key bar lies below it */
     if (t->is_asking) return answer(t, key);
     return act(t, keymap_find(key), v);
 }

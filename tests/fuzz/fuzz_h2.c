@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct run {
     struct request_home home;
-    uint64_t n_bodies;
+    struct guard *guard;
+    struct guard_seat *seat;
     int64_t now_ms;
     uint32_t n_handled;
     struct h2 *h;
@@ -93,9 +94,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!size) return 0;
     struct run t = {.now_ms = 1000};
+    const struct guard_config guard = {.conns_per_address = 4};
+    const struct guard_key key = guard_key_v4((const uint8_t[]){192, 0, 2, 1});
+    check(guard_create(&guard, &t.guard, NULL) == OK);
+    check(guard_enter(t.guard, &key, 0, &t.seat) == GUARD_WELCOME);
     t.home = (struct request_home){.address = "192.0.2.1",
                                    .max_body_bytes = 4096,
-                                   .n_bodies = &t.n_bodies,
+                                   .seat = t.seat,
                                    .now_ms = &t.now_ms,
                                    .handle = handle,
                                    .handle_ctx = &t,
@@ -115,6 +120,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         request_expire(&t.home);
     }
     h2_destroy(t.h);
-    check(t.n_bodies == 0 && !t.home.first);
+    check(guard_held(t.guard) == 0 && guard_waiting(t.guard) == 0 && !t.home.first);
+    guard_leave(t.seat);
+    guard_destroy(t.guard);
     return 0;
 }

@@ -49,6 +49,7 @@ void sim_fault_plan(struct sim_world *w)
     p->cut_every_ms = every(w, 2000, 20000);
     p->down_every_ms = every(w, 10000, 60000);
     p->freeze_every_ms = every(w, 10000, 60000);
+    p->door_frac = frac(w, 0.05);
 }
 
 static void plan_next(struct sim_world *w, uint64_t which, int64_t every_ms)

@@ -194,6 +194,15 @@ static bool see(struct sim_world *w, const struct sim_request *rq)
     return w->host.is_up && w->host.life == life;
 }
 
+/* The host's person takes somebody off the list, and thinks better of it later. */
+static bool is_shut_out(struct sim_world *w, const struct sim_request *rq)
+{
+    if (!sim_world_accident(w, w->plan.door_frac)) return false;
+    w->host.tokens[rq->peer][0] = '\0';
+    answer_error(w, rq, 403, "the host has taken your key off the list");
+    return true;
+}
+
 static void on_join(struct sim_world *w, const struct sim_request *rq)
 {
     struct msg_join m;
@@ -202,6 +211,7 @@ static void on_join(struct sim_world *w, const struct sim_request *rq)
         sim_world_fail(w, "an honest join is refused: %s", e.what);
         return;
     }
+    if (is_shut_out(w, rq)) return;
     uint8_t token[16];
     for (int i = 0; i < 16; i++)
         token[i] = (uint8_t)rng_below(&w->rng, 256);
@@ -218,6 +228,7 @@ static void on_poll(struct sim_world *w, const struct sim_request *rq)
         answer_error(w, rq, 401, "the session is unknown: join again");
         return;
     }
+    if (is_shut_out(w, rq)) return;
     if (!see(w, rq)) return;
     bool is_news = rq->round != h->round.round || h->round.state == ROUND_ENDED || !rq->is_long;
     uint64_t req = open_call(w, rq, true);

@@ -195,6 +195,7 @@ struct sim_plan {
     int64_t faults_end_ms, delay_ms;
     double loss_frac, dup_frac, flip_frac; /* of messages */
     double disk_frac;                      /* of the host's writes that fail */
+    double door_frac;                      /* of joins and polls that the host shuts out */
     double crash_frac;                     /* of actions after which the power goes */
     int64_t crash_every_ms, intent_every_ms, cut_every_ms, down_every_ms, freeze_every_ms;
 };

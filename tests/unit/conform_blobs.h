@@ -49,7 +49,7 @@ static inline int conform_blobs_n(const struct spool *s, const char *folder)
 }
 
 struct conform_blobs_writer {
-    const struct spool *s;
+    struct spool *s;
     int who;
 };
 
@@ -59,7 +59,7 @@ struct conform_blobs_writer {
 static inline void *conform_blobs_work(void *arg)
 {
     const struct conform_blobs_writer *w = arg;
-    char own[32], text[2000];
+    char own[32], many[32], text[2000];
     struct err e = {0};
     snprintf(own, sizeof own, "folder/own%d", w->who);
     for (int i = 0; i < 30; i++) {
@@ -67,6 +67,9 @@ static inline void *conform_blobs_work(void *arg)
         memset(text, 'a' + i % 26, sizeof text);
         if (w->who == 0)
             check(w->s->driver->put(w->s, "folder/shared", text, sizeof text, &e) == OK);
+        snprintf(many, sizeof many, "many/%d.%d", w->who, i);
+        check(w->s->driver->put_many(w->s, many, own, sizeof own, &e) == OK);
+        check(w->s->driver->put_many(w->s, many, own, strlen(own), &e) == OK);
         check(w->s->driver->put(w->s, own, text, (size_t)i, &e) == OK);
         check(w->s->driver->read(w->s, "folder/shared", sizeof text, &b, &e) == OK);
         check(b.len == sizeof text);
@@ -79,7 +82,7 @@ static inline void *conform_blobs_work(void *arg)
     return NULL;
 }
 
-static inline void conform_blobs_threads(const struct spool *s)
+static inline void conform_blobs_threads(struct spool *s)
 {
     char text[2000];
     struct err e = {0};
@@ -93,6 +96,9 @@ static inline void conform_blobs_threads(const struct spool *s)
     }
     for (int i = 0; i < 4; i++)
         pthread_join(t[i], NULL);
+    assert_int_equal(conform_blobs_n(s, "many"), 4 * 30);
+    conform_blobs_is(s, "many/3.29", "folder/own3");
+    conform_blobs_is(s, "many/0.0", "folder/own0");
 }
 
 static inline void conform_blobs_big(const struct spool *s)

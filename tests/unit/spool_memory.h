@@ -9,7 +9,7 @@
 
 #include "aggregator/spool.h"
 
-#define SPOOL_MEMORY_CAP 64
+#define SPOOL_MEMORY_CAP 256
 
 struct spool_memory_file {
     char name[SPOOL_NAME_CAP];
@@ -51,6 +51,12 @@ static int spool_memory_put(const struct spool *s, const char *name, const void 
     }
     pthread_mutex_unlock(s->ctx);
     return f ? OK : err_set(e, ERR_IO, 28 /* ENOSPC */, "the memory is full");
+}
+
+static int spool_memory_put_many(struct spool *s, const char *name, const void *p, size_t n,
+                                 struct err *e)
+{
+    return spool_memory_put(s, name, p, n, e);
 }
 
 static int spool_memory_read(const struct spool *s, const char *name, size_t max, struct buf *out,
@@ -115,6 +121,7 @@ static inline const struct spool_driver *spool_memory(void)
                                                .open = spool_memory_open,
                                                .close = spool_memory_close,
                                                .put = spool_memory_put,
+                                               .put_many = spool_memory_put_many,
                                                .read = spool_memory_read,
                                                .exists = spool_memory_exists,
                                                .drop = spool_memory_drop,

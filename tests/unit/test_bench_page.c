@@ -27,7 +27,7 @@ static struct bench_page page(void)
     return p;
 }
 
-static const struct bench_page_size *size_of(const struct bench_page *p, const char *name)
+static struct bench_page_size *size_of(struct bench_page *p, const char *name)
 {
     for (uint32_t i = 0; i < p->n_sizes; i++)
         if (strcmp(p->sizes[i].name, name) == 0) return &p->sizes[i];
@@ -65,6 +65,31 @@ static void bench_page_plan_knows_what_fits(void **state)
     p.free_bytes--;
     bench_page_plan(&p);
     assert_false(size_of(&p, "M")->is_fitting);
+}
+
+static void bench_page_says_with_what_a_size_would_fit(void **state)
+{
+    (void)state;
+    struct bench_page p = page();
+    struct buf out = {0};
+    struct bench_page_size *m = size_of(&p, "M");
+    assert_null(m->fits_with);
+    p.free_bytes = m->n_bytes - 1; /* the first step is enough */
+    bench_page_plan(&p);
+    assert_string_equal(m->fits_with, "--recompute");
+    assert_true(m->n_bytes_with <= p.free_bytes);
+    p.free_bytes = m->n_bytes * 2 / 3;
+    bench_page_plan(&p);
+    assert_non_null(strstr(m->fits_with, "--moments 8bit"));
+    bench_page_text(&p, &out);
+    assert_non_null(strstr(buf_str(&out), "fits in "));
+    buf_clear(&out);
+    assert_int_equal(bench_page_json(&p, &out, NULL), OK);
+    assert_non_null(strstr(buf_str(&out), "\"fits_with\":\"--moments 8bit"));
+    p.free_bytes = 1000;
+    bench_page_plan(&p);
+    assert_null(m->fits_with); /* of the plan before, nothing stays */
+    buf_deinit(&out);
 }
 
 static void bench_page_text_stays_within_80_columns(void **state)
@@ -117,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bench_page_plan_tells_measured_from_estimated),
         cmocka_unit_test(bench_page_plan_knows_what_fits),
+        cmocka_unit_test(bench_page_says_with_what_a_size_would_fit),
         cmocka_unit_test(bench_page_text_stays_within_80_columns),
         cmocka_unit_test(bench_page_of_a_machine_without_figures_has_none),
     };

@@ -45,6 +45,8 @@ static void bench_peak_triad_moves_memory(void **state)
     assert_int_equal(pool_create(2, &p, NULL), OK);
     assert_int_equal(bench_peak_triad(p, 1u << 20, &rate, NULL), OK);
     assert_true(rate > 0.01 && rate < 1e5);
+    assert_int_equal(bench_peak_read(p, 1u << 20, &rate, NULL), OK);
+    assert_true(rate > 0.01 && rate < 1e5);
     pool_destroy(p);
 }
 
@@ -59,6 +61,8 @@ static void bench_peak_triad_without_memory_says_so(void **state)
         alloc_fail_nth(k);
         assert_int_equal(bench_peak_triad(p, 1u << 16, &rate, &e), ERR_NOMEM);
     }
+    alloc_fail_nth(1);
+    assert_int_equal(bench_peak_read(p, 1u << 16, &rate, &e), ERR_NOMEM);
     alloc_fail_nth(0);
     assert_true(rate == 7);
     assert_true(e.what[0] != 0);

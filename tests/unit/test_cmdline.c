@@ -96,6 +96,13 @@ static void cmdline_refuses_what_it_does_not_know(void **state)
     struct err e = {0};
     assert_int_equal(PARSE(&c, &e, A("bogus")), ERR_ARG);
     assert_string_equal(e.what, "there is no command 'bogus'");
+    assert_int_equal(PARSE(&c, &e, A("staus")), ERR_ARG);
+    assert_non_null(strstr(e.hint, "did you mean `status`?"));
+    assert_int_equal(PARSE(&c, &e, A("status"), A("--jsno=1")), ERR_ARG);
+    assert_string_equal(e.what, "there is no option '--jsno'");
+    assert_non_null(strstr(e.hint, "did you mean `--json`?"));
+    assert_int_equal(PARSE(&c, &e, A("pause"), A("--dumb")), ERR_ARG); /* --dump is not pause's */
+    assert_null(strstr(e.hint, "--dump"));
     assert_int_equal(PARSE(&c, &e, A("--bogus")), ERR_ARG);
     assert_int_equal(PARSE(&c, &e, A("pause"), A("--dump"), A("80x24")), ERR_ARG);
     assert_int_equal(PARSE(&c, &e, A("status"), A("--home")), ERR_ARG);

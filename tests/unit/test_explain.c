@@ -129,6 +129,33 @@ static void explain_says_why_it_retries_and_when(void **state)
     assert_int_equal(line.ends_in_ms, 4000);
 }
 
+static void explain_says_who_is_not_let_in(void **state)
+{
+    (void)state;
+    struct session s = {.state = SESSION_RETRYING,
+                        .is_shut_out = true,
+                        .retry_at_ms = 2000, /* of a transfer, which has to wait as well */
+                        .poll_at_ms = 61000,
+                        .why = "this run is private (ask the run's host for an invite link)"};
+    struct explain_facts f = {.now_ms = 1000, .fetch_frac = (double)NAN};
+    struct explain_line line;
+    explain_session(&s, &f, &line);
+    assert_int_equal(line.state, VIEW_RETRYING);
+    assert_string_equal(line.reason,
+                        "not let in: this run is private (ask the run's host for an invite link)");
+    assert_int_equal(line.ends_in_ms, 60000);
+}
+
+static void explain_says_that_a_puzzle_is_solved(void **state)
+{
+    (void)state;
+    struct explain_line line;
+    explain_puzzle(&line);
+    assert_int_equal(line.state, VIEW_JOINING);
+    assert_non_null(strstr(line.reason, "puzzle"));
+    assert_true(strlen(line.reason) < 80); /* one row of a small screen */
+}
+
 static void explain_says_that_training_diverged(void **state)
 {
     (void)state;
@@ -191,6 +218,8 @@ int main(void)
         cmocka_unit_test(explain_says_that_history_was_rewritten_and_where_to_look),
         cmocka_unit_test(explain_tells_stopping_from_leaving),
         cmocka_unit_test(explain_says_why_it_retries_and_when),
+        cmocka_unit_test(explain_says_who_is_not_let_in),
+        cmocka_unit_test(explain_says_that_a_puzzle_is_solved),
         cmocka_unit_test(explain_says_that_training_diverged),
         cmocka_unit_test(explain_shows_a_wish_to_finish),
         cmocka_unit_test(explain_tells_how_much_was_fetched),

@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -45,6 +47,64 @@ static void replace_then_read_gives_the_same_bytes(void **state)
     assert_memory_equal(b.p, "new", 3);
     assert_false(file_exists(in_dir("a.tmp")));
     buf_deinit(&b);
+}
+
+/* On a page and beside it, whole pages and a tail, less than a page: the same bytes come back. */
+static void large_files_are_written_whole_wherever_they_lie(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 4095, 4096, 12289, 1 << 20};
+    uint8_t *block = alloc_paged((1 << 20) + 64);
+    assert_non_null(block);
+    for (size_t i = 0; i < (1 << 20) + 64; i++)
+        block[i] = (uint8_t)(i * i >> 7);
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+        const uint8_t *p = block + (i % 2) * 8;
+        struct buf b = {0};
+        assert_int_equal(file_replace_large(in_dir("l"), p, sizes[i / 2], 0600, NULL, NULL), OK);
+        assert_int_equal(file_read(in_dir("l"), 2 << 20, &b, NULL), OK);
+        assert_int_equal(b.len, sizes[i / 2]);
+        assert_memory_equal(b.len ? b.p : p, p, b.len);
+        buf_deinit(&b);
+    }
+    free(block);
+}
+
+struct writer {
+    pthread_t thread;
+    struct file_group *g;
+    int i;
+    int n_fine;
+};
+
+static void *write_many(void *arg)
+{
+    struct writer *w = arg;
+    char path[PATH_CAP];
+    for (int k = 0; k < 20; k++) {
+        snprintf(path, sizeof path, "%s/g%d.%d", dir, w->i, k);
+        w->n_fine += file_replace_large(path, &k, sizeof k, 0600, w->g, NULL) == OK;
+    }
+    return NULL;
+}
+
+static void threads_share_the_sync_of_a_folder(void **state)
+{
+    (void)state;
+    struct file_group g = {0};
+    struct writer w[6];
+    for (int i = 0; i < 6; i++) {
+        w[i] = (struct writer){.g = &g, .i = i};
+        assert_int_equal(pthread_create(&w[i].thread, NULL, write_many, &w[i]), 0);
+    }
+    for (int i = 0; i < 6; i++) {
+        pthread_join(w[i].thread, NULL);
+        assert_int_equal(w[i].n_fine, 20);
+    }
+    assert_in_range(g.n_begun, 20, 120);
+    assert_int_equal(g.n_ended, g.n_begun);
+    assert_false(g.is_running);
+    assert_int_equal(file_replace_large("/nowhere/x", "x", 1, 0600, &g, NULL), ERR_IO);
 }
 
 static void replace_gives_the_mode_asked_for(void **state)
@@ -123,6 +183,38 @@ static void reading_without_memory_fails_cleanly(void **state)
     buf_deinit(&b);
 }
 
+static void read_at_gives_the_bytes_asked_for_or_says_that_they_are_not_there(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char got[8] = "";
+    int fd = -1;
+    uint64_t n = 0;
+    assert_int_equal(file_replace(in_dir("ten"), "0123456789", 10, 0600, NULL), OK);
+    assert_int_equal(file_open(in_dir("ten"), &fd, &n, &e), OK);
+    assert_int_equal(n, 10);
+    assert_int_equal(file_read_at(fd, got, 4, 6, "ten", &e), OK);
+    assert_memory_equal(got, "6789", 4);
+    assert_int_equal(file_read_at(fd, got, 4, 7, "ten", &e), ERR_PROTO);
+    assert_non_null(strstr(e.what, "'ten' ends too early"));
+    assert_int_equal(file_read_at(fd, got, 0, 10, "ten", NULL), OK);
+    close(fd);
+    assert_int_equal(file_read_at(-1, got, 1, 0, "ten", &e), ERR_IO);
+}
+
+static void open_takes_plain_files_only_and_waits_for_nobody(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    int fd = -1;
+    assert_int_equal(file_open(in_dir("nobody"), &fd, NULL, &e), ERR_NOTFOUND);
+    assert_int_equal(file_open(in_dir("."), &fd, NULL, &e), ERR_PROTO);
+    assert_true(e.what[0] && e.hint[0]);
+    assert_int_equal(mkfifo(in_dir("pipe"), 0600), 0);
+    assert_int_equal(file_open(in_dir("pipe"), &fd, NULL, &e), ERR_PROTO);
+    assert_int_equal(fd, -1);
+}
+
 static void mkdirs_makes_parents_and_refuses_a_file_in_the_way(void **state)
 {
     (void)state;
@@ -150,6 +242,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replace_then_read_gives_the_same_bytes),
+        cmocka_unit_test(large_files_are_written_whole_wherever_they_lie),
+        cmocka_unit_test(threads_share_the_sync_of_a_folder),
         cmocka_unit_test(replace_gives_the_mode_asked_for),
         cmocka_unit_test(failed_replace_keeps_the_old_file_and_leaves_no_litter),
         cmocka_unit_test(full_disk_is_told_with_a_hint),
@@ -157,6 +251,8 @@ int main(void)
         cmocka_unit_test(reading_a_missing_file_says_so),
         cmocka_unit_test(reading_stops_at_the_cap),
         cmocka_unit_test(reading_without_memory_fails_cleanly),
+        cmocka_unit_test(read_at_gives_the_bytes_asked_for_or_says_that_they_are_not_there),
+        cmocka_unit_test(open_takes_plain_files_only_and_waits_for_nobody),
         cmocka_unit_test(mkdirs_makes_parents_and_refuses_a_file_in_the_way),
         cmocka_unit_test(a_path_that_is_too_long_is_refused_not_cut),
     };

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/alloc.h"
 #include "engine/bf16.h"
 #include "engine/gemm_ref.h"
 #include "tests/layer_case.h"
@@ -14,12 +15,13 @@ static const uint32_t shapes[][3] = {
     {129, 32,  65  },
     {40,  33,  2500},
     {300, 200, 18  },
+    {700, 70,  900 },
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, PAD = 3 };
 
 struct product {
     struct gemm_job j;
-    void *a, *b, *c;
+    void *a, *b, *c, *room;
     size_t c_bytes;
 };
 
@@ -51,6 +53,7 @@ static struct product make(enum gemm_kind kind, enum micro_type type, const uint
     p.j.a = p.a = numbers((uint64_t)p.j.lda * (kind == GEMM_TN ? k : m), seed, is_bf16);
     p.j.b = p.b = numbers((uint64_t)p.j.ldb * (kind == GEMM_NT ? n : k), seed + 1, p.j.is_b_bf16);
     p.j.c = p.c = numbers((uint64_t)p.j.ldc * m, seed + 2, p.j.is_c_bf16);
+    p.j.room = p.room = alloc_aligned(gemm_room(type, n, k), 1);
     p.c_bytes = (size_t)p.j.ldc * m * (p.j.is_c_bf16 ? 2 : 4);
     return p;
 }
@@ -60,6 +63,7 @@ static void unmake(struct product *p)
     free(p->a);
     free(p->b);
     free(p->c);
+    free(p->room);
 }
 
 static void same_as_oracle(struct pool *pool, enum gemm_kind kind, enum micro_type type,

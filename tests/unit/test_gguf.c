@@ -264,6 +264,25 @@ static void gguf_read_gives_the_values(void **state)
     assert_int_equal(gguf_open(&f, path, &e), ERR_NOTFOUND);
 }
 
+static void gguf_refuse_knows_one_by_its_first_bytes(void **state)
+{
+    (void)state;
+    char dir[PATH_CAP], path[PATH_CAP];
+    struct err e = {0};
+    scratch_make(dir);
+    assert_int_equal(path_format(path, "%s/m.gguf", dir), 0);
+    assert_int_equal(gguf_refuse(path, &e), OK);
+    scratch_write(dir, "m.gguf", "", 0);
+    assert_int_equal(gguf_refuse(path, &e), OK);
+    scratch_write(dir, "m.gguf", "gGUFxxxx", 8);
+    assert_int_equal(gguf_refuse(path, &e), OK);
+    scratch_write(dir, "m.gguf", "GGUFxxxx", 8);
+    assert_int_equal(gguf_refuse(path, &e), ERR_VERSION);
+    assert_true(e.what[0] && strstr(e.hint, "config.json"));
+    assert_int_equal(gguf_refuse(dir, &e), OK);
+    scratch_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +293,7 @@ int main(void)
         cmocka_unit_test(gguf_parse_refuses_absurd_tensors),
         cmocka_unit_test(gguf_parse_refuses_absurd_settings),
         cmocka_unit_test(gguf_read_gives_the_values),
+        cmocka_unit_test(gguf_refuse_knows_one_by_its_first_bytes),
     };
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     buf_deinit(&file);

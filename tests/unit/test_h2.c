@@ -20,6 +20,8 @@ struct side {
     size_t out_at;
     bool is_waiting; /* read says H2_WAIT */
     bool is_silent;  /* a server that leaves requests open */
+    bool is_holding; /* a server that gives no place to bodies yet */
+    struct h2_stream *held;
     int n_head;
     int n_end;
     int n_closed;
@@ -38,6 +40,9 @@ static void on_head(struct h2_stream *s, void *ctx)
     d->status = h2_status(s);
     const char *path = h2_header(s, ":path");
     if (path) snprintf(d->path, sizeof d->path, "%s", path);
+    if (!d->is_holding) return;
+    d->held = s;
+    h2_hold(s);
 }
 
 static void on_data(struct h2_stream *s, const uint8_t *p, size_t n, void *ctx)
@@ -219,11 +224,33 @@ static void h2_first_flight_uses_the_whole_window(void **state)
         assert_int_equal(h2_pull(p.client.h, SECOND_NS, &b, &n, &e), OK);
         buf_put(&flight, b, n);
     }
-    assert_int_equal(p.client.out_at, LIMIT_STREAM_WINDOW);
+    assert_int_equal(p.client.out_at, LIMIT_UPLOAD_WINDOW);
     assert_int_equal(h2_feed(p.server.h, flight.p, flight.len, SECOND_NS, &e), OK);
     assert_int_equal(run(&p, 65536, &e), OK);
     assert_int_equal(p.server.got.len, 2 * LIMIT_STREAM_WINDOW);
     buf_deinit(&flight);
+    pair_close(&p);
+}
+
+/* A body that waits for its place stays within the first window; then all of it comes at once. */
+static void h2_held_body_waits_and_an_open_one_flows(void **state)
+{
+    (void)state;
+    struct pair p = {0};
+    struct err e = {0};
+    assert_int_equal(pair_open(&p), OK);
+    p.server.is_holding = true;
+    fill(&p.client.out, LIMIT_STREAM_WINDOW);
+    assert_int_equal(ask(&p, "POST", "/", true), OK);
+    assert_int_equal(run(&p, 65536, &e), OK);
+    assert_int_equal(p.server.got.len, LIMIT_UPLOAD_WINDOW);
+    p.server.is_holding = false;
+    assert_int_equal(ask(&p, "GET", "/", false), OK); /* another request goes past it */
+    assert_int_equal(run(&p, 65536, &e), OK);
+    assert_int_equal(p.server.n_head, 2);
+    h2_open(p.server.held, LIMIT_STREAM_WINDOW);
+    assert_int_equal(run(&p, 65536, &e), OK);
+    assert_int_equal(p.server.got.len, LIMIT_STREAM_WINDOW);
     pair_close(&p);
 }
 
@@ -355,6 +382,7 @@ static void put_frame(struct buf *b, uint8_t type, uint8_t flags, uint32_t id, c
     buf_put(b, p, n);
 }
 
+enum { UNKNOWN = 0x2a, PRIORITY = 2 };
 enum { DATA = 0, HEADERS = 1, RST = 3, SETTINGS = 4, PING = 6, WINDOW = 8, CONTINUATION = 9 };
 enum { END_STREAM = 1, END_HEADERS = 4 };
 
@@ -448,7 +476,7 @@ static void h2_rapid_reset_is_stopped(void **state)
         put_frame(&b, RST, 0, 2 * i + 1, cancel, 4);
     }
     struct verdict v = attack(&d, &b);
-    assert_int_equal(v.n_goaway, 1);
+    assert_true(v.n_goaway >= 1);
     assert_true(d.n_head < 2000);
     buf_deinit(&b);
 }
@@ -512,7 +540,7 @@ static void h2_few_empty_data_frames_are_allowed(void **state)
     buf_deinit(&b);
 }
 
-static void h2_header_bomb_resets_the_stream(void **state)
+static void h2_header_bomb_ends_the_connection_before_it_is_unpacked(void **state)
 {
     (void)state;
     struct side d = {0};
@@ -529,7 +557,7 @@ static void h2_header_bomb_resets_the_stream(void **state)
     put_preface(&b);
     put_frame(&b, HEADERS, END_HEADERS | END_STREAM, 1, block.p, block.len);
     struct verdict v = attack(&d, &b);
-    assert_int_equal(v.n_rst, 1);
+    assert_int_equal(v.code, ERR_LIMIT);
     assert_int_equal(d.n_head, 0);
     buf_deinit(&block);
     buf_deinit(&b);
@@ -603,6 +631,50 @@ static void h2_ping_and_settings_floods_are_stopped(void **state)
     }
 }
 
+/* Each kind is harmless alone, and every one of them costs time: all that is neither head nor body
+ * comes out of one allowance.
+ */
+static void h2_floods_of_frames_that_carry_nothing_are_stopped(void **state)
+{
+    (void)state;
+    static const uint8_t kinds[] = {PRIORITY, SETTINGS, PING, WINDOW, UNKNOWN};
+    static const size_t sizes[] = {5, 0, 8, 4, 0};
+    static const uint8_t text[8] = {0, 0, 0, 1, 1}; /* depends on 1; opens a window by 1 */
+    for (size_t k = 0; k < sizeof kinds; k++) {
+        struct side d = {0};
+        struct buf b = {0};
+        put_preface(&b);
+        put_request(&b, 1, 0);
+        for (uint32_t i = 0; i < 2 * LIMIT_IDLE_BYTES / 9; i++)
+            put_frame(&b, kinds[k], 0, kinds[k] == PRIORITY ? 3 : 0, text, sizes[k]);
+        struct verdict v = attack(&d, &b);
+        assert_int_equal(v.code, ERR_LIMIT);
+        /* nghttp2 drops who does not read its answers, without a word. */
+        assert_int_equal(v.reason, kinds[k] == SETTINGS || kinds[k] == PING ? 0 : 11);
+        assert_true(v.eaten < LIMIT_IDLE_BYTES + 50000);
+        buf_deinit(&b);
+    }
+}
+
+static void h2_head_that_does_not_end_is_seen(void **state)
+{
+    (void)state;
+    struct side d = {.is_silent = true};
+    struct err e = {0};
+    struct buf b = {0};
+    assert_int_equal(h2_create(H2_SERVER, &calls, &d, &d.h, &e), OK);
+    put_preface(&b);
+    put_frame(&b, HEADERS, END_STREAM, 1, request_head, sizeof request_head);
+    assert_int_equal(h2_feed(d.h, b.p, b.len, 5 * SECOND_NS, &e), OK);
+    assert_true(h2_head_since_ns(d.h) == 5 * SECOND_NS);
+    buf_clear(&b);
+    put_frame(&b, CONTINUATION, END_HEADERS, 1, NULL, 0);
+    assert_int_equal(h2_feed(d.h, b.p, b.len, 6 * SECOND_NS, &e), OK);
+    assert_true(h2_head_since_ns(d.h) == 0);
+    side_close(&d);
+    buf_deinit(&b);
+}
+
 static void h2_streams_above_the_cap_cost_the_connection(void **state)
 {
     (void)state;
@@ -663,6 +735,7 @@ int main(void)
         cmocka_unit_test(h2_exchange_survives_any_fragmentation),
         cmocka_unit_test(h2_body_larger_than_both_windows_arrives),
         cmocka_unit_test(h2_first_flight_uses_the_whole_window),
+        cmocka_unit_test(h2_held_body_waits_and_an_open_one_flows),
         cmocka_unit_test(h2_waiting_source_goes_on_after_resume),
         cmocka_unit_test(h2_seventeenth_request_waits_its_turn),
         cmocka_unit_test(h2_reset_reaches_the_other_side),
@@ -674,10 +747,12 @@ int main(void)
         cmocka_unit_test(h2_hundred_slow_resets_are_forgiven),
         cmocka_unit_test(h2_empty_data_flood_is_stopped),
         cmocka_unit_test(h2_few_empty_data_frames_are_allowed),
-        cmocka_unit_test(h2_header_bomb_resets_the_stream),
+        cmocka_unit_test(h2_header_bomb_ends_the_connection_before_it_is_unpacked),
         cmocka_unit_test(h2_too_many_or_too_long_fields_reset_the_stream),
         cmocka_unit_test(h2_continuation_flood_is_stopped),
         cmocka_unit_test(h2_ping_and_settings_floods_are_stopped),
+        cmocka_unit_test(h2_floods_of_frames_that_carry_nothing_are_stopped),
+        cmocka_unit_test(h2_head_that_does_not_end_is_seen),
         cmocka_unit_test(h2_streams_above_the_cap_cost_the_connection),
         cmocka_unit_test(h2_other_protocols_are_refused),
         cmocka_unit_test(h2_every_failing_allocation_is_survived),

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "engine/kvcache.h"
+#include "engine/micro.h"
 #include "tests/layer_case.h"
 
 enum { N = 75 }; /* more than four blocks of keys and several blocks of rows, neither full */
@@ -97,6 +98,27 @@ static void kvcache_gives_the_same_bits_row_by_row_and_on_three_threads(void **s
     unmake(&k);
 }
 
+static void kvcache_gives_the_same_bits_in_every_instruction_set(void **state)
+{
+    (void)state;
+    static const uint32_t widths[] = {6, 16, 48, 80}; /* every step of the mix, and its rest */
+    struct pool *p = case_pool(1);
+    assert_int_equal(pool_begin(p), OK);
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        struct case_ k = make(2, 1, widths[i], 1);
+        kvcache_put(&k.s, k.cache, 0, k.qkv, N);
+        for (int set = MICRO_C; set < MICRO_SETS; set++) {
+            float *out = set == MICRO_C ? k.out : k.again;
+            micro_force((enum micro_set)set);
+            kvcache_attend(p, &k.s, k.cache, 0, k.qkv, N, out, k.scratch);
+            micro_force(MICRO_SETS);
+            assert_memory_equal(k.out, out, (size_t)N * 2 * widths[i] * sizeof(float));
+        }
+        unmake(&k);
+    }
+    pool_destroy(p);
+}
+
 static void kvcache_floats_does_not_overflow(void **state)
 {
     (void)state;
@@ -113,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kvcache_attends_like_plain_attention),
         cmocka_unit_test(kvcache_gives_the_same_bits_row_by_row_and_on_three_threads),
+        cmocka_unit_test(kvcache_gives_the_same_bits_in_every_instruction_set),
         cmocka_unit_test(kvcache_floats_does_not_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,34 @@ static void loopback_body_of_8_mib_comes_back_unchanged(void **state)
     loopback_close(&lb);
 }
 
+static void loopback_lasting_body_is_sent_from_where_it_lies(void **state)
+{
+    (void)state;
+    struct loopback lb;
+    loopback_open(&lb);
+    loopback_serve(&lb, false, echo, NULL);
+    loopback_link(&lb, false, NULL);
+    char *text = calloc(1, 300000);
+    struct answer a = answer_for(&lb, 1);
+    struct link_request r = {.method = "PUT",
+                             .path = "/echo",
+                             .type = "text/plain",
+                             .body = text,
+                             .n_body = 300000,
+                             .is_lasting = true,
+                             .done = on_answer,
+                             .ctx = &a};
+    assert_true(link_send(lb.link, &r) != 0);
+    memset(text, 'y', 300000); /* a copy would not see it */
+    loopback_run(&lb);
+    assert_int_equal(a.code, OK);
+    assert_int_equal(a.body.len, 300000);
+    assert_memory_equal(a.body.p, text, 300000);
+    free(text);
+    buf_deinit(&a.body);
+    loopback_close(&lb);
+}
+
 static void loopback_digest_header_goes_both_ways(void **state)
 {
     (void)state;
@@ -490,6 +518,7 @@ int main(void)
         cmocka_unit_test(loopback_request_and_answer_over_tls),
         cmocka_unit_test(loopback_request_and_answer_over_unix_socket),
         cmocka_unit_test(loopback_body_of_8_mib_comes_back_unchanged),
+        cmocka_unit_test(loopback_lasting_body_is_sent_from_where_it_lies),
         cmocka_unit_test(loopback_digest_header_goes_both_ways),
         cmocka_unit_test(loopback_a_signed_request_is_taken_by_a_server),
         cmocka_unit_test(loopback_retry_after_is_told_within_reason),

@@ -107,7 +107,7 @@ static void a_damaged_memory_is_not_taken_for_none(void **state)
     assert_int_equal(path_format(lists, "%s/lists", home.paths.data), 0);
     DIR *d = opendir(lists);
     assert_non_null(d);
-    while ((f = readdir(d)))
+    while ((f = readdir(d))) /* NOLINT(concurrency-mt-unsafe) */
         if (f->d_name[0] != '.') assert_int_equal(path_format(name, "%s/%s", lists, f->d_name), 0);
     (void)closedir(d);
     assert_int_equal(file_replace(name, "{", 1, 0600, &e), OK);

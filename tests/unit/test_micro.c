@@ -49,9 +49,10 @@ static void same_strip(enum micro_set set, enum micro_type type, struct rng *r)
                             .k = rng_below(r, MAX_K)};
     s.in = rng_below(r, 2) ? in : NULL;
     s.is_out_bf16 = rng_below(r, 2);
-    if (s.m > MICRO_LANES) s.m = MICRO_LANES + 1;
-    s.a_row = s.m <= MICRO_LANES && rng_below(r, 2) ? 1 : MAX_K;
-    s.a_step = s.a_row == 1 ? MICRO_LANES : 1;
+    bool is_packed = rng_below(r, 2);
+    s.a_row = is_packed ? 1 : MAX_K;
+    s.a_step = is_packed ? MICRO_LANES : 1;
+    s.a_block = MICRO_LANES * (size_t)MAX_K;
     uint32_t per_unit = type == MICRO_BF16 ? 2 : 1;
     fill(r, type, a, ROOM * per_unit / 2);
     fill(r, type, b, s.k * micro_width(s.n) * per_unit);

@@ -215,7 +215,7 @@ static void model_source_refuses_damaged_and_lonely_checkpoints(void **state)
     assert_refused(in_dir("checkpoints/aa"), NULL, ERR_PROTO, "bytes of weights");
     assert_refused(dir, NULL, ERR_NOTFOUND, "no checkpoint");
     write_text("checkpoints/aa", "GGUF....");
-    assert_refused(in_dir("checkpoints/aa"), NULL, ERR_PROTO, "");
+    assert_refused(in_dir("checkpoints/aa"), NULL, ERR_VERSION, "GGUF file");
     buf_deinit(&b);
 }
 

@@ -5,14 +5,15 @@
 
 static char dir[PATH_CAP], text[PATH_CAP], home[PATH_CAP];
 static struct err e;
-static int n_skipped_lines, n_found;
+static int n_skipped_lines, n_found, n_held_out;
+static char held_out[300];
 
 static int set_up(void **state)
 {
     (void)state;
     scratch_make(dir);
     memset(&e, 0, sizeof e);
-    n_skipped_lines = n_found = 0;
+    n_skipped_lines = n_found = n_held_out = 0;
     assert_int_equal(path_format(text, "%s/text", dir), 0);
     assert_int_equal(path_format(home, "%s/home", dir), 0);
     return mkdir(text, 0700);
@@ -30,6 +31,9 @@ static void hear(const char *line, void *ctx)
     (void)ctx;
     n_skipped_lines += strncmp(line, "skipped", 7) == 0;
     if (strncmp(line, "found", 5) == 0) sscanf(line, "found %d", &n_found);
+    if (strncmp(line, "held out", 8) != 0) return;
+    n_held_out++;
+    snprintf(held_out, sizeof held_out, "%s", line);
 }
 
 static struct prepare_options options(void)
@@ -170,6 +174,12 @@ static void a_small_text_holds_out_enough_to_measure(void **state)
     assert_int_equal(prepare_run(&o, &r, &e), OK);
     assert_int_equal(r.n_val_docs, 8);
     assert_true(r.n_docs >= 32 && r.n_val_tokens >= 1024);
+    assert_int_equal(n_held_out, 1); /* and it says so */
+    assert_non_null(strstr(held_out, "held out 8 of "));
+    assert_non_null(strstr(held_out, "not the 1e-07 % asked for"));
+    o.val_frac = 0.3;
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_int_equal(n_held_out, 1);
 }
 
 static void what_is_not_used_is_told_and_counted(void **state)
@@ -196,7 +206,37 @@ static void too_little_text_is_refused_with_its_size(void **state)
     assert_int_equal(prepare_run(&o, &r, &e), ERR_ARG);
     assert_non_null(strstr(e.what, "too little"));
     assert_true(e.hint[0]);
-    assert_false(dataset_exists(home));
+    assert_false(file_exists(home)); /* no trace */
+}
+
+static void a_failure_leaves_what_was_prepared_before(void **state)
+{
+    struct prepare_report r, again;
+    struct prepare_options o = options();
+    struct dataset d;
+    char part[PATH_CAP], kept[PATH_CAP];
+    const char *const nothing[] = {"/nothing/there"};
+    (void)state;
+    assert_int_equal(path_format(part, "%s/data.part", home), 0);
+    assert_int_equal(path_format(kept, "%s/data/train-001.shard", home), 0);
+    textfolder_fill(text, "a.txt", 300000, 1);
+    o.shard_tokens = 65536;
+    assert_int_equal(prepare_run(&o, &r, &e), OK);
+    assert_true(file_exists(kept));
+    o.paths = nothing;
+    assert_int_not_equal(prepare_run(&o, &again, &e), OK);
+    assert_int_equal(dataset_open(home, &d, &e), OK);
+    assert_int_equal(d.n_train, r.n_shards);
+    dataset_close(&d);
+    assert_int_equal(mkdir(part, 0700), 0); /* somebody was killed */
+    scratch_write(part, "train-000.shard", "x", 1);
+    o = options();
+    assert_int_equal(prepare_run(&o, &again, &e),
+                     OK); /* one shard now: no old one stays beside it */
+    assert_int_equal(again.n_shards, 1);
+    assert_false(file_exists(part) || file_exists(kept));
+    assert_int_equal(dataset_open(home, &d, &e), OK);
+    dataset_close(&d);
 }
 
 static void nothing_usable_is_refused(void **state)
@@ -286,6 +326,7 @@ int main(void)
         CASE(a_small_text_holds_out_enough_to_measure),
         CASE(what_is_not_used_is_told_and_counted),
         CASE(too_little_text_is_refused_with_its_size),
+        CASE(a_failure_leaves_what_was_prepared_before),
         CASE(nothing_usable_is_refused),
         CASE(a_look_names_the_text_and_writes_nothing),
         CASE(a_given_tokenizer_is_used_as_it_is),

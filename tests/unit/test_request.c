@@ -14,7 +14,10 @@ struct bench {
     struct h2 *client;
     struct h2 *server;
     struct request_home home;
-    uint64_t n_bodies;
+    struct guard *guard;
+    struct guard_seat *seat;
+    struct request_body taken;
+    const char *coding; /* content-encoding of what is asked, or NULL */
     int64_t now_ms;
     struct request *r; /* the handler's, until it is gone */
     int n_handled;
@@ -53,6 +56,7 @@ static void handle(struct request *r, void *ctx)
     }
     size_t n = 0;
     const void *p = request_body(r, &n);
+    assert_non_null(p); /* parsers may look at it whatever its length */
     const char *q = request_query(r, "q");
     request_add_header(r, "x-q", q ? q : "none");
     request_reply(r, 200, "text/plain", p, n);
@@ -134,9 +138,13 @@ static int setup(void **state)
 {
     struct bench *b = calloc(1, sizeof *b);
     b->now_ms = 1000;
+    const struct guard_config guard = {.conns_per_address = LIMIT_CONNECTIONS_PER_IP};
+    const struct guard_key key = guard_key_v4((const uint8_t[]){192, 0, 2, 7});
+    assert_int_equal(guard_create(&guard, &b->guard, NULL), OK);
+    assert_int_equal(guard_enter(b->guard, &key, 0, &b->seat), GUARD_WELCOME);
     b->home = (struct request_home){.address = "192.0.2.7",
                                     .max_body_bytes = 100000,
-                                    .n_bodies = &b->n_bodies,
+                                    .seat = b->seat,
                                     .now_ms = &b->now_ms,
                                     .handle = handle,
                                     .handle_ctx = b,
@@ -153,7 +161,11 @@ static int teardown(void **state)
     h2_destroy(b->client);
     h2_destroy(b->server);
     assert_null(b->home.first);
-    assert_int_equal(b->n_bodies, 0);
+    assert_int_equal(guard_held(b->guard), 0);
+    assert_int_equal(guard_waiting(b->guard), 0);
+    assert_int_equal(b->home.n_answers, 0);
+    guard_leave(b->seat);
+    guard_destroy(b->guard);
     buf_deinit(&b->out);
     buf_deinit(&b->got);
     buf_deinit(&b->head);
@@ -190,6 +202,12 @@ static void ask(struct bench *b, const char *method, const char *path, size_t n_
                            .authority = "h",
                            .path = path,
                            .has_body = n_body > 0};
+    char length[24];
+    struct h2_field f[2];
+    snprintf(length, sizeof length, "%zu", n_body);
+    if (n_body) f[head.n_fields++] = (struct h2_field){"content-length", length};
+    if (b->coding) f[head.n_fields++] = (struct h2_field){"content-encoding", b->coding};
+    head.fields = f;
     assert_int_equal(h2_request(b->client, &head, NULL, &b->asked, NULL), OK);
     run(b);
 }
@@ -247,7 +265,7 @@ static void request_body_above_the_cap_is_answered_413(void **state)
     ask(b, "POST", "/x", 100001);
     assert_int_equal(b->status, 413);
     assert_int_equal(b->n_handled, 0);
-    assert_int_equal(b->n_bodies, 0);
+    assert_int_equal(guard_held(b->guard), 0);
     assert_non_null(strstr(buf_str(&b->got), "\"hint\":\"send at most 100000 bytes"));
     ask(b, "GET", "/y", 0); /* the connection is as good as before */
     assert_int_equal(b->n_handled, 1);
@@ -264,11 +282,119 @@ static void request_body_of_exactly_the_cap_is_fine(void **state)
 static void request_full_server_answers_503_and_when_to_retry(void **state)
 {
     struct bench *b = *state;
-    b->n_bodies = LIMIT_BODIES_BYTES - 100;
+    uint64_t others = LIMIT_HELD_PER_ADDRESS - 100;
+    assert_true(guard_hold(b->seat, others));
     ask(b, "POST", "/x", 101);
     assert_int_equal(b->status, 503);
     assert_non_null(strstr(buf_str(&b->head), "retry-after=2;"));
-    b->n_bodies -= LIMIT_BODIES_BYTES - 100;
+    guard_release(b->seat, others);
+}
+
+static void request_body_waits_for_its_place_within_the_first_window(void **state)
+{
+    struct bench *b = *state;
+    uint64_t others = LIMIT_PROMISED_PER_ADDRESS;
+    assert_true(guard_hold(b->seat, others));
+    b->home.max_body_bytes = 1 << 20;
+    ask(b, "POST", "/x", 1 << 20);
+    assert_int_equal(guard_waiting(b->guard), 1);
+    assert_int_equal(guard_held(b->guard) - others, LIMIT_UPLOAD_WINDOW);
+    b->now_ms += 10 * LIMIT_STALL_MS; /* its sender is not to blame */
+    request_expire(&b->home);
+    run(b);
+    assert_int_equal(b->n_closed, 0);
+    guard_release(b->seat, others);
+    run(b);
+    assert_int_equal(b->status, 200);
+    assert_int_equal(b->got.len, 1 << 20);
+}
+
+static void request_small_body_needs_no_wider_window(void **state)
+{
+    struct bench *b = *state;
+    assert_true(guard_hold(b->seat, LIMIT_PROMISED_PER_ADDRESS));
+    ask(b, "POST", "/x", 1000);
+    assert_int_equal(b->status, 200);
+    guard_release(b->seat, LIMIT_PROMISED_PER_ADDRESS);
+}
+
+static void request_taken_body_counts_until_it_is_freed(void **state)
+{
+    struct bench *b = *state;
+    b->is_lazy = true;
+    ask(b, "POST", "/x", 90000);
+    request_take_body(b->r, &b->taken);
+    assert_int_equal(b->taken.bytes.len, 90000);
+    h2_destroy(b->server); /* the peer goes, the work goes on */
+    b->server = NULL;
+    assert_int_equal(b->n_gone, 1);
+    assert_int_equal(guard_held(b->guard), 90000);
+    request_body_free(&b->taken);
+    assert_int_equal(guard_held(b->guard), 0);
+}
+
+/* Large bodies lie on pages of their own, also when their first part came before they had a place. */
+static void request_large_body_is_whole_in_its_block(void **state)
+{
+    struct bench *b = *state;
+    size_t n = 400001;
+    b->is_lazy = true;
+    b->home.max_body_bytes = 1 << 20;
+    assert_true(guard_hold(b->seat, LIMIT_PROMISED_PER_ADDRESS));
+    ask(b, "POST", "/x", n);
+    guard_release(b->seat, LIMIT_PROMISED_PER_ADDRESS);
+    run(b);
+    request_take_body(b->r, &b->taken);
+    assert_true(b->taken.is_block);
+    assert_int_equal((uintptr_t)b->taken.bytes.p % 4096, 0);
+    assert_int_equal(b->taken.bytes.len, n);
+    assert_memory_equal(b->taken.bytes.p, b->out.p, n);
+    request_body_free(&b->taken);
+    request_reply(b->r, 204, NULL, NULL, 0);
+    run(b);
+    assert_int_equal(b->status, 204);
+}
+
+static void request_answers_that_nobody_reads_are_bounded(void **state)
+{
+    struct bench *b = *state;
+    b->is_lazy = true;
+    size_t n = LIMIT_ANSWERS_BYTES;
+    void *text = calloc(1, n);
+    ask(b, "GET", "/a", 0);
+    h2_hold(b->asked);                               /* reads a window's worth, then no more */
+    request_reply(b->r, 200, "text/plain", text, n); /* the first always may */
+    run(b);
+    assert_int_equal(guard_held(b->guard), n);
+    ask(b, "GET", "/b", 0);
+    request_reply(b->r, 200, "text/plain", text, 2000);
+    run(b);
+    assert_int_equal(b->status, 503);
+    free(text);
+}
+
+static void request_knows_its_own_machine(void **state)
+{
+    struct bench *b = *state;
+    static const char *const near[] = {"unix", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"};
+    static const char *const far[] = {"192.0.2.7", "12.7.0.1", "::2", "::ffff:12.7.0.1", "1270::1"};
+    b->is_lazy = true;
+    ask(b, "GET", "/", 0);
+    for (int i = 0; i < 5; i++) {
+        b->home.address = near[i];
+        assert_true(request_is_local(b->r));
+        b->home.address = far[i];
+        assert_false(request_is_local(b->r));
+    }
+}
+
+static void request_coded_bodies_are_not_understood(void **state)
+{
+    struct bench *b = *state;
+    b->coding = "gzip";
+    ask(b, "POST", "/x", 10);
+    assert_int_equal(b->status, 415);
+    assert_int_equal(b->n_handled, 0);
 }
 
 static void request_error_is_a_problem_document(void **state)
@@ -404,11 +530,11 @@ static void request_disconnect_during_upload_never_reaches_the_handler(void **st
     struct bench *b = *state;
     b->out_stop = 40000;
     ask(b, "POST", "/x", 80000);
-    assert_int_equal(b->n_bodies, 40000);
+    assert_int_equal(guard_held(b->guard), 80000); /* its whole place */
     h2_destroy(b->server);
     b->server = NULL;
     assert_int_equal(b->n_handled, 0);
-    assert_int_equal(b->n_bodies, 0);
+    assert_int_equal(guard_held(b->guard), 0);
 }
 
 static void request_stalled_upload_is_reset(void **state)
@@ -543,6 +669,13 @@ int main(void)
         CASE(request_body_above_the_cap_is_answered_413),
         CASE(request_body_of_exactly_the_cap_is_fine),
         CASE(request_full_server_answers_503_and_when_to_retry),
+        CASE(request_body_waits_for_its_place_within_the_first_window),
+        CASE(request_small_body_needs_no_wider_window),
+        CASE(request_taken_body_counts_until_it_is_freed),
+        CASE(request_large_body_is_whole_in_its_block),
+        CASE(request_answers_that_nobody_reads_are_bounded),
+        CASE(request_knows_its_own_machine),
+        CASE(request_coded_bodies_are_not_understood),
         CASE(request_error_is_a_problem_document),
         CASE(request_head_method_gets_no_body),
         CASE(request_file_range_is_sent),

@@ -1,3 +1,4 @@
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -342,13 +343,14 @@ static void an_invite_survives_the_trip_through_text(void **state)
         assert_int_equal(rundesc_invite_format(&v, text, sizeof text - 2, NULL), OK);
         strcat(text, "\n"); /* as pasted */
         assert_int_equal(rundesc_invite_parse(text, &back, NULL), OK);
-        assert_memory_equal(&v, &back, sizeof v);
+        assert_memory_equal(&v, &back, offsetof(struct rundesc_invite, code));
         assert_int_equal(rundesc_invite_format(&v, text, 40, NULL), ERR_LIMIT);
         assert_string_equal(back.code, "");
         strcpy(v.code, "00112233445566778899aabbccddeeff");
         assert_int_equal(rundesc_invite_format(&v, text, sizeof text, NULL), OK);
         assert_int_equal(rundesc_invite_parse(text, &back, NULL), OK);
-        assert_memory_equal(&v, &back, sizeof v);
+        assert_memory_equal(&v, &back, offsetof(struct rundesc_invite, code));
+        assert_string_equal(v.code, back.code);
         text[strlen(text) - 1] = '\0'; /* a link that lost its end is no link without a code */
         assert_int_equal(rundesc_invite_parse(text, &back, NULL), ERR_ARG);
         strcat(text, "F");

@@ -131,7 +131,7 @@ static void each_source(const char *folder, source_fn fn, void *ctx)
     struct dirent *f = NULL;
     DIR *d = opendir(folder);
     assert_non_null(d);
-    while ((f = readdir(d))) {
+    while ((f = readdir(d))) { /* NOLINT(concurrency-mt-unsafe) */
         char path[512];
         size_t len = strlen(f->d_name);
         if (len < 3 || strcmp(f->d_name + len - 2, ".c") != 0) continue;

@@ -193,8 +193,8 @@ static void the_last_use_goes_to_one(void **state)
     uint32_t n_in = 0;
     (void)state;
     struct hash code = add(CODE, 3, 0);
-    for (uint8_t i = 0; i < N; i++) {
-        r[i] = (struct rush){.key = {{i}}, .code = code};
+    for (int i = 0; i < N; i++) {
+        r[i] = (struct rush){.key = {{(uint8_t)i}}, .code = code};
         assert_int_equal(pthread_create(&threads[i], NULL, push, &r[i]), 0);
     }
     for (int i = 0; i < N; i++) {

@@ -136,14 +136,30 @@ static void a_note_reads_as_it_was_written(void **state)
     buf_deinit(&again);
 }
 
+static void whether_it_may_be_written_is_found_out_without_writing(void **state)
+{
+    (void)state;
+    assert_int_equal(train_out_may(out, &e), OK);
+    assert_int_equal(train_out_may(dir, &e), OK);
+    assert_int_equal(train_out_may("here", &e), OK);
+    assert_false(file_exists(out));
+    scratch_write(dir, "a", "", 0); /* a file in the way */
+    assert_int_equal(train_out_may(out, &e), ERR_IO);
+    assert_non_null(strstr(e.hint, "--out"));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_folder_is_new_then_ours_then_begun), CASE(a_folder_of_somebody_else_is_left_alone),
-        CASE(two_trainings_do_not_share_a_folder),  CASE(a_damaged_train_json_is_named),
-        CASE(config_json_has_hugging_faces_names),  CASE(a_note_reads_as_it_was_written),
+        CASE(a_folder_is_new_then_ours_then_begun),
+        CASE(a_folder_of_somebody_else_is_left_alone),
+        CASE(two_trainings_do_not_share_a_folder),
+        CASE(a_damaged_train_json_is_named),
+        CASE(config_json_has_hugging_faces_names),
+        CASE(a_note_reads_as_it_was_written),
+        CASE(whether_it_may_be_written_is_found_out_without_writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -183,6 +183,33 @@ static void trainer_state_refuses_other_memory_options_and_reads_around_them(voi
     unmake(k);
 }
 
+static void trainer_state_tells_how_it_is_kept(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct err e = {0};
+    enum packed_kind m = PACKED_F32, f = PACKED_F32;
+    k->s.kind[TRAINER_STATE_M] = PACKED_Q8;
+    k->s.kind[TRAINER_STATE_V] = PACKED_U8;
+    k->s.kind[TRAINER_STATE_E] = PACKED_BF16;
+    assert_int_equal(trainer_state_kinds(k->path, &m, &f, &e), ERR_NOTFOUND);
+    save(k);
+    assert_int_equal(trainer_state_kinds(k->path, &m, &f, &e), OK);
+    assert_int_equal(m, PACKED_Q8);
+    assert_int_equal(f, PACKED_BF16);
+    k->s.block[TRAINER_STATE_E] = NULL; /* somebody who trains alone */
+    save(k);
+    assert_int_equal(trainer_state_kinds(k->path, &m, &f, &e), OK);
+    assert_int_equal(f, PACKED_F32);
+    k->s.kind[TRAINER_STATE_V] = PACKED_BF16; /* fits in a file, but no trainer does that */
+    save(k);
+    assert_int_equal(trainer_state_kinds(k->path, &m, &f, &e), ERR_PROTO);
+    put(k, "PLSTATE", 7);
+    assert_int_equal(trainer_state_kinds(k->path, &m, &f, &e), ERR_PROTO);
+    assert_int_equal(m, PACKED_Q8);
+    unmake(k);
+}
+
 static void trainer_state_missing_file_is_not_found(void **state)
 {
     (void)state;
@@ -275,6 +302,7 @@ int main(void)
         cmocka_unit_test(trainer_state_load_refuses_another_version_and_another_model),
         cmocka_unit_test(trainer_state_reads_the_first_version),
         cmocka_unit_test(trainer_state_refuses_other_memory_options_and_reads_around_them),
+        cmocka_unit_test(trainer_state_tells_how_it_is_kept),
         cmocka_unit_test(trainer_state_missing_file_is_not_found),
         cmocka_unit_test(trainer_state_save_that_fails_keeps_the_old_file),
         cmocka_unit_test(trainer_state_save_does_not_write_through_a_link),

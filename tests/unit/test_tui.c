@@ -56,6 +56,18 @@ static void f_finishes_and_f_again_keeps_going(void **state)
     assert_int_equal(tui_key(&t, 'f', &v).intent, INTENT_RESUME);
 }
 
+static void the_next_key_takes_a_note_away(void **state)
+{
+    (void)state;
+    tui_note(&t, "the agent could not be asked", 5000);
+    (void)tui_key(&t, KEYMAP_NONE, &v);
+    assert_string_equal(t.note, "the agent could not be asked");
+    (void)tui_key(&t, '2', &v);
+    assert_string_equal(t.note, "");
+    tui_note(&t, "no run is joined yet", 9000); /* and the one that it causes stays */
+    assert_string_equal(t.note, "no run is joined yet");
+}
+
 static void q_closes_and_leaves_the_agent_alone(void **state)
 {
     (void)state;
@@ -164,6 +176,7 @@ int main(void)
         T(numbers_and_tab_turn_the_screens),
         T(p_pauses_and_resumes),
         T(f_finishes_and_f_again_keeps_going),
+        T(the_next_key_takes_a_note_away),
         T(q_closes_and_leaves_the_agent_alone),
         T(stopping_asks_and_only_yes_stops),
         T(a_frozen_display_thaws_when_something_is_asked),

@@ -12,6 +12,7 @@
 #define B 2
 
 static struct trainer_options how = {.n_threads = 1};
+static struct work_choice chosen;
 
 /* A contributor with a very small model and its own folder. */
 struct rig {
@@ -24,7 +25,7 @@ struct rig {
 static int open_state(struct rig *r)
 {
     r->s = (struct work_state){0};
-    return work_state_open(&r->s, &r->run, r->dir, &how, r->said, sizeof r->said, NULL);
+    return work_state_open(&r->s, &r->run, r->dir, &how, chosen, r->said, sizeof r->said, NULL);
 }
 
 static int setup(void **state)
@@ -360,7 +361,7 @@ static void work_state_leaves_a_newer_programs_file_alone(void **state)
     damage(r, 12); /* the version */
     work_state_close(&r->s);
     r->s = (struct work_state){0};
-    int rc = work_state_open(&r->s, &r->run, r->dir, &how, r->said, sizeof r->said, &e);
+    int rc = work_state_open(&r->s, &r->run, r->dir, &how, chosen, r->said, sizeof r->said, &e);
     assert_int_equal(rc, ERR_VERSION);
     assert_true(e.what[0] && e.hint[0]);
     assert_true(file_exists(r->state));
@@ -406,6 +407,7 @@ static void work_state_puts_a_state_kept_otherwise_aside_and_whole(void **state)
     assert_int_equal(work_state_save(&r->s, NULL), OK);
     how.moments = PACKED_Q8;
     how.feedback = PACKED_BF16;
+    chosen = (struct work_choice){true, true};
     reopen(r);
     assert_true(r->s.is_fresh);
     assert_non_null(strstr(r->said, "other memory options"));
@@ -420,8 +422,58 @@ static void work_state_puts_a_state_kept_otherwise_aside_and_whole(void **state)
     assert_int_equal(path_format(aside, "%s.damaged-last", r->state), 0);
     assert_int_equal(rename(aside, r->state), 0);
     reopen(r);
+    chosen = (struct work_choice){false, false};
     assert_false(r->s.is_fresh);
     assert_int_equal(r->s.journal.n_steps, 3);
+}
+
+static void work_state_goes_on_as_it_was_kept_when_nobody_chose(void **state)
+{
+    struct rig *r = *state;
+    struct buf asked = {0}, found = {0};
+    how.moments = PACKED_BF16;
+    how.feedback = PACKED_BF16;
+    for (int i = 0; i < 2; i++) { /* the options again, then without them: the same bits */
+        work_state_close(&r->s);
+        unlink(r->state);
+        how.moments = how.feedback = PACKED_BF16;
+        assert_int_equal(open_state(r), OK);
+        train(r, 2);
+        assert_int_equal(work_state_save(&r->s, NULL), OK);
+        if (i == 1) how.moments = how.feedback = PACKED_F32;
+        reopen(r);
+        assert_false(r->s.is_fresh);
+        assert_string_equal(r->said, "");
+        assert_non_null(strstr(trainer_class(r->s.trainer), "moments bf16 / feedback bf16"));
+        train(r, 1);
+        assert_int_equal(work_state_pack(&r->s, NULL), OK);
+        read_payload(r, i ? &found : &asked);
+    }
+    assert_int_equal(asked.len, found.len);
+    assert_memory_equal(asked.p, found.p, asked.len);
+    buf_deinit(&asked);
+    buf_deinit(&found);
+}
+
+static void work_state_takes_the_kind_that_was_not_chosen_from_the_file(void **state)
+{
+    struct rig *r = *state;
+    how.feedback = PACKED_BF16;
+    work_state_close(&r->s);
+    assert_int_equal(open_state(r), OK);
+    train(r, 1);
+    assert_int_equal(work_state_save(&r->s, NULL), OK);
+    how.feedback = PACKED_F32;
+    chosen.moments = true; /* fp32, as it is */
+    reopen(r);
+    assert_false(r->s.is_fresh);
+    assert_non_null(strstr(trainer_class(r->s.trainer), "feedback bf16"));
+    how.moments = PACKED_BF16; /* now another one */
+    reopen(r);
+    how.moments = PACKED_F32;
+    chosen.moments = false;
+    assert_true(r->s.is_fresh);
+    assert_non_null(strstr(trainer_class(r->s.trainer), "moments bf16 / feedback bf16"));
 }
 
 static void work_state_schedule_counts_by_rounds(void **state)
@@ -462,6 +514,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(work_state_trains_in_the_precision_of_its_owner, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(work_state_puts_a_state_kept_otherwise_aside_and_whole,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(work_state_goes_on_as_it_was_kept_when_nobody_chose, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(work_state_takes_the_kind_that_was_not_chosen_from_the_file,
                                         setup, teardown),
         cmocka_unit_test(work_state_schedule_counts_by_rounds),
     };

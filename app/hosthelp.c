@@ -1,0 +1,194 @@
+#include "app/hosthelp.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "aggregator/setup.h"
+
+enum {
+    INIT = 1,
+    PREPARE = 2,
+    SERVE = 4,
+    STATUS = 8,
+    DOORS = 16,
+    INVITE = 32,
+    ALLOW = 64,
+    LIST = 128,
+    ALL = 255
+};
+
+struct command {
+    const char *name;
+    int bit;
+    const char *args;
+    const char *what;
+    const char *more;
+    const char *examples;
+};
+
+/* clang-format off */
+static const struct command commands[] = {
+    {"init", INIT, "--name NAME [choices]", "make keys and a certificate, write down your choices",
+     "Each choice has a default, in brackets where it is something. init and prepare may come\n"
+     "in either order; the second prints the link that contributors join with. After that the\n"
+     "choices cannot change any more. With --from init comes first.\n",
+     "  potluck-aggregator init --home my-run --name 'My run' --public my.host.example:7333 \\\n"
+     "      --listen 0.0.0.0:7333\n"
+     "  potluck-aggregator init --home soup --name Soup --from SmolLM-135M --seq 512\n"},
+    {"prepare", PREPARE, "TEXT...", "turn text into tokens",
+     "TEXT is a file or a folder; every file that is UTF-8 text is used, what is not used is named.\n"
+     "A prepare that fails changes nothing.\n",
+     "  potluck-aggregator prepare --home my-run ~/texts\n"
+     "  potluck-aggregator prepare --home my-run --vocab 8192 ~/texts ~/more/letters.txt\n"},
+    {"serve", SERVE, "", "run it, until Ctrl+C or SIGTERM",
+     "",
+     "  potluck-aggregator serve --home my-run\n"},
+    {"status", STATUS, "", "say how it goes",
+     "Asks the one that serves; when none does, tells what its books say.\n",
+     "  potluck-aggregator status --home my-run --json\n"},
+    {"doors", DOORS, "[public|private]", "say who may take part, or change it",
+     "Counts at once, also while the run is served. A private run takes who has an invite code or\n"
+     "is on the list of those allowed.\n",
+     "  potluck-aggregator doors --home my-run private\n"},
+    {"invite", INVITE, "[list | revoke ID|all]", "make an invite link for a private run",
+     "Without a word: a new code, printed once as a link. Only its hash is kept.\n",
+     "  potluck-aggregator invite --home my-run --uses 3 --days 7 --note 'for the club'\n"
+     "  potluck-aggregator invite --home my-run revoke all\n"},
+    {"allow", ALLOW, "add KEY | remove KEY | list", "let single keys into a private run",
+     "KEY is what `potluck status` shows a contributor: 64 hex digits.\n",
+     "  potluck-aggregator allow --home my-run list\n"},
+    {"list", LIST, "[add RUN.potluck... | remove NAME|ID]", "keep a signed list of runs",
+     "What `potluck runs` shows to people who look for something to join. Without a word this\n"
+     "home's own run is put in.\n",
+     "  potluck-aggregator list --home my-run add friends.potluck\n"},
+};
+
+static const struct {
+    const char *name, *arg;
+    int where;
+    const char *help;
+} options[] = {
+    {"vocab", "N", PREPARE, "token ids to learn (4096)"},
+    {"tokenizer", "FILE", PREPARE, "a model's tokenizer.json, instead of learning one"},
+    {"val-frac", "F", PREPARE, "share of the documents to hold out (0.03)"},
+    {"shard-tokens", "N", PREPARE, "tokens in one shard (16777216)"},
+    {"wait-for", "N", SERVE, "begin the first round when so many contributors are here (1)"},
+    {"per-address", "N", SERVE, "connections that one address may have (64)"},
+    {"metrics", "local|any", SERVE, "who may read /metrics (local)"},
+    {"port-file", "PATH", SERVE, "write the port there once it listens"},
+    {"uses", "N", INVITE, "let so many in (1; 0: any number)"},
+    {"days", "D", INVITE, "the code's life (30; 0: for ever)"},
+    {"file", "PATH", LIST, "the list (HOME/runs.potluck, which serve hands out)"},
+    {"json", "", STATUS | DOORS | INVITE | ALLOW, "answer with one JSON object"},
+    {"home", "DIR", ALL, "keys, data and books of this run (or POTLUCK_HOME)"},
+};
+/* clang-format on */
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; name && i < COUNT(commands); i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+/* Every choice is init's; where to listen can be said anew, and an invite has a note too. */
+static int where_choice(const char *name)
+{
+    if (strcmp(name, "note") == 0) return INIT | INVITE;
+    return strcmp(name, "listen") == 0 ? INIT | SERVE | STATUS : INIT;
+}
+
+/* " (256)": what holds when nothing is chosen; nothing where that is 0 or no text. */
+static void put_default(struct buf *out, const struct setup *s, const struct setup_option *o)
+{
+    const char *at = (const char *)s + o->offset;
+    double real = 0;
+    uint64_t count = 0;
+    if (o->type == SETUP_REAL) memcpy(&real, at, sizeof real);
+    if (o->type == SETUP_COUNT) memcpy(&count, at, sizeof count);
+    if (o->type == SETUP_TEXT && *at) buf_printf(out, " (%s)", at);
+    if (real > 0) buf_printf(out, " (%g)", real);
+    if (count) buf_printf(out, " (%" PRIu64 ")", count);
+}
+
+static void put_choices(struct buf *out, int where)
+{
+    size_t n = 0;
+    struct setup s;
+    const struct setup_option *o = setup_options(&n);
+    setup_defaults(&s);
+    for (size_t i = 0; i < n; i++) {
+        if (!(where_choice(o[i].name) & where)) continue;
+        buf_printf(out, "  --%-18s %s", o[i].name, o[i].help);
+        if (where == INIT) put_default(out, &s, &o[i]);
+        buf_put_str(out, "\n");
+    }
+}
+
+static void put_options(struct buf *out, int where)
+{
+    for (size_t i = 0; i < COUNT(options); i++) {
+        char left[32];
+        if (!(options[i].where & where)) continue;
+        snprintf(left, sizeof left, "%s %s", options[i].name, options[i].arg);
+        buf_printf(out, "  --%-18s %s\n", left, options[i].help);
+    }
+}
+
+static void put_page(struct buf *out, const struct command *c)
+{
+    buf_printf(out, "Usage: potluck-aggregator %s --home DIR%s%s\n\n%s: %s.\n%s\n", c->name,
+               *c->args ? " " : "", c->args, c->name, c->what, c->more);
+    put_choices(out, c->bit);
+    put_options(out, c->bit);
+    buf_printf(out, "\nExample%s:\n%s", strchr(c->examples, '\n')[1] ? "s" : "", c->examples);
+}
+
+void hosthelp_write(const char *command, struct buf *out)
+{
+    const struct command *c = find(command);
+    if (c) {
+        put_page(out, c);
+        return;
+    }
+    buf_put_str(out, "potluck-aggregator " POTLUCK_VERSION " - run a community's training\n\n");
+    for (size_t i = 0; i < COUNT(commands); i++)
+        buf_printf(out, "  potluck-aggregator %-8s %s\n", commands[i].name, commands[i].what);
+    buf_put_str(out,
+                "\n`potluck-aggregator COMMAND --help` has the options of each. In short:\n\n"
+                "  potluck-aggregator init    --home my-run --name 'My run'\n"
+                "  potluck-aggregator prepare --home my-run FOLDER_OF_TEXT\n"
+                "  potluck-aggregator serve   --home my-run\n\n"
+                "Every command wants --home DIR (or POTLUCK_HOME). --version tells the version.\n"
+                "Exit codes: 0 done; 1 error; 2 wrong usage; 3 damaged data; 4 not now.\n");
+}
+
+static int refuse(const char *option, int where, struct err *e)
+{
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        if (!(commands[i].bit & where)) continue;
+        err_set(e, ERR_ARG, 0, "--%s belongs to %s", option, commands[i].name);
+        err_hint(e, "see: potluck-aggregator %s --help", commands[i].name);
+        break;
+    }
+    return ERR_ARG;
+}
+
+int hosthelp_check(const char *command, const char *option, struct err *e)
+{
+    size_t n = 0;
+    const struct setup_option *o = setup_options(&n);
+    const struct command *c = find(command);
+    if (!c) return OK;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(o[i].name, option) == 0 && !(where_choice(option) & c->bit))
+            return refuse(option, where_choice(option), e);
+    for (size_t i = 0; i < COUNT(options); i++)
+        if (strcmp(options[i].name, option) == 0 && !(options[i].where & c->bit))
+            return refuse(option, options[i].where, e);
+    return OK;
+}
