@@ -149,9 +149,14 @@ void books_sentence(const struct books_receipts *b, struct buf *out)
                    t.n_unknown, b->n, t.first_unknown->row.r.seq, t.first_unknown->verdict.what);
     } else {
         buf_printf(out,
-                   "Your work counted: %" PRIu32 " of your %" PRIu32 " receipts are on record and "
-                   "say what you were told, %" PRIu32 " wait for their round to end",
-                   t.n_on_record, b->n, t.n_pending);
+                   "%s: %" PRIu32 " of your %" PRIu32
+                   " contributions were accepted, and the %" PRIu32
+                   " receipts that are on record say what you were told",
+                   t.n_verdict[MSG_ACCEPTED] ? "Your work counted" : "None of your work counted",
+                   t.n_verdict[MSG_ACCEPTED], b->n, t.n_on_record);
+        if (t.n_pending)
+            buf_printf(out, ", %" PRIu32 " wait%s for %s round to end", t.n_pending,
+                       t.n_pending == 1 ? "s" : "", t.n_pending == 1 ? "its" : "their");
         if (t.n_after) buf_printf(out, ", %" PRIu32 " came after the end of the run", t.n_after);
         buf_printf(out, "; %s %s.", text_credits((int64_t)t.reward, a), unit);
     }
@@ -163,18 +168,20 @@ static void put_receipt(const struct books_receipts *b, const struct books_recei
     const struct msg_receipt *m = &r->row.r;
     char bytes[TEXT_CAP], tokens[TEXT_CAP], credits[TEXT_CAP], hex[HASH_HEX], reason[200];
     hash_hex(&m->payload, hex);
-    buf_printf(out, "%8" PRIu64 " %6" PRIu64 " %9s  %.12s %10s  %-8s %9s  %-7s %s%s%s\n", m->seq,
-               m->round, text_bytes(m->n_bytes, bytes), hex,
-               text_count((int64_t)m->n_tokens, tokens), msg_verdict_word(m->verdict),
-               m->is_settled ? text_credits((int64_t)m->reward, credits) : "-", state_word(b, r),
-               utf8_printable(m->reason, reason, sizeof reason),
-               *m->reason && *what_of(r) ? "; " : "", what_of(r));
+    buf_printf(out, "%8" PRIu64 " %6" PRIu64 " %9s  %.12s %10s  %-8s %9s  %s", m->seq, m->round,
+               text_bytes(m->n_bytes, bytes), hex, text_count((int64_t)m->n_tokens, tokens),
+               msg_verdict_word(m->verdict),
+               m->is_settled ? text_credits((int64_t)m->reward, credits) : "-", state_word(b, r));
+    utf8_printable(m->reason, reason, sizeof reason);
+    if (*reason) buf_printf(out, "  %s", reason);
+    if (*what_of(r)) buf_printf(out, "%s%s", *reason ? "; " : "  ", what_of(r));
+    buf_put_u8(out, '\n');
 }
 
 void books_receipts_text(const struct books_receipts *b, struct buf *out)
 {
     if (b->n)
-        buf_printf(out, "%8s %6s %9s  %-12s %10s  %-8s %9s  %-7s %s\n", "receipt", "round", "bytes",
+        buf_printf(out, "%8s %6s %9s  %-12s %10s  %-8s %9s  %s  %s\n", "receipt", "round", "bytes",
                    "upload", "tokens", "status", "reward", "record", "reason");
     for (uint32_t i = 0; i < b->n; i++)
         put_receipt(b, &b->rows[i], out);

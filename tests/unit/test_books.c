@@ -76,8 +76,14 @@ static void the_sentence_says_whether_work_counted(void **state)
     assert_int_equal(books_exit(&b), CMDLINE_EXIT_OK);
     b.is_verified = true;
     rows[0].verdict.state = rows[1].verdict.state = RECEIPTS_ON_RECORD;
-    assert_non_null(strstr(said(&b), "Your work counted: 2 of your 3 receipts are on record"));
-    assert_non_null(strstr(said(&b), "1 wait"));
+    assert_non_null(
+        strstr(said(&b), "Your work counted: 2 of your 3 contributions were accepted, and the 2 "));
+    assert_non_null(strstr(said(&b), "1 waits"));
+    b.rows = &rows[1];
+    b.n = 1; /* the late one alone */
+    assert_non_null(strstr(said(&b), "None of your work counted: 0 of your 1"));
+    b.rows = rows;
+    b.n = 3;
     rows[1].verdict = (struct receipts_verdict){.state = RECEIPTS_UNKNOWN, .what = "no sheet"};
     assert_non_null(strstr(said(&b), "receipt 3: no sheet"));
     assert_int_equal(books_exit(&b), CMDLINE_EXIT_WAITING);
