@@ -5,20 +5,7 @@
 #include "base/jws.h"
 #include "record/entry.h"
 #include "tests/check.h"
-
-static struct key test_key(uint8_t fill)
-{
-    uint8_t seed[KEY_BYTES];
-    struct key k = {0};
-    memset(seed, fill, sizeof seed);
-    assert_int_equal(key_from_seed(seed, &k, NULL), OK);
-    return k;
-}
-
-static struct hash test_hash(const char *text)
-{
-    return hash_of(text, strlen(text));
-}
+#include "tests/unit/keycase.h"
 
 /* One well-formed entry of each kind. */
 static void make(enum entry_kind kind, struct entry *m)

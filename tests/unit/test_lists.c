@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "client/lists.h"
+#include "tests/unit/keycase.h"
 #include "tests/unit/scratch.h"
 
 static char dir[PATH_CAP], path[PATH_CAP];
@@ -7,15 +8,6 @@ static struct home home;
 static struct runlist got;
 static struct lists_news news;
 static struct err e;
-
-static struct key test_key(uint8_t fill)
-{
-    uint8_t seed[KEY_BYTES];
-    struct key k = {0};
-    memset(seed, fill, sizeof seed);
-    assert_int_equal(key_from_seed(seed, &k, NULL), OK);
-    return k;
-}
 
 static int set_up(void **state)
 {

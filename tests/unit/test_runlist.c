@@ -4,19 +4,11 @@
 #include "base/json.h"
 #include "base/jws.h"
 #include "record/runlist.h"
+#include "tests/unit/keycase.h"
 #include "tests/unit/tinyrun.h"
 
 static struct runlist l, back;
 static struct err e;
-
-static struct key test_key(uint8_t fill)
-{
-    uint8_t seed[KEY_BYTES];
-    struct key k = {0};
-    memset(seed, fill, sizeof seed);
-    assert_int_equal(key_from_seed(seed, &k, NULL), OK);
-    return k;
-}
 
 static int set_up(void **state)
 {

@@ -35,9 +35,9 @@ static void make_run(void)
     assert_int_equal(prepare_run(&o, &r, &e), OK);
 }
 
-static void any_number_of_signals_ends_in_order(void **state)
+/* A run of its own, served by a child that listens by now. */
+static pid_t begin_serving(int *status)
 {
-    (void)state;
     scratch_make(dir);
     assert_int_equal(path_format(text, "%s/text", dir), 0);
     assert_int_equal(path_format(port, "%s/port", dir), 0);
@@ -50,10 +50,17 @@ static void any_number_of_signals_ends_in_order(void **state)
         struct serve_options o = {.home = dir, .port_file = port, .wait_for = 1};
         _exit(serve_run(&o, &e) == OK ? 0 : 9);
     }
-    int status = -1;
-    while (!file_exists(port) && waitpid(child, &status, WNOHANG) == 0)
+    while (!file_exists(port) && waitpid(child, status, WNOHANG) == 0)
         nap();
     assert_true(file_exists(port));
+    return child;
+}
+
+static void any_number_of_signals_ends_in_order(void **state)
+{
+    (void)state;
+    int status = -1;
+    pid_t child = begin_serving(&status);
     for (int i = 0; waitpid(child, &status, WNOHANG) == 0; i++) {
         kill(child, i % 2 ? SIGINT : SIGTERM);
         nap();
@@ -105,21 +112,8 @@ static void metrics_are_told_to_this_machine(void **state)
     struct question q = {0};
     struct rundesc run;
     struct buf number = {0};
-    scratch_make(dir);
-    assert_int_equal(path_format(text, "%s/text", dir), 0);
-    assert_int_equal(path_format(port, "%s/port", dir), 0);
-    assert_int_equal(mkdir(text, 0700), 0);
-    textfolder_fill(text, "a.txt", 200000, 1);
-    make_run();
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        struct serve_options o = {.home = dir, .port_file = port, .wait_for = 1};
-        _exit(serve_run(&o, &e) == OK ? 0 : 9);
-    }
     int status = -1;
-    while (!file_exists(port) && waitpid(child, &status, WNOHANG) == 0)
-        nap();
+    pid_t child = begin_serving(&status);
     assert_int_equal(file_read(port, 16, &number, &e), OK);
     assert_int_equal(describe_read(dir, &run, NULL, &e), OK);
     ask_twice((uint16_t)strtoul(buf_str(&number), NULL, 10), &run.aggregators[0].tls_pin, &q);

@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include "net/signature.h"
 #include "tests/check.h"
+#include "tests/unit/keycase.h"
 
 static const struct signature_target put = {
     .method = "PUT",
@@ -11,15 +12,6 @@ static const struct signature_target put = {
     .path = "/v1/contributions/00112233445566778899aabbccddeeff/chunks/0",
     .digest = "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:",
 };
-
-static struct key test_key(uint8_t fill)
-{
-    uint8_t seed[KEY_BYTES];
-    struct key k = {0};
-    memset(seed, fill, sizeof seed);
-    assert_int_equal(key_from_seed(seed, &k, NULL), OK);
-    return k;
-}
 
 static char input[SIGNATURE_INPUT_CAP], value[SIGNATURE_VALUE_CAP];
 
