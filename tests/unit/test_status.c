@@ -64,6 +64,11 @@ static void status_text_begins_with_state_and_reason(void **state)
     strcpy(v->reason, "by you");
     status_text(v, &b);
     assert_string_equal(buf_str(&b), "[PAUSED] by you, until `potluck resume`\n");
+    buf_clear(&b);
+    v->state = VIEW_STOPPED;
+    strcpy(v->override_hint, "potluck leave");
+    status_text(v, &b);
+    assert_string_equal(buf_str(&b), "[STOPPED] by you (potluck leave)\n");
     buf_deinit(&b);
     free(v);
 }
