@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "client/record_from.h"
+#include "engine/micro.h"
 #include "engine/pool.h"
 
 enum { TELL_EVERY_MS = 500 };
@@ -62,6 +63,7 @@ static const char usage_text[] =
     "  --scores        also evaluate the held-out loss again, within 0.001 nats per token; the\n"
     "                  text for it is in an aggregator's folder\n"
     "  --threads N     processor threads of --scores, 1 to 64 (default: all cores)\n"
+    "  --kernels SET   use no faster instructions than c, avx2 or avx512: the bits are the same\n"
     "  --json          one JSON object\n"
     "  --home DIR      the contributor's home, whose run is the default\n"
     "\n"
@@ -73,12 +75,13 @@ static const char usage_text[] =
     "Exit codes: 0 the host told the truth, 1 it did not, 2 wrong usage, 3 that could not be\n"
     "checked.\n";
 
-enum { OPT_FROM = 1, OPT_SCORES, OPT_THREADS, OPT_JSON, OPT_HOME, OPT_HELP };
+enum { OPT_FROM = 1, OPT_SCORES, OPT_THREADS, OPT_KERNELS, OPT_JSON, OPT_HOME, OPT_HELP };
 
 static const struct option longs[] = {
     {"from",    required_argument, NULL, OPT_FROM   },
     {"scores",  no_argument,       NULL, OPT_SCORES },
     {"threads", required_argument, NULL, OPT_THREADS},
+    {"kernels", required_argument, NULL, OPT_KERNELS},
     {"json",    no_argument,       NULL, OPT_JSON   },
     {"home",    required_argument, NULL, OPT_HOME   },
     {"help",    no_argument,       NULL, OPT_HELP   },
@@ -101,6 +104,20 @@ static bool whole(const char *text, uint64_t *ret)
 }
 
 /* NULL, or what is wrong with it. */
+static const char *take_kernels(const char *name)
+{
+    static const char *const names[] = {
+        [MICRO_C] = "c", [MICRO_AVX2] = "avx2", [MICRO_AVX512] = "avx512"};
+    for (int set = MICRO_C; set <= MICRO_AVX512; set++) {
+        if (strcmp(name, names[set]) != 0) continue;
+        if (!micro_of((enum micro_set)set, MICRO_F32)) return "this processor has no such kernels";
+        micro_force((enum micro_set)set);
+        return NULL;
+    }
+    return "--kernels wants c, avx2 or avx512";
+}
+
+/* NULL, or what is wrong with it. */
 static const char *take_option(int c, struct options *o)
 {
     uint64_t n = 0;
@@ -109,6 +126,7 @@ static const char *take_option(int c, struct options *o)
     case OPT_HOME: o->home = optarg; return NULL;
     case OPT_SCORES: o->with_scores = true; return NULL;
     case OPT_JSON: o->is_json = true; return NULL;
+    case OPT_KERNELS: return take_kernels(optarg);
     case OPT_THREADS:
         if (!whole(optarg, &n) || n < 1 || n > POOL_MAX_THREADS) return "--threads wants 1 to 64";
         o->n_threads = (uint32_t)n;

@@ -15,7 +15,8 @@ enum {
     ON_ASK = 16,
     ON_RUNS = 32,
     ON_RECEIPTS = 64,
-    ON_REWARDS = 128
+    ON_REWARDS = 128,
+    ON_ANEW = 256
 };
 
 struct word {
@@ -31,7 +32,7 @@ struct word {
 static const struct word words[] = {
     {"screen", CMDLINE_SCREEN, ON_SCREEN, "", false,
      "Open the screen; start the agent if a run is joined. The same as no command at all."},
-    {"join", CMDLINE_JOIN, ON_JOIN, "FILE|LINK", true,
+    {"join", CMDLINE_JOIN, ON_JOIN | ON_ANEW, "FILE|LINK", true,
      "Take part in a run: its run.potluck file, or its potluck:// invite link."},
     {"runs", CMDLINE_RUNS, ON_STATUS | ON_RUNS, "FILE|URL|LINK", true,
      "Show a list of runs to join: a file, an https address, or a host's link."},
@@ -69,7 +70,7 @@ static const struct word words[] = {
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
            OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
-           OPT_VERIFY, OPT_CSV };
+           OPT_VERIFY, OPT_CSV, OPT_ANEW };
 
 struct option_word {
     const char *name;
@@ -86,6 +87,7 @@ static const struct option_word options[] = {
     {"--key", OPT_KEY, ON_RUNS, "KEY", "who must have signed the list; 64 hex digits"},
     {"--name", OPT_NAME, ON_JOIN, "NAME", "how others see you; at most 32 bytes"},
     {"--code", OPT_CODE, ON_JOIN, "CODE", "invite code of a private run, when the link has none"},
+    {"--anew", OPT_ANEW, ON_ANEW, NULL, "trust a host again whose record was refused"},
     {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
     {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
     {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
@@ -182,6 +184,7 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_SENT: c->what_is_sent = true; break;
     case OPT_VERIFY: c->is_verify = true; break;
     case OPT_CSV: c->is_csv = true; break;
+    case OPT_ANEW: c->is_anew = true; break;
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;

@@ -50,6 +50,7 @@ struct cmdline {
     bool what_is_sent; /* status: --what-is-sent */
     bool is_verify;    /* receipts: --verify */
     bool is_csv;       /* rewards: --csv */
+    bool is_anew;      /* join: --anew */
     bool no_agent;     /* join, screen: start none */
     struct attach_options screen;
     int i_rest; /* agent, engine commands: the first argument that belongs to it */

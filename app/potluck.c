@@ -24,6 +24,7 @@
 #include "client/lists.h"
 #include "client/pass.h"
 #include "client/sent.h"
+#include "client/treehead.h"
 
 struct program {
     struct cmdline c;
@@ -219,6 +220,23 @@ static int keep_code(struct program *p, const struct rundesc *run, struct err *e
     return rc == OK ? pass_keep_invite(dir, code, e) : rc;
 }
 
+/* --anew: what was remembered of the host's record no longer counts. An agent that takes part has it
+ * in memory, so it has to leave first.
+ */
+static int trust_anew(const struct program *p, const struct rundesc *run, struct err *e)
+{
+    struct hash now;
+    char dir[PATH_CAP];
+    if (!p->c.is_anew) return OK;
+    if (talk_is_there(p->home.paths.socket) && home_current(&p->home, &now, NULL) == OK) {
+        err_set(e, ERR_WRONG_STATE, 0, "--anew is for a run that is not being taken part in");
+        err_hint(e, "`potluck leave%.80s` first", p->home_words);
+        return ERR_WRONG_STATE;
+    }
+    int rc = home_run_path(&p->home, &run->id, "", dir, e);
+    return rc == OK ? treehead_forget(dir, e) : rc;
+}
+
 static int run_join(struct program *p)
 {
     struct err e = {0};
@@ -230,6 +248,7 @@ static int run_join(struct program *p)
     if (rc == OK) rc = invite_get(p->c.source, &jws, run, &e);
     if (rc == OK) rc = home_open(&p->home, p->c.home, &e); /* nothing is made for a bad link */
     if (rc == OK && p->c.name) rc = home_name_set(&p->home, p->c.name, &e);
+    if (rc == OK) rc = trust_anew(p, run, &e);
     if (rc == OK) rc = invite_accept(&p->home, &jws, run, &e);
     if (rc == OK) rc = keep_code(p, run, &e);
     if (rc == OK && talk_is_there(p->home.paths.socket)) {

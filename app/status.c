@@ -35,6 +35,7 @@ void status_text(const struct view *v, struct buf *out)
     if (v->state == VIEW_PAUSED) buf_put_str(out, ", until `potluck resume`");
     if (v->ends_at_ms != VIEW_NONE)
         buf_printf(out, " (%s left)", text_duration(v->ends_at_ms - v->at_ms, a));
+    if (v->state == VIEW_STOPPED && v->override_hint[0]) buf_printf(out, " (%s)", v->override_hint);
     buf_put_u8(out, '\n');
     if (!v->run_id[0]) return;
     buf_printf(out, "run      %s, %s parameters, at %s\n", v->run_name,

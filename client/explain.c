@@ -12,23 +12,23 @@ struct sentence {
 };
 
 static const struct sentence sentences[SESSION_STATE_COUNT] = {
-    [SESSION_IDLE] = {VIEW_IDLE,     "no run joined yet",                                             "potluck join FILE"},
-    [SESSION_JOINING] = {VIEW_JOINING,  "asking %a to take part",                                        "p: pause"         },
-    [SESSION_FETCHING] = {VIEW_FETCHING, "the model of round %n is on its way%p",                         "p: pause"         },
-    [SESSION_TRAINING] = {VIEW_RUNNING,  "round %r, %s",                                                  "p: pause"         },
-    [SESSION_PACKING] = {VIEW_SENDING,  "round %r, packing what was learned",                            "p: pause"         },
-    [SESSION_EXCHANGING] = {VIEW_SENDING,  "round %r, sending piece %d",                                    "p: pause"         },
+    [SESSION_IDLE] = {VIEW_IDLE,     "no run joined yet",                                             "potluck join FILE"                },
+    [SESSION_JOINING] = {VIEW_JOINING,  "asking %a to take part",                                        "p: pause"                         },
+    [SESSION_FETCHING] = {VIEW_FETCHING, "the model of round %n is on its way%p",                         "p: pause"                         },
+    [SESSION_TRAINING] = {VIEW_RUNNING,  "round %r, %s",                                                  "p: pause"                         },
+    [SESSION_PACKING] = {VIEW_SENDING,  "round %r, packing what was learned",                            "p: pause"                         },
+    [SESSION_EXCHANGING] = {VIEW_SENDING,  "round %r, sending piece %d",                                    "p: pause"                         },
     [SESSION_RETURNING] = {VIEW_WAITING,  "round %r was not taken; keeping its worth for the next",
-                      "p: pause"                                                                                         },
-    [SESSION_WAITING] = {VIEW_WAITING,  "round %r is done here; waiting for %o",                         "p: pause"         },
-    [SESSION_APPLYING] = {VIEW_FETCHING, "round %r, applying the update",                                 "p: pause"         },
-    [SESSION_PAUSED] = {VIEW_PAUSED,   "by you",                                                        "p: resume"        },
-    [SESSION_RETRYING] = {VIEW_RETRYING, "%w",                                                            "p: pause"         },
-    [SESSION_DISTRUST] = {VIEW_STOPPED,  "%w",                                                            "potluck leave"    },
+                      "p: pause"                                                                                                         },
+    [SESSION_WAITING] = {VIEW_WAITING,  "round %r is done here; waiting for %o",                         "p: pause"                         },
+    [SESSION_APPLYING] = {VIEW_FETCHING, "round %r, applying the update",                                 "p: pause"                         },
+    [SESSION_PAUSED] = {VIEW_PAUSED,   "by you",                                                        "p: resume"                        },
+    [SESSION_RETRYING] = {VIEW_RETRYING, "%w",                                                            "p: pause"                         },
+    [SESSION_DISTRUST] = {VIEW_STOPPED,  "%w",                                                            "potluck leave; see what.txt there"},
     [SESSION_ENDED] = {VIEW_DONE,     "run ended after %r rounds; this machine holds the final model",
-                      "potluck leave"                                                                                    },
-    [SESSION_LEAVING] = {VIEW_LEAVING,  "saving, then the run is left",                                  ""                 },
-    [SESSION_GONE] = {VIEW_STOPPED,  "this run was left",                                             "potluck join FILE"},
+                      "potluck leave"                                                                                                    },
+    [SESSION_LEAVING] = {VIEW_LEAVING,  "saving, then the run is left",                                  ""                                 },
+    [SESSION_GONE] = {VIEW_STOPPED,  "this run was left",                                             "potluck join FILE"                },
 };
 
 #define STALE_MS 15000 /* a poll comes sooner */

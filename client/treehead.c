@@ -1,5 +1,6 @@
 #include "client/treehead.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,17 @@ int treehead_open(struct treehead *t, const char *run_dir, const char *evidence_
         path_format(t->evidence, "%s", evidence_dir))
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
     return read_file(t, e);
+}
+
+int treehead_forget(const char *run_dir, struct err *e)
+{
+    char path[PATH_CAP];
+    char aside[PATH_CAP];
+    if (path_format(path, "%s/treehead", run_dir) ||
+        path_format(aside, "%s/treehead.set-aside", run_dir))
+        return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
+    if (rename(path, aside)) return errno == ENOENT ? OK : file_error(e, errno, "set aside", path);
+    return file_sync_dir(run_dir, e);
 }
 
 void treehead_deinit(struct treehead *t)
@@ -113,9 +125,14 @@ static int save_words(const struct treehead *t, const struct seen *v, const char
     if (v->head)
         buf_printf(&b, "received           %llu entries, root %s\n",
                    (unsigned long long)v->head->n_leaves, hash_hex(&v->head->root, hex));
-    buf_put_str(&b,
-                "\nBoth notes are C2SP signed notes; the log is hashed as RFC 9162 says. A host\n"
-                "that signed both cannot have kept one and the same record.\n");
+    buf_put_str(
+        &b,
+        "\nBoth notes are C2SP signed notes; the log is hashed as RFC 9162 says. A host\n"
+        "that signed both cannot have kept one and the same record.\n"
+        "\nNothing more is sent to this host. What you can do: show this folder to the others\n"
+        "and to the host, and give the run up with `potluck leave`. If the host has told why\n"
+        "(say, its disk broke and it went back to a copy) and you believe it: `potluck leave`,\n"
+        "then `potluck join --anew LINK` trusts the record that it shows from now on.\n");
     int rc = buf_ok(&b, e);
     if (!rc) rc = save(dir, "what.txt", b.p, b.len, e);
     buf_deinit(&b);
@@ -186,7 +203,7 @@ static int refuse(const struct treehead *t, const struct seen *v, struct err *e)
         err_set(e, ERR_AUTH, 0, "%s; evidence could not be saved: %.60s", v->what, trouble.what);
     else
         err_set(e, ERR_AUTH, 0, "%s; evidence is in %s", v->what, dir);
-    err_hint(e, "nothing more is sent to this host; show the folder to others, `potluck leave`");
+    err_hint(e, "nothing more is sent to this host; what.txt there says what you can do");
     return ERR_AUTH;
 }
 

@@ -45,6 +45,12 @@ int treehead_open(struct treehead *t, const char *run_dir, const char *evidence_
                   const struct rundesc *run, struct err *e) MUST_CHECK;
 void treehead_deinit(struct treehead *t); /* accepts NULL and zeroed */
 
+/* The person trusts the host again, whatever was remembered: the note is set aside as
+ * treehead.set-aside, and the next tree head is taken as a first one is. OK also when none was
+ * remembered. Not while an agent takes part in the run. ERR_IO, ERR_ARG: path too long.
+ */
+int treehead_forget(const char *run_dir, struct err *e) MUST_CHECK;
+
 /* Take the n bytes of a note that the aggregator gave as its newest tree head. n_least: how many
  * entries the log must have by now (rounds that are known to be merged, and one). Tiles of the new
  * tree come from get.

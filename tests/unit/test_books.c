@@ -74,6 +74,11 @@ static void the_sentence_says_whether_work_counted(void **state)
     struct books_receipts b = shown_of(rows, 3);
     assert_non_null(strstr(said(&b), "2 of 3 contributions were accepted, 2.50 credits"));
     assert_int_equal(books_exit(&b), CMDLINE_EXIT_OK);
+    rows[0].row.r.is_settled = false; /* the host could not be asked: not a zero */
+    rows[0].row.r.reward = 0;
+    assert_non_null(
+        strstr(said(&b), "2 of 3 contributions were accepted, what they earned is not known"));
+    rows[0].row = row(1, MSG_ACCEPTED, true, "a");
     b.is_verified = true;
     rows[0].verdict.state = rows[1].verdict.state = RECEIPTS_ON_RECORD;
     assert_non_null(
@@ -114,7 +119,7 @@ static void receipts_are_shown_as_text_and_object(void **state)
     books_receipts_text(&b, &text);
     assert_non_null(strstr(buf_str(&text), "late by 40 s"));
     assert_null(strchr(buf_str(&text), '\x1b'));
-    assert_non_null(strstr(buf_str(&text), "1 lines of this home's file"));
+    assert_non_null(strstr(buf_str(&text), "1 line of this home's file is"));
     assert_int_equal(books_receipts_json(&b, &json, NULL), OK);
     assert_int_equal(json_parse(json.p, json.len, &o, NULL), OK);
     assert_int_equal(json_integer_value(json_object_get(o, "accepted")), 1);

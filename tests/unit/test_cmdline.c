@@ -67,6 +67,18 @@ static void cmdline_knows_receipts_and_rewards(void **state)
     assert_int_equal(PARSE(&c, NULL, A("status"), A("--csv")), ERR_ARG);
 }
 
+static void cmdline_trusts_anew_only_where_one_joins(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    assert_int_equal(PARSE(&c, NULL, A("join"), A("run.potluck")), OK);
+    assert_false(c.is_anew);
+    assert_int_equal(PARSE(&c, NULL, A("join"), A("--anew"), A("run.potluck")), OK);
+    assert_true(c.is_anew);
+    assert_int_equal(PARSE(&c, NULL, A("status"), A("--anew")), ERR_ARG);
+    assert_int_equal(PARSE(&c, NULL, A("screen"), A("--anew")), ERR_ARG);
+}
+
 static void cmdline_leaves_the_rest_to_the_agent(void **state)
 {
     (void)state;
@@ -161,6 +173,7 @@ int main(void)
         cmocka_unit_test(cmdline_takes_home_before_and_after_the_command),
         cmocka_unit_test(cmdline_join_wants_something_to_join),
         cmocka_unit_test(cmdline_knows_receipts_and_rewards),
+        cmocka_unit_test(cmdline_trusts_anew_only_where_one_joins),
         cmocka_unit_test(cmdline_leaves_the_rest_to_the_agent),
         cmocka_unit_test(cmdline_leaves_the_rest_to_an_engine_command),
         cmocka_unit_test(cmdline_refuses_what_it_does_not_know),

@@ -101,7 +101,7 @@ static void explain_says_that_history_was_rewritten_and_where_to_look(void **sta
     struct explain_line line = explain(&s);
     assert_int_equal(line.state, VIEW_STOPPED);
     assert_string_equal(line.reason, s.why);
-    assert_string_equal(line.hint, "potluck leave");
+    assert_string_equal(line.hint, "potluck leave; see what.txt there");
     assert_int_equal(line.ends_in_ms, VIEW_NONE);
 }
 

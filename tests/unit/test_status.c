@@ -1,8 +1,10 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/cmdline.h"
 #include "app/status.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "tests/check.h"
 
@@ -49,6 +51,19 @@ static void status_json_has_what_scripts_rely_on(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         assert_non_null(json_object_get(o, names[i]));
     assert_int_equal(json_integer_value(json_object_get(o, "accepted")), 8);
+    const char *name = NULL;
+    json_t *value = NULL;
+    struct buf page = {0};
+    assert_int_equal(file_read("docs/PROTOCOL.md", 1 << 20, &page, NULL), OK);
+    const char *list = strstr(buf_str(&page), "`potluck status --json` prints");
+    assert_non_null(list);
+    json_object_foreach(o, name, value)
+    {
+        char word[64];
+        snprintf(word, sizeof word, "`%s`", name);
+        if (!strstr(list, word)) fail_msg("%s: not told in docs/PROTOCOL.md", name);
+    }
+    buf_deinit(&page);
     assert_true(json_is_null(json_object_get(o, "tok_per_s"))); /* not known: never a zero */
     json_decref(o);
     buf_deinit(&b);
@@ -64,6 +79,11 @@ static void status_text_begins_with_state_and_reason(void **state)
     strcpy(v->reason, "by you");
     status_text(v, &b);
     assert_string_equal(buf_str(&b), "[PAUSED] by you, until `potluck resume`\n");
+    buf_clear(&b);
+    v->state = VIEW_STOPPED;
+    strcpy(v->override_hint, "potluck leave");
+    status_text(v, &b);
+    assert_string_equal(buf_str(&b), "[STOPPED] by you (potluck leave)\n");
     buf_deinit(&b);
     free(v);
 }

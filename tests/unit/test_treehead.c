@@ -189,6 +189,29 @@ static void a_record_that_is_gone_is_refused_only_if_there_was_one(void **state)
     assert_evidence(r, "remembered.note", r->note.p, r->note.len);
 }
 
+static void a_host_is_trusted_again_when_a_person_says_so(void **state)
+{
+    struct rig *r = *state;
+    char aside[PATH_CAP];
+    struct buf was = {0};
+    logcase_grow(&r->log, 9, "one story");
+    assert_int_equal(treehead_forget(r->dir, &r->e), OK); /* nothing to forget */
+    assert_int_equal(take(r, 9, 0), OK);
+    reopen(r);
+    assert_int_equal(take(r, 5, 0), ERR_AUTH);
+    evidence(r, "what.txt", &was);
+    assert_non_null(strstr(buf_str(&was), "potluck join --anew"));
+    buf_clear(&was);
+    assert_int_equal(treehead_forget(r->dir, &r->e), OK);
+    reopen(r);
+    assert_false(r->t.has);
+    assert_int_equal(take(r, 5, 0), OK);
+    assert_int_equal(path_format(aside, "%s/treehead.set-aside", r->dir), 0);
+    assert_int_equal(file_read(aside, NOTE_MAX_BYTES, &was, &r->e), OK); /* nothing is lost */
+    buf_deinit(&was);
+    assert_int_equal(treehead_forget("/nowhere/at/all", &r->e), OK);
+}
+
 static void a_changed_file_is_set_aside_and_said(void **state)
 {
     struct rig *r = *state;
@@ -285,6 +308,7 @@ int main(void)
         CASE(an_older_head_is_refused),
         CASE(a_head_that_is_not_signed_proves_nothing),
         CASE(a_record_that_is_gone_is_refused_only_if_there_was_one),
+        CASE(a_host_is_trusted_again_when_a_person_says_so),
         CASE(a_changed_file_is_set_aside_and_said),
         CASE(without_its_tiles_nothing_is_taken),
         CASE(a_check_asks_for_the_tiles_and_takes_the_head),
