@@ -60,7 +60,7 @@ int books_merge(const struct receipts_row *ours, size_t n_ours, const struct rec
 
 struct tally {
     uint32_t n_verdict[MSG_REJECTED + 1];
-    uint32_t n_on_record, n_pending, n_after, n_unknown, n_wrong;
+    uint32_t n_on_record, n_pending, n_after, n_unknown, n_wrong, n_settled;
     uint64_t reward;
     const struct books_receipt *first_wrong, *first_unknown;
 };
@@ -77,6 +77,7 @@ static struct tally count(const struct books_receipts *b)
         const struct books_receipt *r = &b->rows[i];
         t.n_verdict[r->row.r.verdict]++;
         t.reward += r->row.r.reward;
+        t.n_settled += r->row.r.is_settled;
         t.n_wrong += is_wrong(r);
         if (is_wrong(r) && !t.first_wrong) t.first_wrong = r;
         if (is_wrong(r)) continue;
@@ -140,8 +141,12 @@ void books_sentence(const struct books_receipts *b, struct buf *out)
     } else if (t.n_wrong || b->n_wrong) {
         put_wrong(b, &t, out);
     } else if (!b->is_verified) {
-        buf_printf(out, "%" PRIu32 " of %" PRIu32 " contributions were accepted, %s %s so far.",
-                   t.n_verdict[MSG_ACCEPTED], b->n, text_credits((int64_t)t.reward, a), unit);
+        buf_printf(out, "%" PRIu32 " of %" PRIu32 " contributions were accepted, ",
+                   t.n_verdict[MSG_ACCEPTED], b->n);
+        if (t.n_settled)
+            buf_printf(out, "%s %s so far.", text_credits((int64_t)t.reward, a), unit);
+        else
+            buf_put_str(out, "what they earned is not known here yet.");
     } else if (t.n_unknown) {
         buf_printf(out,
                    "%" PRIu32 " of your %" PRIu32 " receipts could not be looked up, the first is "

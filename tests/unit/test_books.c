@@ -74,6 +74,10 @@ static void the_sentence_says_whether_work_counted(void **state)
     struct books_receipts b = shown_of(rows, 3);
     assert_non_null(strstr(said(&b), "2 of 3 contributions were accepted, 2.50 credits"));
     assert_int_equal(books_exit(&b), CMDLINE_EXIT_OK);
+    b = shown_of(rows + 1, 2); /* none is settled: nobody knows that it is nothing */
+    assert_non_null(
+        strstr(said(&b), "1 of 2 contributions were accepted, what they earned is not"));
+    b = shown_of(rows, 3);
     b.is_verified = true;
     rows[0].verdict.state = rows[1].verdict.state = RECEIPTS_ON_RECORD;
     assert_non_null(strstr(said(&b), "Your work counted: 2 of your 3 receipts are on record"));
