@@ -175,6 +175,10 @@ enum corpus_fault corpus_read(const struct corpus *c, size_t i, struct buf *text
         snprintf(what, 512, "%s: empty", path);
         return CORPUS_EMPTY;
     }
+    if (text->len > 2 && memcmp(text->p, "\x1f\x8b", 2) == 0) {
+        snprintf(what, 512, "%s: packed with gzip, not text; unpack it with gunzip", path);
+        return CORPUS_BINARY;
+    }
     const uint8_t *zero = memchr(text->p, 0, text->len);
     if (zero) {
         snprintf(what, 512, "%s: binary, not text (a zero byte at %zu)", path,

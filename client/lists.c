@@ -1,5 +1,6 @@
 #include "client/lists.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,8 @@ static int read_source(const char *source, struct key_pub *ret_key, bool *ret_ha
         return rc;
     }
     rc = file_read(source, RUNLIST_MAX_BYTES, out, e);
+    if (rc == ERR_IO && e && e->sys == EISDIR)
+        return bad_url(e, "that is a folder (of a host it is the file runs.potluck in it)");
     return rc == ERR_NOTFOUND ? bad_url(e, "there is no such file") : rc;
 }
 

@@ -142,8 +142,12 @@ static int walk(struct run *r, struct err *e)
     report->has_end = r->chain.has_end;
     bool is_there = r->q->round == AUDIT_ALL_ROUNDS || audit_chain_step(&r->chain, r->q->round);
     if (!is_there)
-        return err_set(e, ERR_ARG, 0, "round %" PRIu64 " is not on record; %" PRIu64 " rounds are",
-                       r->q->round, report->n_rounds);
+        return report->n_rounds
+                   ? err_set(e, ERR_ARG, 0,
+                             "round %" PRIu64 " is not on record; rounds 0 to %" PRIu64 " are",
+                             r->q->round, report->n_rounds - 1)
+                   : err_set(e, ERR_ARG, 0, "round %" PRIu64 " is not on record; none is yet",
+                             r->q->round);
     l.book = NULL;
     l.entry = check_entry;
     l.progress = NULL;

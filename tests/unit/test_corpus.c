@@ -80,6 +80,7 @@ static enum corpus_fault read_one(const char *name, const void *p, size_t n, str
     assert_int_equal(corpus_add(&c, dir, note, &seen, &e), OK);
     enum corpus_fault f = corpus_read(&c, 0, text, what);
     if (f != CORPUS_FINE) assert_non_null(strstr(what, name));
+    if (n > 2 && memcmp(p, "\x1f\x8b", 2) == 0) assert_non_null(strstr(what, "gunzip"));
     return f;
 }
 
@@ -89,6 +90,8 @@ static void unusable_content_is_named_for_what_it_is(void **state)
     (void)state;
     assert_int_equal(read_one("x", "caf\xe9", 4, &text), CORPUS_INVALID_UTF8);
     assert_int_equal(read_one("x", "a\0b", 3, &text), CORPUS_BINARY);
+    assert_int_equal(read_one("x", "\x1f\x8b\x08\x00", 4, &text), CORPUS_BINARY);
+    assert_int_equal(read_one("x", "\x1f\x8b\x08z", 4, &text), CORPUS_BINARY); /* no zero byte */
     assert_int_equal(read_one("x", "caf\xc3\xa9", 5, &text), CORPUS_FINE);
     assert_int_equal(read_one("x", "\xef\xbb\xbfhi", 5, &text), CORPUS_FINE);
     assert_string_equal(buf_str(&text), "hi");

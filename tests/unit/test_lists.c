@@ -115,6 +115,8 @@ static void what_is_no_list_is_told_apart(void **state)
     assert_int_equal(get(NULL), ERR_ARG); /* no such file */
     assert_int_equal(file_replace(path, "hello", 5, 0644, &e), OK);
     assert_int_equal(get(NULL), ERR_PROTO);
+    assert_int_equal(lists_get(&home, dir, NULL, &got, &news, &e), ERR_ARG);
+    assert_non_null(strstr(e.what, "folder"));
     assert_int_equal(lists_get(&home, "http://x/y", NULL, &got, &news, &e), ERR_ARG);
     assert_int_equal(lists_get(&home, "potluck://x", NULL, &got, &news, &e), ERR_ARG);
 }
