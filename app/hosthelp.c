@@ -16,7 +16,8 @@ enum {
     INVITE = 32,
     ALLOW = 64,
     LIST = 128,
-    ALL = 255
+    END = 256,
+    ALL = 511
 };
 
 struct command {
@@ -63,6 +64,10 @@ static const struct command commands[] = {
      "What `potluck runs` shows to people who look for something to join. Without a word this\n"
      "home's own run is put in.\n",
      "  potluck-aggregator list --home my-run add friends.potluck\n"},
+    {"end", END, "", "end the run for everybody",
+     "While it is served, the open round becomes the last one, at its usual close. Otherwise it ends\n"
+     "here and now: what was accepted of the open round is merged and paid. Cannot be taken back.\n",
+     "  potluck-aggregator end --home my-run\n"},
 };
 
 static const struct {
@@ -81,6 +86,7 @@ static const struct {
     {"uses", "N", INVITE, "let so many in (1; 0: any number)"},
     {"days", "D", INVITE, "the code's life (30; 0: for ever)"},
     {"file", "PATH", LIST, "the list (HOME/runs.potluck, which serve hands out)"},
+    {"yes", "", END, "do not ask"},
     {"json", "", STATUS | DOORS | INVITE | ALLOW, "answer with one JSON object"},
     {"home", "DIR", ALL, "keys, data and books of this run (or POTLUCK_HOME)"},
 };
