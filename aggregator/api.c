@@ -565,6 +565,7 @@ static void get_status(struct host *h, struct request *r, const struct router_ma
     round_describe(&h->round, ms, &now);
     struct hoststatus s = {.run = &h->run,
                            .state = round_state_word(h->round.state),
+                           .is_ending = h->round.is_ending && h->round.state != ROUND_ENDED,
                            .round = h->round.round,
                            .model = h->round.base,
                            .n_peers = registry_n_here(&h->registry, ms),

@@ -8,12 +8,14 @@
 #include "aggregator/describe.h"
 #include "aggregator/hoststatus.h"
 #include "aggregator/job.h"
+#include "aggregator/store_record.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/tokenizer.h"
 
+#define LOOK_MS         5000 /* between looks for what the host's commands left in the books */
 #define KEEP_FREE_BYTES (16u << 20) /* a reservation leaves so much of the disk for the books */
 
 /* ---- requests that wait --------------------------------------------------------------------- */
@@ -150,15 +152,36 @@ static void arm(struct host *h)
     int64_t next = round_next_ms(&h->round, now);
     for (const struct host_wait *w = h->waits; w; w = w->next)
         if (w->is_poll && w->until_ms < next) next = w->until_ms;
-    if (h->is_stopping || next == INT64_MAX)
+    if (h->looked_ms + LOOK_MS < next) next = h->looked_ms + LOOK_MS;
+    if (h->is_stopping)
         uv_timer_stop(&h->timer);
     else
         uv_timer_start(&h->timer, on_timer, next > now ? (uint64_t)(next - now) : 1, 0);
 }
 
+/* Did another command write into the books? The end of the run is asked for there. After the end
+ * nothing but this publishes what was added to the record; until then the next round does.
+ */
+static enum round_event_kind look(struct host *h, int64_t now)
+{
+    struct err e = {0};
+    struct store_tail tail;
+    if (h->is_stopping || now - h->looked_ms < LOOK_MS) return ROUND_EV_TICK;
+    h->looked_ms = now;
+    int rc = store_record_tail(h->store, &tail, &e);
+    if (rc == OK && h->round.state == ROUND_ENDED && tail.n_entries != h->n_entries) {
+        rc = publish_log_write(h->publish.log, h->store, &e);
+        if (rc == OK) h->n_entries = tail.n_entries;
+    }
+    if (rc != OK) log_err(LOG_WARN, &e, "looking into the books");
+    if (rc != OK || !tail.is_ending || h->round.is_ending) return ROUND_EV_TICK;
+    log_info("the run ends with round %" PRIu64, h->round.round);
+    return ROUND_EV_END;
+}
+
 void host_tick(struct host *h)
 {
-    struct round_event ev = {.kind = ROUND_EV_TICK};
+    struct round_event ev = {.kind = look(h, clock_mono_ms())};
     host_step(h, &ev);
 }
 
@@ -359,8 +382,11 @@ static int restore_round(struct host *h, uint32_t wait_for, const struct msg_upd
     struct round_config c;
     struct round_stored *stored = NULL;
     uint32_t n = 0;
+    struct store_tail tail = {0};
+    int rc = store_record_tail(h->store, &tail, e);
     fill_config(h, wait_for, &c);
-    int rc = round_init(&h->round, &c, e);
+    c.is_ended = tail.is_ended;
+    if (rc == OK) rc = round_init(&h->round, &c, e);
     if (rc == OK) rc = store_restore(h->store, round, &stored, &n, e);
     if (rc != OK) return rc;
     for (uint32_t i = 0; i < n; i++)

@@ -72,6 +72,8 @@ struct host {
     struct buf peers; /* JSON, made anew when older than a second */
     int64_t peers_ms;
     int64_t started_ms;
+    int64_t looked_ms;    /* when the books were looked at for what other commands left; 0: never */
+    uint64_t n_entries;   /* of the record, when it was published after the end; 0: not yet */
     int64_t full_said_ms; /* when the host was last told that its disk is full; 0: never */
 };
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "aggregator/describe.h"
+#include "aggregator/round.h"
+#include "aggregator/store_record.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -66,6 +68,7 @@ int hoststatus_json(const struct hoststatus *s, struct buf *out, struct err *e)
     json_set_text(o, "name", s->run->name);
     json_set_hash(o, "run", &s->run->id);
     json_set_text(o, "state", s->state);
+    json_set_bool(o, "ending", s->is_ending);
     json_set_u64(o, "round", s->round);
     json_set_u64(o, "n_rounds", s->run->n_rounds);
     json_set_hash(o, "model_sha256", &s->model);
@@ -87,7 +90,11 @@ int hoststatus_json(const struct hoststatus *s, struct buf *out, struct err *e)
 static int read_store(struct store *st, struct hoststatus *s, struct err *e)
 {
     struct msg_update last;
+    struct store_tail tail = {0};
     int rc = store_view_totals(st, &s->totals, e);
+    if (rc == OK) rc = store_record_tail(st, &tail, e);
+    if (tail.is_ended) s->state = round_state_word(ROUND_ENDED);
+    s->is_ending = tail.is_ending;
     if (rc == OK) rc = store_round_last(st, &last, e);
     if (rc == OK) {
         s->round = last.round + 1;
@@ -147,6 +154,20 @@ static void put_number(struct buf *out, const char *label, double v, const char 
         buf_printf(out, "%-14s %.*f%s%s\n", label, digits, v, *unit ? " " : "", unit);
 }
 
+static void put_state(struct buf *out, const json_t *o)
+{
+    char a[96];
+    double round = real(o, "round");
+    text(o, "state", a, sizeof a);
+    if (strcmp(a, "ended") == 0)
+        buf_printf(out, "%-14s the run is over, after %.0f rounds; its model is final\n", "state",
+                   round);
+    else
+        buf_printf(out, "%-14s %s, round %.0f%s\n", "state", a, round,
+                   json_is_true(json_object_get(o, "ending")) ? ", the last: then the run is over"
+                                                              : "");
+}
+
 int hoststatus_text(const void *json, size_t n, struct buf *out, struct err *e)
 {
     char a[96], b[96];
@@ -154,8 +175,7 @@ int hoststatus_text(const void *json, size_t n, struct buf *out, struct err *e)
     int rc = json_parse(json, n, &o, e);
     if (rc != OK) return rc;
     buf_printf(out, "%-14s %s\n", "run", text(o, "name", a, sizeof a));
-    buf_printf(out, "%-14s %s, round %.0f\n", "state", text(o, "state", a, sizeof a),
-               real(o, "round"));
+    put_state(out, o);
     buf_printf(out, "%-14s %s\n", "model", text(o, "model_sha256", b, sizeof b));
     put_number(out, "parameters", real(o, "params") / 1e6, "million", 2);
     put_number(out, "contributors", real(o, "peers"), "here now", 0);

@@ -10,7 +10,8 @@
 
 struct hoststatus {
     const struct rundesc *run;
-    const char *state; /* round_state_word, or "stopped" */
+    const char *state; /* round_state_word, or "stopped" when the run can go on */
+    bool is_ending;    /* the host has asked for the end: this round is the last */
     uint64_t round;    /* open, or next to open */
     struct hash model;
     uint32_t n_peers; /* here now */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "aggregator/judge.h"
+#include "aggregator/store_record.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,6 +28,7 @@ struct job {
     uint32_t n_passed;
     uint64_t seq;
     enum msg_verdict verdict;
+    bool is_over; /* PUBLISH: the record is closed */
     struct err err;
 };
 
@@ -95,9 +97,12 @@ static enum round_outcome merge(struct job *j)
 
 static enum round_outcome publish(struct job *j)
 {
-    return outcome_of(publish_commit(&j->h->publish, &j->update, j->inputs, j->n_inputs,
-                                     clock_wall_ms(), &j->err),
-                      &j->err);
+    struct store_tail tail = {0};
+    int rc = publish_commit(&j->h->publish, &j->update, j->inputs, j->n_inputs, clock_wall_ms(),
+                            &j->err);
+    if (rc == OK) rc = store_record_tail(j->h->store, &tail, &j->err);
+    j->is_over = tail.is_ended;
+    return outcome_of(rc, &j->err);
 }
 
 static enum round_outcome perform(struct job *j)
@@ -207,7 +212,8 @@ static void done(uv_work_t *w, int status)
                              .verdict = j->verdict,
                              .result = j->update.result,
                              .update = j->update.update,
-                             .update_bytes = j->update.update_bytes};
+                             .update_bytes = j->update.update_bytes,
+                             .is_over = j->is_over};
     memcpy(ev.reason, j->reason, sizeof ev.reason);
     ev.n_passed = j->n_passed;
     free_job(j);

@@ -132,6 +132,7 @@ static int make_page(const struct publish *p, struct publish_source *from,
     store_secret(p->store, seed);
     from->seed = seed;
     int rc = store_record_tail(p->store, &from->tail, e);
+    from->is_last = rc == OK && from->tail.is_ending;
     if (rc == OK)
         rc = store_record_rows(p->store, from->tail.next_seq, SHEET_MAX_ROWS, &page->rows,
                                &page->n_rows, e);
@@ -186,6 +187,27 @@ int publish_commit(const struct publish *p, const struct msg_update *u,
     publish_page_deinit(&page);
     if (rc == OK) rc = publish_log_write(p->log, p->store, e);
     return rc == OK ? OK : err_wrap(e, "publishing round %" PRIu64, u->round);
+}
+
+int publish_end(const struct publish *p, const struct hash *result, int64_t at_ms, struct err *e)
+{
+    struct store_tail tail;
+    struct store_row *rows = NULL;
+    struct store_entry end = {0};
+    uint32_t n = 0;
+    int rc = store_record_tail(p->store, &tail, e);
+    if (rc == OK) rc = store_record_rows(p->store, tail.next_seq, 1, &rows, &n, e);
+    store_record_rows_free(rows, n);
+    if (rc == OK && n && !tail.is_ended)
+        return err_set(e, ERR_WRONG_STATE, 0, "receipts of the open round are not settled yet");
+    if (rc == OK && !tail.is_ended) {
+        rc = publish_page_end(p->run, p->key, &tail, result, at_ms, &end, e);
+        if (rc == OK) rc = step(p, "end", e);
+        if (rc == OK) rc = store_record_append(p->store, tail.n_entries, &end, e);
+        buf_deinit(&end.text);
+    }
+    if (rc == OK) rc = publish_log_write(p->log, p->store, e);
+    return rc == OK ? OK : err_wrap(e, "ending the run");
 }
 
 /* ---- checkpoints and what is old ------------------------------------------------------------ */

@@ -55,6 +55,13 @@ int publish_commit(const struct publish *p, const struct msg_update *u,
                    const struct round_input *in, uint32_t n, int64_t at_ms,
                    struct err *e) MUST_CHECK;
 
+/* End the run between two rounds: every receipt is on a sheet already, and result is the model of the
+ * last round. Once ended it only writes what files are missing. ERR_WRONG_STATE: there are receipts
+ * left to be settled.
+ */
+int publish_end(const struct publish *p, const struct hash *result, int64_t at_ms,
+                struct err *e) MUST_CHECK;
+
 /* Round 0's weights into params [n_params]: made from the seed, or the kept model's, whose hash must
  * be the one that the run was described with. ERR_AUTH when that file is gone or another.
  */

@@ -182,9 +182,19 @@ static int add_end(const struct publish_source *s, struct publish_page *p, struc
     return add_entry(s, p, &m, e);
 }
 
+int publish_page_end(const struct rundesc *run, const struct key *key,
+                     const struct store_tail *tail, const struct hash *result, int64_t at_ms,
+                     struct store_entry *ret, struct err *e)
+{
+    struct entry m = {.kind = ENTRY_END, .run = run->id, .index = tail->n_entries, .at_ms = at_ms};
+    m.end = (struct entry_end){.n_rounds = tail->n_rounds, .result = *result, .paid = tail->paid};
+    ret->kind = ENTRY_END;
+    return entry_sign(&m, key, &ret->text, e);
+}
+
 int publish_page_make(const struct publish_source *s, struct publish_page *p, struct err *e)
 {
-    bool is_last = s->run->n_rounds && s->update->round + 1 >= s->run->n_rounds;
+    bool is_last = s->is_last || (s->run->n_rounds && s->update->round + 1 >= s->run->n_rounds);
     int rc = settle_all(s, p, e);
     if (rc == OK) rc = make_sheet(s, p, e);
     if (rc == OK) rc = add_round(s, p, e);

@@ -17,6 +17,7 @@ struct publish_source {
     const struct round_input *inputs; /* what was merged, with rewards */
     uint32_t n_inputs;
     struct store_tail tail; /* of the record, before this round */
+    bool is_last;           /* the host ends the run with this round, whatever its number */
     int64_t at_ms;
 };
 
@@ -42,6 +43,11 @@ int publish_page_make(const struct publish_source *s, struct publish_page *p,
 /* Entry 0 of a run's record. *ret is the caller's, also on failure: buf_deinit(&ret->text). */
 int publish_page_open(const struct rundesc *run, const struct key *key, const uint8_t seed[32],
                       int64_t at_ms, struct store_entry *ret, struct err *e) MUST_CHECK;
+
+/* The end of a run between two rounds, with the model of the last one. *ret as above. */
+int publish_page_end(const struct rundesc *run, const struct key *key,
+                     const struct store_tail *tail, const struct hash *result, int64_t at_ms,
+                     struct store_entry *ret, struct err *e) MUST_CHECK;
 
 /* The word for a check on the sheet; "?" */
 const char *publish_page_check(enum round_check c);

@@ -118,7 +118,7 @@ static void maybe_close(struct round *r, int64_t now_ms, struct round_actions *o
 {
     if (r->state == ROUND_OPEN) {
         bool is_over = now_ms >= r->deadline_ms;
-        if (is_over && !is_enough(r, now_ms)) {
+        if (is_over && !r->is_ending && !is_enough(r, now_ms)) {
             start_clock(r, now_ms); /* too few: the same round, the same base, more time */
             round_reply_add(out, ROUND_DO_ANNOUNCE);
             return;
@@ -131,7 +131,7 @@ static void maybe_close(struct round *r, int64_t now_ms, struct round_actions *o
         r->closed_ms = now_ms;
     }
     if (r->state != ROUND_CLOSING || round_seat_n_in_flight(r)) return;
-    if (is_enough(r, now_ms)) {
+    if (r->is_ending || is_enough(r, now_ms)) {
         start_merge(r, out);
         return;
     }
@@ -140,14 +140,14 @@ static void maybe_close(struct round *r, int64_t now_ms, struct round_actions *o
     round_reply_add(out, ROUND_DO_ANNOUNCE);
 }
 
-static void open_next(struct round *r, int64_t now_ms, struct round_actions *out)
+static void open_next(struct round *r, bool is_over, int64_t now_ms, struct round_actions *out)
 {
     r->base = r->merged.result;
     r->update = r->merged.update;
     r->update_bytes = r->merged.update_bytes;
     r->round++;
     r->n_inputs = 0;
-    bool is_last = r->cfg.n_rounds && r->round >= r->cfg.n_rounds;
+    bool is_last = is_over || (r->cfg.n_rounds && r->round >= r->cfg.n_rounds);
     r->state = is_last ? ROUND_ENDED : ROUND_OPEN;
     start_clock(r, now_ms);
     for (uint32_t i = 0; i < r->n_seats; i++)
@@ -177,7 +177,7 @@ static void done_publish(struct round *r, const struct round_event *ev, int64_t 
 {
     if (r->state != ROUND_PUBLISHING || ev->op.attempt != r->attempt) return;
     if (ev->outcome == ROUND_OK)
-        open_next(r, now_ms, out);
+        open_next(r, ev->is_over, now_ms, out);
     else
         r->retry_ms = now_ms + ROUND_RETRY_MS;
 }
@@ -207,6 +207,16 @@ static void step_tick(struct round *r, int64_t now_ms, struct round_actions *out
     if (is_waiting && r->retry_ms && now_ms >= r->retry_ms) start_work(r, out);
 }
 
+/* Before the clock runs there is nobody to wait for. */
+static void step_end(struct round *r, const struct round_event *ev, int64_t now_ms)
+{
+    if (r->state == ROUND_ENDED) return;
+    r->is_ending = true;
+    bool is_waiting = r->state == ROUND_WAITING;
+    if (is_waiting) r->state = ROUND_OPEN;
+    if (is_waiting || ev->is_now) r->deadline_ms = now_ms;
+}
+
 static void step_presence(struct round *r, const struct round_event *ev, int64_t now_ms)
 {
     struct round_seat *s = ev->kind == ROUND_EV_SEEN ? round_seat_take(r, &ev->contributor, now_ms)
@@ -228,6 +238,7 @@ void round_step(struct round *r, const struct round_event *ev, int64_t now_ms,
     case ROUND_EV_MANIFEST: round_slot_manifest(r, ev, now_ms, out); return;
     case ROUND_EV_DONE: step_done(r, ev, now_ms, out); break;
     case ROUND_EV_TICK: step_tick(r, now_ms, out); break;
+    case ROUND_EV_END: step_end(r, ev, now_ms); break;
     }
     maybe_open(r, now_ms, out);
     maybe_close(r, now_ms, out);
@@ -301,7 +312,7 @@ int round_restore(struct round *r, uint64_t round, const struct hash *base,
         restore_seat(r, &r->seats[i], &s[i], now_ms);
         has_begun |= s[i].has_slot || s[i].has_receipt;
     }
-    bool is_over = r->cfg.n_rounds && round >= r->cfg.n_rounds;
+    bool is_over = r->cfg.is_ended || (r->cfg.n_rounds && round >= r->cfg.n_rounds);
     r->state = is_over ? ROUND_ENDED : has_begun ? ROUND_OPEN : ROUND_WAITING;
     start_clock(r, now_ms);
     maybe_open(r, now_ms, out);

@@ -16,7 +16,7 @@
  *   CLOSING     no new manifest; work in flight   the last judged/stored piece of work ended
  *   MERGING     the pool computes the update      merged
  *   PUBLISHING  update, round and ledger on disk  published: next round, or ENDED
- *   ENDED       n_rounds are merged               never
+ *   ENDED       n_rounds, or the host's word      never
  *
  *              WAITING/OPEN        CLOSING            MERGING, PUBLISHING     ENDED
  *   SEEN       note; may open/close note              note                   note
@@ -27,6 +27,7 @@
  *   DONE(work) next step of that   + merge when it    + publish / next round (find, late receipt)
  *              slot; may close     was the last
  *   TICK       deadline, absences  retry              retry after a failure  -
+ *   END        this is the last    same               this one or the next   -
  *
  * A slot:  NONE -> RESERVING -> OPEN -> JUDGING -> STORING -> DONE
  *                    (row durable)  ^------ resend, or the disk failed: back to OPEN
@@ -34,7 +35,8 @@
  * A round ends before the deadline when min_contributions are accepted and everybody awaited has
  * a verdict; at it, when min_contributions have a verdict and something is accepted or nobody
  * awaited lacks one (an update of nothing changes and pays nothing). Else the clock starts again.
- * So refusals cannot hold it up.
+ * So refusals cannot hold it up. The last round of a run that its host ends closes at the deadline
+ * whatever has come (WAITING: at once). That it is over, the record says: DONE(PUBLISH).is_over.
  *
  * Nothing acknowledged is lost. There are three acknowledgements. (a) A slot is told only after
  * DONE(STORE_SLOT, OK), a chunk only after DONE(STORE_CHUNK, OK): both mean "on disk", and
@@ -69,6 +71,7 @@ struct round_config {
     uint32_t wait_for;          /* active contributors before round 0's clock starts; >= 1 */
     uint32_t min_contributions; /* >= 1; verdicts are enough at the deadline */
     uint64_t n_rounds;          /* 0: endless */
+    bool is_ended;              /* the record is closed */
     uint64_t round_ms;          /* rundesc_round_ms */
     uint64_t inner_ms;          /* 0 when H decides */
     uint64_t upload_ms;
@@ -134,14 +137,14 @@ struct round {
     struct round_config cfg;
     enum round_state state;
     uint64_t round;
+    bool is_ending; /* the host has asked: the open round is the last */
     struct hash base;
     struct hash update; /* that made base; zero for round 0 */
     uint64_t update_bytes;
-    int64_t opened_ms;   /* of the clock; WAITING: not yet */
-    int64_t deadline_ms; /* same */
-    int64_t closed_ms;   /* when closed_round closed; valid if has_closed */
-    uint64_t closed_round;
+    int64_t opened_ms, deadline_ms; /* of the clock; WAITING: not yet */
+    int64_t closed_ms;              /* when closed_round closed; valid if has_closed */
     bool has_closed;
+    uint64_t closed_round;
     int64_t retry_ms; /* MERGING, PUBLISHING: try again at; 0: work is under way */
     uint64_t attempt;
     struct msg_update merged; /* filled from MERGING on */
@@ -183,15 +186,12 @@ void round_step(struct round *r, const struct round_event *ev, int64_t now_ms,
 /* When a tick is due at the latest; INT64_MAX when nothing waits for time. */
 int64_t round_next_ms(const struct round *r, int64_t now_ms);
 
-/* What a poll is told; the fields about checkpoints, validation and speed are left to the caller.
- */
+/* What a poll is told; checkpoints, validation and speed are left to the caller. */
 void round_describe(const struct round *r, int64_t now_ms, struct msg_round *ret);
 
 /* From MERGING to the end of PUBLISHING: what is merged and paid, in key order. */
 const struct round_input *round_inputs(const struct round *r, uint32_t *ret_n);
-
-/* From PUBLISHING on: run, round, base, result, update, n_merged, n_tokens, train_loss. */
-const struct msg_update *round_update(const struct round *r);
+const struct msg_update *round_update(const struct round *r); /* from PUBLISHING on: all of it */
 
 /* Contributors active now; accepted so far in the open round. */
 uint32_t round_n_active(const struct round *r, int64_t now_ms);

@@ -94,6 +94,7 @@ enum round_event_kind {
     ROUND_EV_MANIFEST, /* req, manifest (signature checked) */
     ROUND_EV_DONE,     /* kind and op of the work, outcome, and what it yielded */
     ROUND_EV_TICK,
+    ROUND_EV_END, /* the host ends the run: with the open round; is_now: which closes now */
 };
 
 enum round_outcome {
@@ -128,4 +129,6 @@ struct round_event {
     enum msg_verdict verdict;    /* same: of the receipt that is stored */
     struct hash result, update;  /* MERGE: model after it; SHA-256 of the update's bytes */
     uint64_t update_bytes;
+    bool is_over; /* PUBLISH: the record ends with this round */
+    bool is_now;  /* END */
 };

@@ -80,7 +80,7 @@ static bool refuse_reserve(const struct round *r, const struct round_event *ev,
     const char *again = "ask for the current round, fetch its weights, and train from there";
     if (r->state == ROUND_ENDED)
         round_reply_refuse(out, ev->req, 409, "the final model is at the newest checkpoint",
-                           "the run is over: all %" PRIu64 " rounds are merged", r->round);
+                           "the run is over after %" PRIu64 " rounds", r->round);
     else if (m->round != r->round)
         round_reply_refuse(out, ev->req, 409, again,
                            "round %" PRIu64 " is not open, round %" PRIu64 " is", m->round,

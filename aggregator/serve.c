@@ -32,7 +32,7 @@ struct serve {
 };
 
 /* Held until the process ends, however it ends. */
-static int lock_home(const char *home, struct err *e)
+int serve_lock(const char *home, struct err *e)
 {
     char path[PATH_CAP];
     if (path_format(path, "%s/serve.lock", home))
@@ -207,7 +207,7 @@ int serve_run(const struct serve_options *o, struct err *e)
     int rc = describe_home(o->home, &d, e);
     if (rc != OK && rc != ERR_AGAIN) return rc;
     if (rc == ERR_AGAIN) return describe_read(o->home, &d, NULL, e); /* says what is missing */
-    rc = lock_home(o->home, e);
+    rc = serve_lock(o->home, e);
     if (rc != OK) return rc;
     struct serve *v = alloc_zero(1, sizeof *v);
     if (!v) return err_set(e, ERR_NOMEM, 0, "no memory for the server");

@@ -18,6 +18,9 @@ struct serve_options {
     bool is_metrics_open;    /* GET /metrics for everybody, not only from this machine */
 };
 
+/* Keep every other process from serving this home until ours ends. ERR_WRONG_STATE: one does. */
+int serve_lock(const char *home, struct err *e) MUST_CHECK;
+
 /* Runs until a signal. ERR_WRONG_STATE when this home is being served already; ERR_IO when the
  * port is taken.
  */

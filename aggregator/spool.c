@@ -10,8 +10,8 @@
 #define CHUNKS "spool"
 #define RECORD "record"
 
-static const char *const folders[SPOOL_KINDS] = {"payloads",  "updates",  "checkpoints",
-                                                 "manifests", "receipts", "sheets"};
+static const char *const folders[SPOOL_KINDS] = {"payloads", "updates", "checkpoints", "manifests",
+                                                 "receipts", "sheets",  "payouts"};
 
 int spool_open_with(struct spool *s, const struct spool_driver *d, const char *home, struct err *e)
 {

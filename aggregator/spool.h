@@ -24,6 +24,7 @@ enum spool_kind {
     SPOOL_MANIFEST, /* signed text, as it came */
     SPOOL_RECEIPT,  /* newest signed text */
     SPOOL_SHEET,
+    SPOOL_PAYOUT, /* settlement file */
     SPOOL_KINDS
 };
 

@@ -16,7 +16,8 @@ static int read_tail(struct store_db *db, struct store_tail *ret, struct err *e)
     struct store_query q = store_db_query(
         db, "SELECT (SELECT coalesce(max(idx)+1,0) FROM entries), coalesce(last_seq,0)+1,"
             " coalesce(round+1,0), coalesce(paid_in_all,0),"
-            " EXISTS (SELECT 1 FROM entries WHERE kind=?)"
+            " EXISTS (SELECT 1 FROM entries WHERE kind=?),"
+            " EXISTS (SELECT 1 FROM meta WHERE key='end_asked')"
             " FROM (SELECT 1) LEFT JOIN rounds ON round=(SELECT max(round) FROM rounds)");
     store_db_bind_u64(&q, ENTRY_END);
     int rc = store_db_step(&q, e);
@@ -25,7 +26,8 @@ static int read_tail(struct store_db *db, struct store_tail *ret, struct err *e)
                                    .next_seq = store_db_u64(&q, 1),
                                    .n_rounds = store_db_u64(&q, 2),
                                    .paid = store_db_u64(&q, 3),
-                                   .is_ended = store_db_u64(&q, 4) != 0};
+                                   .is_ended = store_db_u64(&q, 4) != 0,
+                                   .is_ending = !store_db_u64(&q, 4) && store_db_u64(&q, 5)};
     store_db_done(&q);
     return rc;
 }
@@ -329,6 +331,16 @@ int store_record_each(struct store *s, uint64_t index, store_entry_fn fn, void *
     store_db_done(&q);
     pthread_mutex_unlock(&s->lock);
     return rc == ERR_AGAIN ? OK : rc;
+}
+
+int store_record_ask_end(struct store *s, struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    struct store_query q =
+        store_db_query(s->db, "INSERT INTO meta VALUES('end_asked',1) ON CONFLICT(key) DO NOTHING");
+    int rc = store_db_run(&q, e);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
 }
 
 int store_record_forgotten(struct store *s, uint64_t *ret, struct err *e)

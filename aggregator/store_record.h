@@ -19,6 +19,7 @@ struct store_tail {
     uint64_t n_rounds;
     uint64_t paid; /* in all */
     bool is_ended;
+    bool is_ending; /* the host has asked for the end, and it is not on record yet */
 };
 
 int store_record_tail(struct store *s, struct store_tail *ret, struct err *e) MUST_CHECK;
@@ -74,6 +75,9 @@ int store_record_append(struct store *s, uint64_t index, const struct store_entr
 typedef int (*store_entry_fn)(uint64_t index, const char *text, size_t n, void *ctx, struct err *e);
 int store_record_each(struct store *s, uint64_t index, store_entry_fn fn, void *ctx,
                       struct err *e) MUST_CHECK;
+
+/* The host wants the run to end: durable, and the next publication does it. Never taken back. */
+int store_record_ask_end(struct store *s, struct err *e) MUST_CHECK;
 
 /* Rounds below this one have no payloads any more, as far as they were looked at. */
 int store_record_forgotten(struct store *s, uint64_t *ret, struct err *e) MUST_CHECK;

@@ -1,4 +1,4 @@
-/* potluck-aggregator: init, prepare, serve, status. The command line and the exit codes are here;
+/* potluck-aggregator: init, prepare, serve, status, end, payouts. The command line and the exit codes are here;
  * everything else is in aggregator/.
  */
 
@@ -14,9 +14,11 @@
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
 #include "app/doors.h"
+#include "app/ending.h"
 #include "app/hosthelp.h"
 #include "app/listing.h"
 #include "app/optread.h"
+#include "app/paying.h"
 #include "base/log.h"
 #include "net/limits.h"
 
@@ -39,6 +41,10 @@ enum {
     OPT_FILE,
     OPT_PER_ADDRESS,
     OPT_METRICS,
+    OPT_YES,
+    OPT_TO,
+    OPT_OUT,
+    OPT_CSV,
     OPT_SETUP
 };
 
@@ -57,6 +63,8 @@ struct line {
     uint32_t wait_for;
     uint32_t per_address;
     bool is_metrics_open;
+    bool is_sure, is_csv;
+    const char *to, *out;
     const char *port_file;
     const char *listen_addr;
     bool has_uses, has_days;
@@ -109,6 +117,10 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
     switch (opt) {
     case OPT_HOME: l->home = arg; return OK;
     case OPT_JSON: l->is_json = true; return OK;
+    case OPT_YES: l->is_sure = true; return OK;
+    case OPT_CSV: l->is_csv = true; return OK;
+    case OPT_TO: l->to = arg; return OK;
+    case OPT_OUT: l->out = arg; return OK;
     case OPT_PORT_FILE: l->port_file = arg; return OK;
     case OPT_TOKENIZER: l->tokenizer_path = arg; return OK;
     case OPT_FILE: l->file = arg; return OK;
@@ -169,6 +181,10 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
         {"file",         required_argument, NULL, OPT_FILE       },
         {"per-address",  required_argument, NULL, OPT_PER_ADDRESS},
         {"metrics",      required_argument, NULL, OPT_METRICS    },
+        {"yes",          no_argument,       NULL, OPT_YES        },
+        {"to",           required_argument, NULL, OPT_TO         },
+        {"out",          required_argument, NULL, OPT_OUT        },
+        {"csv",          no_argument,       NULL, OPT_CSV        },
     };
     size_t n = sizeof own / sizeof *own, n_setup = 0;
     const struct setup_option *o = setup_options(&n_setup);
@@ -380,8 +396,8 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 
 static int check_command(const char *command, struct err *e)
 {
-    static const char *const known[] = {"init",   "prepare", "serve", "status", "doors",
-                                        "invite", "allow",   "list",  NULL};
+    static const char *const known[] = {"init",  "prepare", "serve", "status",  "doors", "invite",
+                                        "allow", "list",    "end",   "payouts", NULL};
     for (size_t i = 0; known[i]; i++)
         if (strcmp(command, known[i]) == 0) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
@@ -408,6 +424,11 @@ static int run(const char *command, struct line *l, struct err *e)
     if (strcmp(command, "init") == 0) return run_init(l, home, e);
     if (strcmp(command, "prepare") == 0) return run_prepare(l, home, e);
     if (strcmp(command, "serve") == 0) return run_serve(l, home, e);
+    if (strcmp(command, "end") == 0) return ending_run(home, l->is_sure, e);
+    if (strcmp(command, "payouts") == 0) {
+        struct paying_words w = {home, l->from_path, l->to, l->out, l->is_csv};
+        return paying_run(&w, e);
+    }
     return run_status(l, home, e);
 }
 

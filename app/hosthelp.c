@@ -16,7 +16,9 @@ enum {
     INVITE = 32,
     ALLOW = 64,
     LIST = 128,
-    ALL = 255
+    END = 256,
+    PAYOUTS = 512,
+    ALL = 1023
 };
 
 struct command {
@@ -63,6 +65,16 @@ static const struct command commands[] = {
      "What `potluck runs` shows to people who look for something to join. Without a word this\n"
      "home's own run is put in.\n",
      "  potluck-aggregator list --home my-run add friends.potluck\n"},
+    {"end", END, "", "end the run for everybody",
+     "While it is served, the open round becomes the last one, at its usual close. Otherwise it ends\n"
+     "here and now: what was accepted of the open round is merged and paid. Cannot be taken back.\n",
+     "  potluck-aggregator end --home my-run\n"},
+    {"payouts", PAYOUTS, "", "say what is owed to whom for a period",
+     "Writes a settlement file, made from the public record alone, and puts its hash on the record.\n"
+     "The same period gives the same file again; no round is settled twice. Nothing is paid by this:\n"
+     "no chain is spoken to, and no value is promised. Without a period: all that is not settled yet.\n",
+     "  potluck-aggregator payouts --home my-run --from 2026-11-01 --to 2026-11-30 --out november.json\n"
+     "  potluck-aggregator payouts --home my-run --csv\n"},
 };
 
 static const struct {
@@ -81,6 +93,11 @@ static const struct {
     {"uses", "N", INVITE, "let so many in (1; 0: any number)"},
     {"days", "D", INVITE, "the code's life (30; 0: for ever)"},
     {"file", "PATH", LIST, "the list (HOME/runs.potluck, which serve hands out)"},
+    {"yes", "", END, "do not ask"},
+    {"from", "DAY|ROUND", PAYOUTS, "where the period begins (where the last one ended)"},
+    {"to", "DAY|ROUND", PAYOUTS, "where it ends, that day or round included (the newest round)"},
+    {"out", "FILE", PAYOUTS, "write it there (standard output)"},
+    {"csv", "", PAYOUTS, "write its lines for a spreadsheet"},
     {"json", "", STATUS | DOORS | INVITE | ALLOW, "answer with one JSON object"},
     {"home", "DIR", ALL, "keys, data and books of this run (or POTLUCK_HOME)"},
 };
@@ -184,11 +201,10 @@ int hosthelp_check(const char *command, const char *option, struct err *e)
     const struct setup_option *o = setup_options(&n);
     const struct command *c = find(command);
     if (!c) return OK;
+    int where = 0;
     for (size_t i = 0; i < n; i++)
-        if (strcmp(o[i].name, option) == 0 && !(where_choice(option) & c->bit))
-            return refuse(option, where_choice(option), e);
+        if (strcmp(o[i].name, option) == 0) where |= where_choice(option);
     for (size_t i = 0; i < COUNT(options); i++)
-        if (strcmp(options[i].name, option) == 0 && !(options[i].where & c->bit))
-            return refuse(option, options[i].where, e);
-    return OK;
+        if (strcmp(options[i].name, option) == 0) where |= options[i].where;
+    return !where || where & c->bit ? OK : refuse(option, where, e);
 }

@@ -14,6 +14,7 @@ void audit_chain_deinit(struct audit_chain *c)
     if (!c) return;
     buf_deinit(&c->steps);
     buf_deinit(&c->changes);
+    buf_deinit(&c->payouts);
     *c = (struct audit_chain){0};
 }
 
@@ -108,7 +109,11 @@ static const char *end_is_wrong(const struct audit_chain *c, const struct entry_
 
 static const char *payout_is_wrong(const struct audit_chain *c, const struct entry_payout *m)
 {
+    const struct entry_payout *had = (const void *)c->payouts.p;
     if (m->first_round > m->last_round) return "settles no round";
+    for (size_t i = 0; i < c->payouts.len / sizeof *had; i++)
+        if (m->first_round <= had[i].last_round && had[i].first_round <= m->last_round)
+            return "settles rounds that another one has settled";
     if (!c->is_resuming && m->last_round >= c->n_rounds) return "settles rounds that are not over";
     return NULL;
 }
@@ -179,9 +184,10 @@ static int apply(struct audit_chain *c, const struct entry *m, struct err *e)
         c->base_of = to && to->is_known ? to->base_of : m->rollback.to_round;
         break;
     case ENTRY_END: c->has_end = true; break;
-    case ENTRY_PAYOUT: break;
+    case ENTRY_PAYOUT: buf_put(&c->payouts, &m->payout, sizeof m->payout); break;
     }
-    return buf_ok(&c->changes, e);
+    int rc = buf_ok(&c->payouts, e);
+    return rc == OK ? buf_ok(&c->changes, e) : rc;
 }
 
 int audit_chain_take(struct audit_chain *c, const struct entry *m, struct audit_book *b,

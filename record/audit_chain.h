@@ -43,6 +43,7 @@ struct audit_chain {
     uint64_t n_receipts;
     struct buf steps;   /* struct audit_step */
     struct buf changes; /* struct entry_change */
+    struct buf payouts; /* struct entry_payout */
 };
 
 void audit_chain_init(struct audit_chain *c, const struct rundesc *run);

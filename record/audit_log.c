@@ -163,6 +163,7 @@ static int take(struct walk *w, uint32_t i, uint64_t index, bool has_bundle, boo
     bool grows = w->l->book && !w->is_torn;
     int rc = !grows ? OK : tiles_edge_add(&w->edge, &leaf, compare_tile, w, e);
     check_known(w);
+    if (w->l->root) *w->l->root = grows ? tiles_edge_root(&w->edge) : (struct hash){0};
     if (rc == OK) rc = w->l->entry(w->l->ctx, index, good == OK ? &m : NULL, e);
     return rc;
 }

@@ -26,6 +26,9 @@ struct audit_log {
     bool may_be_older;             /* a copy may end before that; a host may not */
     audit_entry_fn entry;
     audit_progress_fn progress; /* NULL: not told */
+    struct hash
+        *root; /* NULL; else, when there is a book, gets the root of the tree up to each entry
+                        * before it is given: zero when that cannot be known */
     void *ctx;
 };
 

@@ -2,9 +2,18 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-/* A settlement file has a line for each contributor and round at most. */
-#define MAX_PAYOUT_BYTES (64u << 20)
+#include "record/settle.h"
+
+/* What a settlement needs to know of a round. */
+struct settled {
+    uint64_t round;
+    uint64_t n_entries; /* of the tree that ends with its entry */
+    struct hash root;   /* zero: not known */
+    struct hash sheet;
+    uint64_t sheet_bytes;
+};
 
 struct run {
     const struct audit_request *q;
@@ -14,6 +23,8 @@ struct run {
     struct audit_model model;
     struct audit_rounds rounds;
     uint64_t n_checked;
+    struct hash root;   /* of the log up to the entry at hand */
+    struct buf settled; /* struct settled, in the order of the log */
 };
 
 static bool wants(const struct run *r, uint64_t round)
@@ -32,7 +43,13 @@ static bool goes_on(struct run *r, bool is_log, uint64_t done, uint64_t of)
 static int read_entry(void *ctx, uint64_t index, const struct entry *m, struct err *e)
 {
     struct run *r = ctx;
-    (void)index;
+    if (m && m->kind == ENTRY_ROUND) {
+        struct settled s = {m->round.round, index + 1, r->root, m->round.sheet,
+                            m->round.sheet_bytes};
+        buf_put(&r->settled, &s, sizeof s);
+        int rc = buf_ok(&r->settled, e);
+        if (rc != OK) return rc;
+    }
     if (m) return audit_chain_take(&r->chain, m, &r->report->book, e);
     audit_chain_skip(&r->chain);
     return OK;
@@ -45,22 +62,78 @@ static bool tell_log(void *ctx, uint64_t done, uint64_t of)
 
 /* ---- second pass: rounds -------------------------------------------------------------------- */
 
+/* One sheet of the period; *ret_has turns false when it cannot be had. It is judged with its round. */
+static int add_sheet(struct run *r, const struct settled *at, struct settle *s, bool *ret_has,
+                     struct err *e)
+{
+    struct buf text = {0};
+    struct sheet sheet = {0};
+    struct err why = {0};
+    int rc = at->sheet_bytes > SHEET_MAX_BYTES
+                 ? ERR_LIMIT
+                 : audit_blob(r->q->source, &at->sheet, (size_t)at->sheet_bytes, &text, &why);
+    if (rc == OK) rc = sheet_decode(text.p, text.len, &sheet, &why);
+    if (rc == OK) rc = settle_add(s, &sheet, &why);
+    *ret_has &= rc == OK;
+    bool is_theirs = rc == ERR_NOTFOUND || rc == ERR_AUTH || rc == ERR_PROTO || rc == ERR_LIMIT;
+    if (rc != OK && !is_theirs && e) *e = why;
+    sheet_deinit(&sheet);
+    buf_deinit(&text);
+    return is_theirs ? OK : rc;
+}
+
+/* The settlement of a period as the record gives it; *ret_has false: the record cannot be read. */
+static int settle_again(struct run *r, const struct entry_payout *m, struct buf *out,
+                        uint64_t *ret_paid, bool *ret_has, struct err *e)
+{
+    const struct settled *at = (const void *)r->settled.p;
+    struct settle s = {
+        .run = r->q->run, .first_round = m->first_round, .last_round = m->last_round};
+    uint64_t n = 0;
+    int rc = OK;
+    *ret_has = true;
+    for (size_t i = 0; rc == OK && *ret_has && i < r->settled.len / sizeof *at; i++) {
+        if (at[i].round < m->first_round || at[i].round > m->last_round) continue;
+        n++;
+        s.n_entries = at[i].n_entries;
+        s.root = at[i].root;
+        rc = add_sheet(r, &at[i], &s, ret_has, e);
+    }
+    *ret_has &= n == m->last_round - m->first_round + 1 && !hash_equal(&s.root, &(struct hash){0});
+    if (rc == OK && *ret_has) rc = settle_encode(&s, out, e);
+    *ret_paid = s.paid;
+    settle_deinit(&s);
+    return rc;
+}
+
 static int check_payout(struct run *r, uint64_t index, const struct entry_payout *m, struct err *e)
 {
-    struct buf file = {0};
+    struct buf file = {0}, again = {0};
     char name[80];
-    bool has = false;
+    bool has = false, has_again = false;
+    uint64_t paid = 0;
     snprintf(name, sizeof name, "the settlement file of entry %" PRIu64, index);
     int rc = audit_want(r->q->source, &r->report->book,
-                        &(struct audit_wanted){&m->file, MAX_PAYOUT_BYTES, AUDIT_PAYOUT,
+                        &(struct audit_wanted){&m->file, SETTLE_MAX_BYTES, AUDIT_PAYOUT,
                                                AUDIT_NO_DATA, AUDIT_NO_ROUND, name},
                         &file, &has, e);
-    if (rc == OK && has && file.len == m->file_bytes)
-        audit_ok(&r->report->book, AUDIT_PAYOUT);
-    else if (rc == OK && has)
+    if (rc == OK && has) rc = settle_again(r, m, &again, &paid, &has_again, e);
+    bool is_same = has_again && file.len == m->file_bytes && paid == m->paid &&
+                   file.len == again.len && memcmp(file.p, again.p, file.len) == 0;
+    if (rc == OK && has && file.len != m->file_bytes)
         audit_found(&r->report->book, AUDIT_WRONG, AUDIT_PAYOUT, AUDIT_NO_ROUND,
                     "%s has another length than its entry says", name);
+    else if (rc == OK && has && !has_again)
+        audit_found(&r->report->book, AUDIT_NO_DATA, AUDIT_PAYOUT, AUDIT_NO_ROUND,
+                    "%s cannot be made again: a round or a sheet of its period is missing", name);
+    else if (rc == OK && has && !is_same)
+        audit_found(&r->report->book, AUDIT_WRONG, AUDIT_PAYOUT, AUDIT_NO_ROUND,
+                    "%s is not what the record says of rounds %" PRIu64 " to %" PRIu64, name,
+                    m->first_round, m->last_round);
+    else if (rc == OK && has)
+        audit_ok(&r->report->book, AUDIT_PAYOUT);
     buf_deinit(&file);
+    buf_deinit(&again);
     return rc;
 }
 
@@ -131,6 +204,7 @@ static int walk(struct run *r, struct err *e)
                           .may_be_older = r->q->may_be_older,
                           .entry = read_entry,
                           .progress = tell_log,
+                          .root = &r->root,
                           .ctx = r};
     int rc = audit_log_head(&l, &report->head, &report->has_head, e);
     if (rc != OK || !report->has_head) return rc;
@@ -149,6 +223,7 @@ static int walk(struct run *r, struct err *e)
                    : err_set(e, ERR_ARG, 0, "round %" PRIu64 " is not on record; none is yet",
                              r->q->round);
     l.book = NULL;
+    l.root = NULL;
     l.entry = check_entry;
     l.progress = NULL;
     return audit_log_walk(&l, &report->head, e);
@@ -166,6 +241,7 @@ int audit_run(const struct audit_request *q, struct audit_report *ret, struct er
     ret->verdict = judge(&ret->book);
     audit_model_deinit(&r.model);
     audit_chain_deinit(&r.chain);
+    buf_deinit(&r.settled);
     model_table_deinit(&r.table);
     return rc;
 }

@@ -198,6 +198,20 @@ static void the_end_sums_up_and_is_the_end(void **state)
     expect(x, AUDIT_ENTRY, "comes after the end");
 }
 
+static void no_round_is_settled_twice(void **state)
+{
+    struct chain *x = *state;
+    struct entry m = {.kind = ENTRY_PAYOUT};
+    m.payout = (struct entry_payout){.first_round = 1, .last_round = 1};
+    tell(x, m);
+    m.payout = (struct entry_payout){.first_round = 0, .last_round = 0};
+    tell(x, m);
+    assert_int_equal(audit_count(&x->b, AUDIT_WRONG), 0);
+    m.payout = (struct entry_payout){.first_round = 0, .last_round = 1};
+    tell(x, m);
+    expect(x, AUDIT_ENTRY, "settles rounds that another one has settled");
+}
+
 static void an_end_with_other_sums(void **state)
 {
     struct chain *x = *state;
@@ -270,6 +284,7 @@ int main(void)
         CASE(a_change_holds_from_its_round_on),
         CASE(a_rollback_goes_to_a_base_on_record),
         CASE(the_end_sums_up_and_is_the_end),
+        CASE(no_round_is_settled_twice),
         CASE(an_end_with_other_sums),
         CASE(one_lost_entry_is_no_avalanche),
         CASE(a_round_far_away_is_not_believed),

@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 #include "engine/micro.h"
+#include "record/settle.h"
 #include "tests/unit/auditrig.h"
 
 static int setup(void **state)
@@ -259,6 +260,80 @@ static void running_out_of_memory_is_no_verdict(void **state)
     assert_true(n_failed > 20);
 }
 
+/* The newest round's settlement as an honest host makes it, on record; twist: what a liar changes. */
+static void settle_last(struct auditrig *r, void (*twist)(struct settle *s))
+{
+    const struct entry_round *m = &r->last.round;
+    const struct auditrig_file *f = auditrig_blob(r, &m->sheet);
+    struct sheet sheet = {0};
+    struct buf b = {0};
+    struct entry x = {.kind = ENTRY_PAYOUT};
+    struct settle s = {.run = &r->run,
+                       .first_round = m->round,
+                       .last_round = m->round,
+                       .n_entries = r->n_entries,
+                       .root = tiles_edge_root(&r->edge)};
+    assert_int_equal(r->n_entries, r->last_index + 1);
+    assert_int_equal(sheet_decode(f->b.p, f->b.len, &sheet, NULL), OK);
+    assert_int_equal(settle_add(&s, &sheet, NULL), OK);
+    if (twist) twist(&s);
+    assert_int_equal(settle_encode(&s, &b, NULL), OK);
+    x.payout = (struct entry_payout){.file = auditrig_put_blob(r, b.p, b.len),
+                                     .file_bytes = b.len,
+                                     .first_round = m->round,
+                                     .last_round = m->round,
+                                     .paid = m->paid};
+    auditrig_append(r, &x);
+    auditrig_head(r);
+    sheet_deinit(&sheet);
+    settle_deinit(&s);
+    buf_deinit(&b);
+}
+
+static void shift_pay(struct settle *s)
+{
+    struct settle_row *row = (void *)s->rows.p;
+    row[0].amount++;
+    row[1].amount--;
+}
+
+static void name_another_tree(struct settle *s)
+{
+    s->root.b[0] ^= 1;
+}
+
+static void a_settlement_is_made_again(void **state)
+{
+    (void)state;
+    struct auditrig *r = auditrig_begin(ENTRY_RETAIN_ALL);
+    auditrig_round(r);
+    auditrig_round(r);
+    settle_last(r, NULL);
+    struct audit_report p = auditrig_audit(r, AUDIT_ALL_ROUNDS);
+    assert_int_equal(p.verdict, AUDIT_TRUE);
+    assert_int_equal(p.book.n[AUDIT_PAYOUT][AUDIT_OK], 1);
+    auditrig_lose(r, &r->last.round.sheet);
+    p = auditrig_audit(r, AUDIT_ALL_ROUNDS);
+    assert_int_equal(p.book.n[AUDIT_PAYOUT][AUDIT_NO_DATA], 1);
+    auditrig_deinit(r);
+}
+
+static void a_settlement_of_other_amounts_or_another_tree_is_a_lie(void **state)
+{
+    (void)state;
+    void (*const lies[])(struct settle *) = {shift_pay, name_another_tree};
+    for (size_t i = 0; i < 2; i++) {
+        struct auditrig *r = auditrig_begin(ENTRY_RETAIN_ALL);
+        auditrig_round(r);
+        settle_last(r, lies[i]);
+        struct audit_report p = auditrig_audit(r, AUDIT_ALL_ROUNDS);
+        assert_int_equal(p.verdict, AUDIT_FALSE);
+        assert_int_equal(p.book.n[AUDIT_PAYOUT][AUDIT_WRONG], 1);
+        assert_int_equal(audit_count(&p.book, AUDIT_WRONG), 1);
+        auditrig_deinit(r);
+    }
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -275,6 +350,8 @@ int main(void)
         CASE(a_bit_of_an_entry),
         CASE(a_bit_of_a_tile),
         cmocka_unit_test(what_is_not_kept_is_said_and_no_lie),
+        cmocka_unit_test(a_settlement_is_made_again),
+        cmocka_unit_test(a_settlement_of_other_amounts_or_another_tree_is_a_lie),
         CASE(an_audit_can_be_stopped),
         CASE(running_out_of_memory_is_no_verdict),
         CASE(the_weights_of_every_round_pass_by),

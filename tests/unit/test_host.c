@@ -1,4 +1,5 @@
 #include "aggregator/host.h"
+#include "base/clock.h"
 #include "engine/tokenizer.h"
 #include "tests/unit/tinyrun.h"
 
@@ -34,7 +35,7 @@ static void the_start_leaves_the_merges_weights_alone(void **state)
     struct err e = {0};
     struct round_actions out;
     uv_loop_init(&loop);
-    h = (struct host){.loop = &loop};
+    h = (struct host){.loop = &loop, .looked_ms = clock_mono_ms()}; /* there are no books */
     uv_timer_init(&loop, &h.timer);
     tinyrun_make(&h.run, &h.table);
     h.base = calloc(h.table.n_params, sizeof *h.base);

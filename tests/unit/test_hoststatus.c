@@ -106,15 +106,40 @@ static void values_follow_the_packing_rule(void **state)
     assert_int_equal(hoststatus_values(&t, &d.train.delta), n);
 }
 
+static void put_text(const struct hoststatus *s, struct buf *out)
+{
+    struct buf json = {0};
+    assert_int_equal(hoststatus_json(s, &json, &e), OK);
+    assert_int_equal(hoststatus_text(json.p, json.len, out, &e), OK);
+    buf_deinit(&json);
+}
+
+static void the_end_is_said_in_words(void **state)
+{
+    (void)state;
+    struct hoststatus s = full();
+    struct buf b = {0};
+    put_text(&s, &b);
+    assert_null(strstr(buf_str(&b), "over\n"));
+    buf_clear(&b);
+    s.is_ending = true;
+    put_text(&s, &b);
+    assert_non_null(strstr(buf_str(&b), "open, round 3, the last: then the run is over"));
+    buf_clear(&b);
+    s.state = "ended";
+    put_text(&s, &b);
+    assert_non_null(strstr(buf_str(&b), "the run is over, after 3 rounds; its model is final"));
+    buf_deinit(&b);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(figures_are_in_their_units),
-        CASE(what_is_not_known_is_null),
-        CASE(a_person_gets_lines),
-        CASE(values_follow_the_packing_rule),
+        CASE(figures_are_in_their_units), CASE(what_is_not_known_is_null),
+        CASE(a_person_gets_lines),        CASE(values_follow_the_packing_rule),
+        CASE(the_end_is_said_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "aggregator/publish.h"
+#include "aggregator/store_record.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "record/checkpoint.h"
@@ -358,6 +359,47 @@ static void the_last_round_closes_the_record(void **state)
     assert_true(hash_equal(&m.end.result, &u.result));
 }
 
+static void a_round_in_which_the_host_asks_is_the_last(void **state)
+{
+    struct press *x = *state;
+    struct store_tail tail;
+    make_round(x, 0);
+    assert_int_equal(store_record_ask_end(x->st, &x->e), OK);
+    assert_int_equal(store_record_ask_end(x->st, &x->e), OK); /* twice is once */
+    struct msg_update u = make_round(x, 1);
+    assert_int_equal(store_record_tail(x->st, &tail, &x->e), OK);
+    assert_true(tail.is_ended && !tail.is_ending);
+    struct entry m = entry_at(x, 3);
+    assert_int_equal(m.kind, ENTRY_END);
+    assert_int_equal(m.end.n_rounds, 2);
+    assert_true(hash_equal(&m.end.result, &u.result));
+}
+
+static void a_run_ends_between_rounds_once(void **state)
+{
+    struct press *x = *state;
+    struct store_tail tail;
+    struct msg_update u = make_round(x, 0);
+    assert_int_equal(publish_end(&x->p, &u.result, 9, &x->e), OK);
+    assert_int_equal(publish_end(&x->p, &u.result, 10, &x->e), OK);
+    assert_int_equal(store_record_tail(x->st, &tail, &x->e), OK);
+    assert_int_equal(tail.n_entries, 3);
+    struct entry m = entry_at(x, 2);
+    assert_int_equal(m.kind, ENTRY_END);
+    assert_int_equal(m.at_ms, 9);
+    assert_int_equal(m.end.n_rounds, 1);
+    assert_int_equal(m.end.paid, 2);
+    assert_true(hash_equal(&m.end.result, &u.result));
+}
+
+static void a_run_does_not_end_between_rounds_with_receipts_left(void **state)
+{
+    struct press *x = *state;
+    struct msg_update u = make_round(x, 0);
+    input_of(x, 1, 1);
+    assert_int_equal(publish_end(&x->p, &u.result, 9, &x->e), ERR_WRONG_STATE);
+}
+
 /* Stop before the named step, as often as it comes; the caller says from which one on. */
 struct power {
     int n_left;
@@ -425,6 +467,9 @@ int main(void)
         CASE(what_leads_from_the_oldest_checkpoint_stays),
         CASE(a_round_is_on_the_record_with_its_sheet_and_receipts),
         CASE(the_last_round_closes_the_record),
+        CASE(a_round_in_which_the_host_asks_is_the_last),
+        CASE(a_run_ends_between_rounds_once),
+        CASE(a_run_does_not_end_between_rounds_with_receipts_left),
         CASE(a_cut_at_any_step_is_repaired_by_doing_it_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,6 +316,104 @@ static void the_run_ends_after_its_last_round(void **state)
     assert_int_equal(rig_status(g), 409);
 }
 
+static void say_end(struct rig *g, bool is_now)
+{
+    rig_step(g, &(struct round_event){.kind = ROUND_EV_END, .is_now = is_now});
+}
+
+/* Merge and publication of the last round, after which the record is closed. */
+static void merge_to_the_end(struct rig *g)
+{
+    rig_end(g, ROUND_DO_MERGE, ROUND_OK);
+    struct round_op op = rig_action(g, ROUND_DO_PUBLISH)->op;
+    rig_step(g, &(struct round_event){.kind = ROUND_EV_DONE,
+                                      .work = ROUND_DO_PUBLISH,
+                                      .op = op,
+                                      .outcome = ROUND_OK,
+                                      .is_over = true});
+    assert_int_equal(g->r.state, ROUND_ENDED);
+    assert_int_equal(round_next_ms(&g->r, g->now), INT64_MAX);
+}
+
+static void a_host_ends_the_run_with_the_open_round(void **state)
+{
+    struct rig *g = *state;
+    open_for_two(g);
+    rig_contribute(g, 1);
+    say_end(g, false);
+    assert_int_equal(g->r.state, ROUND_OPEN); /* the other one may still send */
+    rig_tick(g, RIG_ROUND_MS);
+    assert_int_equal(g->r.n_inputs, 1);
+    merge_to_the_end(g);
+    assert_int_equal(g->r.round, 1);
+    struct msg_reserve m = rig_reserve(g, 2);
+    rig_send_reserve(g, &m);
+    assert_int_equal(rig_status(g), 409);
+}
+
+static void the_last_round_closes_at_its_deadline_with_nothing(void **state)
+{
+    struct rig *g = *state;
+    open_for_two(g);
+    say_end(g, false);
+    rig_tick(g, RIG_ROUND_MS);
+    assert_int_equal(g->r.n_inputs, 0);
+    merge_to_the_end(g);
+    say_end(g, true);
+    assert_int_equal(g->out.n, 0);
+}
+
+static void the_end_waits_for_what_is_being_judged(void **state)
+{
+    struct rig *g = *state;
+    static struct msg_manifest m;
+    open_for_two(g);
+    rig_upload(g, 1, &m);
+    rig_send_manifest(g, &m);
+    struct round_op op = rig_action(g, ROUND_DO_JUDGE)->op;
+    say_end(g, true);
+    assert_int_equal(g->r.state, ROUND_CLOSING);
+    rig_done(g, ROUND_DO_JUDGE, &op, ROUND_OK);
+    rig_end(g, ROUND_DO_STORE_RECEIPT, ROUND_OK);
+    assert_int_equal(g->r.n_inputs, 1);
+    merge_to_the_end(g);
+}
+
+static void a_run_that_has_not_begun_ends_at_once(void **state)
+{
+    struct rig *g = *state;
+    assert_int_equal(g->r.state, ROUND_WAITING);
+    say_end(g, false);
+    merge_to_the_end(g);
+}
+
+/* The wish came too late for this publication: the next round is the last one. */
+static void an_end_that_comes_during_the_merge_waits_for_the_record(void **state)
+{
+    struct rig *g = *state;
+    open_for_two(g);
+    rig_contribute(g, 1);
+    rig_contribute(g, 2);
+    struct round_op op = rig_action(g, ROUND_DO_MERGE)->op;
+    say_end(g, false);
+    rig_done(g, ROUND_DO_MERGE, &op, ROUND_OK);
+    rig_end(g, ROUND_DO_PUBLISH, ROUND_OK); /* is_over is false */
+    assert_int_equal(g->r.state, ROUND_OPEN);
+    rig_tick(g, RIG_ROUND_MS);
+    merge_to_the_end(g);
+    assert_int_equal(g->r.round, 2);
+}
+
+static void a_restart_after_the_end_is_over(void **state)
+{
+    struct rig *g = *state;
+    struct round_config c = rig_config();
+    c.is_ended = true;
+    round_deinit(&g->r);
+    rig_start_with(g, &c);
+    assert_int_equal(g->r.state, ROUND_ENDED);
+}
+
 static void a_failed_merge_is_tried_again_and_its_stale_answer_ignored(void **state)
 {
     struct rig *g = *state;
@@ -570,6 +668,12 @@ int main(void)
         CASE(inputs_are_in_key_order_and_rewards_sum_up),
         CASE(a_published_round_opens_the_next_from_its_result),
         CASE(the_run_ends_after_its_last_round),
+        CASE(a_host_ends_the_run_with_the_open_round),
+        CASE(the_last_round_closes_at_its_deadline_with_nothing),
+        CASE(the_end_waits_for_what_is_being_judged),
+        CASE(a_run_that_has_not_begun_ends_at_once),
+        CASE(an_end_that_comes_during_the_merge_waits_for_the_record),
+        CASE(a_restart_after_the_end_is_over),
         CASE(a_failed_merge_is_tried_again_and_its_stale_answer_ignored),
         CASE(a_failed_publication_is_tried_again),
         CASE(a_restart_keeps_slots_and_their_chunks),
