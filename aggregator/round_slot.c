@@ -298,17 +298,16 @@ static void late_words(const struct round *r, const struct round_seat *s, uint64
                  "feedback",
                  by, round);
     else if (now_ms - s->reserved_ms > (int64_t)r->cfg.upload_ms)
-        snprintf(dst, cap,
-                 "late by %.12s: the upload took %.12s of %.12s; try the gentle gear or raise the "
-                 "upload "
-                 "cap; the work stays in your error feedback",
-                 by, took, of);
-    else
         snprintf(
             dst, cap,
-            "late by %.12s: the upload began late, it took %.12s of %.12s; try a gear with fewer "
-            "steps; the work stays in your error feedback",
+            "late by %.12s: the upload took %.12s of %.12s; let nothing else upload meanwhile; "
+            "the work stays in your error feedback",
             by, took, of);
+    else
+        snprintf(dst, cap,
+                 "late by %.12s: the upload began late, it took %.12s of %.12s; give training more "
+                 "threads; the work stays in your error feedback",
+                 by, took, of);
 }
 
 /* It comes too late for a slot: maybe the store has the receipt, else this is late. Only who had

@@ -129,6 +129,7 @@ bool train_stop_asked(struct train_stop *s)
 bool train_stop_sleep(struct train_stop *s, int64_t ms)
 {
     struct timespec until;
+    if (ms < 0) ms = 0; /* nanoseconds below zero are an error, not a time that is over */
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += ms / 1000;
     until.tv_nsec += ms % 1000 * 1000000;
@@ -137,8 +138,8 @@ bool train_stop_sleep(struct train_stop *s, int64_t ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&s->lock);
-    while (!s->is_asked && pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT) {
-    }
+    for (int rc = 0; !s->is_asked && rc == 0;)
+        rc = pthread_cond_timedwait(&s->wake, &s->lock, &until);
     bool is_asked = s->is_asked;
     pthread_mutex_unlock(&s->lock);
     return is_asked;

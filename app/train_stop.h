@@ -29,7 +29,7 @@ void train_stop_destroy(struct train_stop *s); /* accepts NULL */
 
 bool train_stop_asked(struct train_stop *s);
 
-/* Sleep; true at once when asked to stop. */
+/* Sleep; true at once when asked to stop. Nothing to sleep for when ms is below zero. */
 bool train_stop_sleep(struct train_stop *s, int64_t ms);
 
 /* Time that the process stood still so far. */

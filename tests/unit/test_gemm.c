@@ -15,7 +15,7 @@ static const uint32_t shapes[][3] = {
     {129, 32,  65  },
     {40,  33,  2500},
     {300, 200, 18  },
-    {700, 70,  900 },
+    {280, 70,  500 },
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, PAD = 3 };
 

@@ -333,7 +333,7 @@ static void a_late_manifest_is_told_by_how_much_and_stored(void **state)
     const struct round_action *a = rig_action(g, ROUND_DO_STORE_RECEIPT);
     assert_int_equal(a->op.verdict, MSG_LATE);
     assert_non_null(strstr(a->op.reason, "late by 40 s: the upload took"));
-    assert_non_null(strstr(a->op.reason, "of 30 s; try the gentle gear"));
+    assert_non_null(strstr(a->op.reason, "of 30 s; let nothing else upload"));
     assert_int_equal(a->op.n_passed, ROUND_CHECK_TIME);
     rig_end(g, ROUND_DO_STORE_RECEIPT, ROUND_OK);
     assert_int_equal(rig_action(g, ROUND_DO_REPLY_RECEIPT)->req, g->req);

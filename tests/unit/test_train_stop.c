@@ -38,6 +38,7 @@ static void nobody_asked(void **state)
     int64_t began = clock_mono_ms();
     assert_false(train_stop_asked(s));
     assert_false(train_stop_sleep(s, 20));
+    assert_false(train_stop_sleep(s, -5)); /* and comes back at all */
     assert_true(clock_mono_ms() - began >= 20);
     assert_int_equal(train_stop_suspended_ns(s), 0);
 }
