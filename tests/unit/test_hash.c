@@ -37,7 +37,7 @@ static void hash_of_two_parts_equals_that_of_both(void **state)
     (void)state;
     struct hash want = hash_of("abc", 3);
     for (size_t i = 0; i <= 3; i++) {
-        struct hash got = hash_of_two("abc", i, "abc" + i, 3 - i);
+        struct hash got = hash_of_two("abc", i, &"abc"[i], 3 - i);
         assert_true(hash_equal(&got, &want));
     }
 }

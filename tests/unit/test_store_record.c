@@ -116,6 +116,9 @@ static void the_ledger_moves_the_emission_and_sums_to_zero(void **state)
 static void nobody_changes_or_deletes_what_is_on_record(void **state)
 {
     struct desk *x = *state;
+    static const char twice[] =
+        "INSERT INTO postings SELECT 99, entry, receipt_seq, from_account, to_account, amount,"
+        " reason, at FROM postings WHERE receipt_seq=1";
     static const char *const bad[] = {
         "UPDATE postings SET amount=amount+1",
         "DELETE FROM postings WHERE receipt_seq=1",
@@ -124,8 +127,7 @@ static void nobody_changes_or_deletes_what_is_on_record(void **state)
         "UPDATE receipts SET reward=NULL",
         "UPDATE receipts SET entry=1, reward=5 WHERE seq=3",
         /* A line that is paid twice, for a late receipt, from nowhere, or of less than nothing. */
-        "INSERT INTO postings SELECT 99, entry, receipt_seq, from_account, to_account, amount,"
-        " reason, at FROM postings WHERE receipt_seq=1",
+        twice,
         "INSERT INTO postings VALUES(99, 1, 4, 1, 2, 7, 'x', 1)",
         "INSERT INTO postings VALUES(99, 1, 3, 1, 1, 0, 'x', 1)",
     };
