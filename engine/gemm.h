@@ -43,12 +43,12 @@ struct gemm_job {
     const void *b;
     void *c;
     uint32_t lda, ldb, ldc;
-    void
-        *room; /* GEMM_TN: gemm_room bytes, 64-byte aligned: B packed once, for all its rows of A */
+    void *room; /* GEMM_TN: where B is packed once for all; gemm_room bytes, 64-byte aligned */
     gemm_strip_fn done; /* may be NULL; GEMM_NT only, instead of c */
     void *ctx;
 };
 
+/* Bytes of `room` for a product of n columns and reduction k; SIZE_MAX when there is no such size. */
 size_t gemm_room(enum micro_type type, uint32_t n, uint32_t k);
 
 /* Run n_jobs (at most GEMM_MAX_JOBS) independent products on the pool; owner thread only. Looks at

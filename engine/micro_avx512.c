@@ -177,10 +177,10 @@ INLINE void look_ahead(const struct rows *x, uint32_t p, const uint32_t M, const
 #    pragma GCC unroll 8
         for (uint32_t i = 0; i < M; i++)
             __builtin_prefetch(x->next_a + i * s->a_row + p, 0, 2);
-    else if (x->next_a != x->a + M)
+    else if (x->next_a != x->a + M) /* those lie in the lines that are read now */
 #    pragma GCC unroll 8
         for (uint32_t i = 0; i < FETCH; i++)
-            __builtin_prefetch(x->next_a + (p + i) * MICRO_LANES);
+            __builtin_prefetch(x->next_a + (p + i) * s->a_step);
     if (s->in && i_c < M)
 #    pragma GCC unroll 3
         for (uint32_t v = 0; v < V; v++)
