@@ -23,6 +23,16 @@ static void open_for_two(struct rig *g)
     rig_see(g, 2);
 }
 
+/* Contributor 1's manifest is with the judge, contributor 2 is here. */
+static struct round_op judging_the_first_of_two(struct rig *g)
+{
+    static struct msg_manifest m;
+    open_for_two(g);
+    rig_upload(g, 1, &m);
+    rig_send_manifest(g, &m);
+    return rig_action(g, ROUND_DO_JUDGE)->op;
+}
+
 static void the_clock_waits_for_enough_contributors(void **state)
 {
     struct rig *g = *state;
@@ -138,11 +148,7 @@ static void the_deadline_closes_with_what_is_there(void **state)
 static void the_deadline_waits_for_a_manifest_that_came_in_time(void **state)
 {
     struct rig *g = *state;
-    static struct msg_manifest m;
-    open_for_two(g);
-    rig_upload(g, 1, &m);
-    rig_send_manifest(g, &m);
-    struct round_op op = rig_action(g, ROUND_DO_JUDGE)->op;
+    struct round_op op = judging_the_first_of_two(g);
     rig_tick(g, RIG_ROUND_MS);
     assert_int_equal(g->r.state, ROUND_CLOSING);
     rig_done(g, ROUND_DO_JUDGE, &op, ROUND_OK);
@@ -170,11 +176,7 @@ static void too_few_at_the_deadline_get_more_time_from_the_same_base(void **stat
 static void a_closing_round_that_loses_its_last_hope_opens_again(void **state)
 {
     struct rig *g = *state;
-    static struct msg_manifest m;
-    open_for_two(g);
-    rig_upload(g, 1, &m);
-    rig_send_manifest(g, &m);
-    struct round_op op = rig_action(g, ROUND_DO_JUDGE)->op;
+    struct round_op op = judging_the_first_of_two(g);
     rig_tick(g, 40000);
     rig_see(g, 2); /* may still come */
     rig_tick(g, RIG_ROUND_MS - 40000);
@@ -366,11 +368,7 @@ static void the_last_round_closes_at_its_deadline_with_nothing(void **state)
 static void the_end_waits_for_what_is_being_judged(void **state)
 {
     struct rig *g = *state;
-    static struct msg_manifest m;
-    open_for_two(g);
-    rig_upload(g, 1, &m);
-    rig_send_manifest(g, &m);
-    struct round_op op = rig_action(g, ROUND_DO_JUDGE)->op;
+    struct round_op op = judging_the_first_of_two(g);
     say_end(g, true);
     assert_int_equal(g->r.state, ROUND_CLOSING);
     rig_done(g, ROUND_DO_JUDGE, &op, ROUND_OK);
