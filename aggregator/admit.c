@@ -8,25 +8,40 @@
 #define PROBLEM    "potluck:problem/"
 #define ASK_HOST   "ask the run's host for an invite link, then `potluck join LINK`"
 
+/* clang-format off */
 static const struct admit_problem problems[ADMIT_ANSWERS] = {
-    [ADMIT_NO_CODE] = {403, PROBLEM "invite-needed",  "this run is private",                      ASK_HOST                                                      },
-    [ADMIT_BAD_CODE] = {403, PROBLEM "invite-unknown", "that invite code is not one of this run",
-                       "copy the invite link whole, or ask the run's host for another"                                                                          },
-    [ADMIT_OLD_CODE] = {403, PROBLEM "invite-expired", "that invite has expired",                  ASK_HOST                                                      },
-    [ADMIT_USED_CODE] = {403, PROBLEM "invite-used",    "that invite has been used up",             ASK_HOST                                                      },
-    [ADMIT_REVOKED_CODE] = {403, PROBLEM "invite-revoked", "that invite was withdrawn by the host",
-                       ASK_HOST                                                                                                                                 },
-    [ADMIT_TAKEN_OFF] = {403, PROBLEM "removed",        "the host has taken your key off the list",
-                       "ask the run's host, or `potluck leave`"                                                                                                 },
+    [ADMIT_NO_CODE] = {403, PROBLEM "invite-needed",
+        "this run is private",
+        ASK_HOST},
+    [ADMIT_BAD_CODE] = {403, PROBLEM "invite-unknown",
+        "that invite code is not one of this run",
+        "copy the invite link whole, or ask the run's host for another"},
+    [ADMIT_OLD_CODE] = {403, PROBLEM "invite-expired",
+        "that invite has expired",
+        ASK_HOST},
+    [ADMIT_USED_CODE] = {403, PROBLEM "invite-used",
+        "that invite has been used up",
+        ASK_HOST},
+    [ADMIT_REVOKED_CODE] = {403, PROBLEM "invite-revoked",
+        "that invite was withdrawn by the host",
+        ASK_HOST},
+    [ADMIT_TAKEN_OFF] = {403, PROBLEM "removed",
+        "the host has taken your key off the list",
+        "ask the run's host, or `potluck leave`"},
     [ADMIT_NO_PROOF] = {403, PROBLEM "puzzle-needed",
-                       "a new key must bring the run's solved puzzle",                            "the potluck agent solves it by itself; see docs/PROTOCOL.md" },
+        "a new key must bring the run's solved puzzle",
+        "the potluck agent solves it by itself; see docs/PROTOCOL.md"},
     [ADMIT_BAD_PROOF] = {403, PROBLEM "puzzle-wrong",
-                       "the run's puzzle is not solved by this answer",                           "solve it for this run and this key; see docs/PROTOCOL.md"    },
+        "the run's puzzle is not solved by this answer",
+        "solve it for this run and this key; see docs/PROTOCOL.md"},
     [ADMIT_TOO_MANY] = {429, PROBLEM "too-many-keys",
-                       "many new keys came from your address a short while ago",                  "nothing is lost; wait for your turn, or use the key you have"},
-    [ADMIT_BUSY] = {503, PROBLEM "busy",           "many newcomers are at the door",
-                       "nothing is lost; it is tried again in a few seconds"                                                                                    },
+        "many new keys came from your address a short while ago",
+        "nothing is lost; wait for your turn, or use the key you have"},
+    [ADMIT_BUSY] = {503, PROBLEM "busy",
+        "many newcomers are at the door",
+        "nothing is lost; it is tried again in a few seconds"},
 };
+/* clang-format on */
 
 const struct admit_problem *admit_problem(enum admit_answer a)
 {

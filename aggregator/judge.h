@@ -15,7 +15,9 @@
 int judge_payload(const struct model_table *t, const struct delta_params *p, const void *bytes,
                   size_t n, struct err *e) MUST_CHECK;
 
-/* ROUND_OK, ROUND_BAD (reason and the check that failed), ROUND_MISMATCH, ROUND_FULL or ROUND_FAILED (e tells the host). */
+/* ROUND_OK, ROUND_BAD (reason and the check that failed), ROUND_MISMATCH, ROUND_FULL or
+ * ROUND_FAILED (e tells the host).
+ */
 enum round_outcome judge_upload(const struct spool *sp, struct store *st,
                                 const struct model_table *t, const struct delta_params *p,
                                 const struct msg_manifest *m, char reason[MSG_REASON_CAP],

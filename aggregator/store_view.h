@@ -5,8 +5,8 @@
 
 #include "aggregator/store.h"
 
-/* Ledger lines and unsettled receipts, newest first, of receipts below number `before`. A pending amount is what the receipt would
- * earn if the open round closed now; emission in micro-credits.
+/* Ledger lines and unsettled receipts, newest first, of receipts below number `before`. A pending
+ * amount is what the receipt would earn if the open round closed now; emission in micro-credits.
  */
 int store_view_credits(struct store *s, const struct key_pub *k, uint64_t emission, uint64_t before,
                        struct msg_credits *ret, struct err *e) MUST_CHECK;

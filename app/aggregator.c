@@ -1,5 +1,5 @@
-/* potluck-aggregator: init, prepare, serve, status, end, payouts. The command line and the exit codes are here;
- * everything else is in aggregator/.
+/* potluck-aggregator: init, prepare, serve, status, end, payouts. The command line and the exit
+ * codes are here; everything else is in aggregator/.
  */
 
 #include <inttypes.h>

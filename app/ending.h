@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 
-/* is_sure: --yes. Without it a person is asked on the terminal; where there is none, ERR_ARG. ERR_WRONG_STATE
- * when the answer is no. Prints what became of it.
+/* is_sure: --yes. Without it a person is asked on the terminal; where there is none, ERR_ARG.
+ * ERR_WRONG_STATE when the answer is no. Prints what became of it.
  */
 int ending_run(const char *home, bool is_sure, struct err *e) MUST_CHECK;
