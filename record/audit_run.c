@@ -25,6 +25,7 @@ struct run {
     uint64_t n_checked;
     struct hash root;   /* of the log up to the entry at hand */
     struct buf settled; /* struct settled, in the order of the log */
+    struct buf counted; /* struct audit_counted */
 };
 
 static bool wants(const struct run *r, uint64_t round)
@@ -200,7 +201,8 @@ static int begin(struct run *r, struct err *e)
                                       .key = &q->run->aggregators[0].key,
                                       .book = &r->report->book,
                                       .model = q->without_model ? NULL : &r->model,
-                                      .done = &r->report->done};
+                                      .done = &r->report->done,
+                                      .counted = &r->counted};
     return rc;
 }
 
@@ -236,7 +238,9 @@ static int walk(struct run *r, struct err *e)
     l.root = NULL;
     l.entry = check_entry;
     l.progress = NULL;
-    return audit_log_walk(&l, &report->head, e);
+    rc = audit_log_walk(&l, &report->head, e);
+    if (rc == OK) audit_round_twice(&r->rounds);
+    return rc;
 }
 
 int audit_run(const struct audit_request *q, struct audit_report *ret, struct err *e)
@@ -252,6 +256,7 @@ int audit_run(const struct audit_request *q, struct audit_report *ret, struct er
     audit_model_deinit(&r.model);
     audit_chain_deinit(&r.chain);
     buf_deinit(&r.settled);
+    buf_deinit(&r.counted);
     model_table_deinit(&r.table);
     return rc;
 }

@@ -260,6 +260,25 @@ static void running_out_of_memory_is_no_verdict(void **state)
     assert_true(n_failed > 20);
 }
 
+/* The same bytes in two rounds: everything else about them holds. */
+static void a_contribution_that_was_counted_twice(void **state)
+{
+    (void)state;
+    struct auditrig *r = auditrig_begin(ENTRY_RETAIN_ALL);
+    auditrig_round(r);
+    r->is_repeating = true;
+    auditrig_round(r);
+    struct audit_report p = auditrig_audit(r, AUDIT_ALL_ROUNDS);
+    assert_int_equal(p.verdict, AUDIT_FALSE);
+    assert_int_equal(p.book.n[AUDIT_CONTRIBUTION][AUDIT_WRONG], 2);
+    assert_int_equal(audit_count(&p.book, AUDIT_WRONG), 2);
+    assert_int_equal(r->findings[0].round, 1);
+    assert_non_null(strstr(r->findings[0].what, "in round 1 was counted before, by receipt "));
+    p = auditrig_audit(r, 1); /* alone it cannot be seen */
+    assert_int_equal(p.verdict, AUDIT_TRUE);
+    auditrig_deinit(r);
+}
+
 /* A contributor of the rig sets an address, which comes on record. */
 static struct payee set_address(struct auditrig *r, uint32_t who, const char *address,
                                 int64_t at_ms)
@@ -405,6 +424,7 @@ int main(void)
         CASE(a_bit_of_an_entry),
         CASE(a_bit_of_a_tile),
         cmocka_unit_test(what_is_not_kept_is_said_and_no_lie),
+        cmocka_unit_test(a_contribution_that_was_counted_twice),
         cmocka_unit_test(a_settlement_with_addresses_is_made_again),
         cmocka_unit_test(a_settlement_is_made_again),
         cmocka_unit_test(a_settlement_of_other_amounts_or_another_tree_is_a_lie),
