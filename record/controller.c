@@ -32,6 +32,12 @@ static double transfer_s(uint64_t n_bytes, double mbit)
     return (double)n_bytes * BITS_A_BYTE / (mbit * BITS_A_MBIT);
 }
 
+double controller_host_core_s(uint64_t n_params, uint64_t up_bytes, uint32_t n_contributors)
+{
+    double merge_s = (double)up_bytes * n_contributors / CONTROLLER_MERGE_BYTES_PER_S;
+    return merge_s + (double)n_params * CONTROLLER_APPLY_S;
+}
+
 struct controller_round controller_cost(const struct controller_facts *f, uint32_t inner_steps,
                                         uint32_t k)
 {
@@ -44,7 +50,7 @@ struct controller_round controller_cost(const struct controller_facts *f, uint32
     r.train_s = (double)inner_steps * (double)f->step_tokens / f->tok_per_s;
     r.up_s = transfer_s(r.up_bytes, f->up_mbit);
     r.down_s = transfer_s(r.down_bytes, f->down_mbit);
-    r.host_s = (double)r.up_bytes * f->n_contributors / f->host_bytes_per_s;
+    r.host_s = controller_host_core_s(f->n_params, r.up_bytes, f->n_contributors) / f->host_cores;
     r.trips_s = CONTROLLER_TRIPS * f->rtt_ms / 1000;
     double wait_s = r.up_s + r.down_s + r.host_s + r.trips_s;
     r.round_s = r.train_s + wait_s;
