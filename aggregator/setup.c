@@ -216,9 +216,14 @@ static uint64_t schedule_end(const struct setup *s)
     return n < MAX_TOTAL_STEPS ? n : (uint64_t)MAX_TOTAL_STEPS;
 }
 
+uint64_t setup_intermediate(uint64_t hidden)
+{
+    return (hidden * 8 / 3 + 15) / 16 * 16;
+}
+
 static void fill_in(struct setup *s)
 {
-    if (!s->intermediate) s->intermediate = (s->hidden * 8 / 3 + 15) / 16 * 16;
+    if (!s->intermediate) s->intermediate = setup_intermediate(s->hidden);
     if (!s->max_inner_steps)
         s->max_inner_steps = s->inner_steps ? s->inner_steps : s->inner_seconds * 100;
     if (s->max_inner_steps > MAX_CLAIM) s->max_inner_steps = (uint64_t)MAX_CLAIM;

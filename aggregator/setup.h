@@ -59,6 +59,9 @@ void setup_defaults(struct setup *s);
 /* Set one choice from text; "public" adds an address. ERR_ARG with flag, value and bounds. */
 int setup_set(struct setup *s, const char *name, const char *value, struct err *e) MUST_CHECK;
 
+/* The width inside a layer when none is chosen. */
+uint64_t setup_intermediate(uint64_t hidden);
+
 /* Choices that do not fit together: ERR_ARG with a sentence. Fills what follows from others. */
 int setup_check(struct setup *s, struct err *e) MUST_CHECK;
 
