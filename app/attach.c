@@ -74,6 +74,10 @@ static void draw(struct attach *a)
         canvas_deinit(&a->canvas);
         canvas_init(&a->canvas, w, h, term_is_ascii(a->term));
     }
+    if (!a->has_known && a->o->known_runs && wizard_is_shown(&a->tui, a->view)) {
+        a->tui.wizard.n_known = a->o->known_runs(a->tui.wizard.knows, a->o->ctx);
+        a->has_known = true;
+    }
     bool is_still = a->tui.is_frozen && a->still;
     /* By the clock, not by the frame's time: a frozen frame would keep it for ever. */
     if (attach_now_ms(a) >= a->tui.note_until_ms) a->tui.note[0] = 0;
@@ -583,8 +587,6 @@ static void prepare(struct attach *a)
     if (o->theme) a->tui.look.theme = theme_from_name(o->theme);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     w->n_cores = cores > 0 ? (uint32_t)cores : 1;
-    w->n_known = o->n_known < WIZARD_KNOWN ? o->n_known : WIZARD_KNOWN;
-    if (w->n_known > 0) memcpy(w->knows, o->knows, (size_t)w->n_known * sizeof *w->knows);
 }
 
 static int live(const struct attach_options *o, enum screen first, struct err *e)

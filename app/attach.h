@@ -35,8 +35,11 @@ struct attach_options {
     int speed;          /* of the replay; 0: 60 times faster */
     const char *home;   /* --home for commands that the screen starts; NULL: none was given */
     const char *folder; /* what the screen keeps and exports goes here; NULL: nothing is kept */
-    const struct wizard_known *knows; /* runs that are known here */
-    int n_known;
+    /* Runs that are known here, at most WIZARD_KNOWN; asked for when they are first to be shown, since
+     * their signatures are checked.
+     */
+    int (*known_runs)(struct wizard_known *ret, void *ctx);
+    void *ctx;
 
     const char *dump;       /* "WxH": print one frame as text and return; or NULL */
     const char *recording;  /* NDJSON file; its last view is the one dumped */

@@ -29,6 +29,7 @@ struct attach {
     uv_signal_t sig[7];
     size_t n_sig;
     bool has_tty, is_leaving;
+    bool has_known; /* the wizard has the list of known runs */
     bool is_idle; /* no agent yet, and none is wanted before a run is joined */
 
     struct link *link;

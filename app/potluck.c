@@ -299,8 +299,9 @@ static int run_join(struct program *p)
 }
 
 /* Runs that were joined here before: their folders stay when they are left. */
-static int known_runs(const struct home *h, struct wizard_known *ret)
+static int known_runs(struct wizard_known *ret, void *ctx)
 {
+    const struct home *h = ctx;
     char path[PATH_CAP];
     int n = 0;
     struct rundesc *run = calloc(1, sizeof *run);
@@ -326,16 +327,14 @@ static int run_screen(struct program *p)
     bool is_idle = !is_dump && !talk_is_there(p->home.paths.socket) &&
                    home_current(&p->home, &run_id, NULL) == ERR_NOTFOUND;
     int rc = is_dump || is_idle ? OK : start_agent(p, &e);
-    struct wizard_known *knows = calloc(WIZARD_KNOWN, sizeof *knows);
     p->c.screen.is_idle = is_idle;
     p->c.screen.home = p->c.home;
     p->c.screen.folder = p->home.paths.data;
-    p->c.screen.knows = knows;
-    p->c.screen.n_known = knows && !is_dump ? known_runs(&p->home, knows) : 0;
+    p->c.screen.known_runs = known_runs;
+    p->c.screen.ctx = &p->home;
     p->c.screen.home_words = p->home_words;
     p->c.screen.socket = p->home.paths.socket;
     if (rc == OK) rc = attach_screen(&p->c.screen, &e);
-    free(knows);
     if (rc == OK) return CMDLINE_EXIT_OK;
     return say_error(p, &e, rc == ERR_ARG ? CMDLINE_EXIT_USAGE : CMDLINE_EXIT_ERROR);
 }
