@@ -44,8 +44,10 @@ struct conn_config {
     bool is_unix;
     struct tls_context *tls; /* NULL: clear, prior knowledge */
     const char *host;        /* name to check (client with TLS) */
-    uint8_t *scratch;        /* CONN_SCRATCH_BYTES, shared by all connections of one loop owner */
-    uint64_t *n_in;          /* the owner's totals of bytes on the wire, added to */
+    const char *congestion; /* TCP's, where the kernel has it; NULL: BBR. Outlives the connection */
+    bool is_plain;          /* client, for measurements: no windows of our own */
+    uint8_t *scratch;       /* CONN_SCRATCH_BYTES, shared by all connections of one loop owner */
+    uint64_t *n_in;         /* the owner's totals of bytes on the wire, added to */
     uint64_t *n_out;
     const struct h2_calls *h2_calls; /* get ctx as well */
     const struct conn_calls *calls;
@@ -57,6 +59,7 @@ int conn_create(const struct conn_config *cfg, struct conn **ret, struct err *e)
 /* For uv_accept, uv_tcp_connect and uv_pipe_connect; closing belongs to conn_close. */
 uv_stream_t *conn_stream(struct conn *c);
 struct h2 *conn_h2(struct conn *c);
+void *conn_ctx(const struct conn *c);
 
 /* The stream is connected: set socket options, begin to read and shake hands. ERR_IO. */
 int conn_start(struct conn *c, struct err *e) MUST_CHECK;
