@@ -140,7 +140,7 @@ void upload_head(struct host *h, struct request *r, const struct router_match *m
         no_such_chunk(r);
         return;
     }
-    if (h->server) server_cut(h->server, request_path(r));
+    if (h->server) server_cut(h->server, r);
     struct round_event ev = {.kind = ROUND_EV_OFFSET, .id = m->segment[0], .i_chunk = said.i_chunk};
     ev.req = host_wait_reply(h, r);
     host_step(h, &ev);

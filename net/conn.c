@@ -314,6 +314,8 @@ static int feed_tls(struct conn *c, const uint8_t *p, size_t n, struct err *e)
     return rc;
 }
 
+static void take(struct conn *c, const uint8_t *p, size_t n);
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct conn *c = stream->data;
@@ -329,16 +331,21 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         break_off(c, &e);
         return;
     }
+    take(c, (const uint8_t *)buf->base, (size_t)n);
+}
+
+static void take(struct conn *c, const uint8_t *p, size_t n)
+{
+    struct err e;
     c->last_read_ms = (int64_t)uv_now(c->cfg.loop);
-    *c->cfg.n_in += (uint64_t)n;
+    *c->cfg.n_in += n;
     if (c->is_failed || c->state == CONN_LINGERING) { /* read only to be dropped */
-        c->n_dropped += n;
+        c->n_dropped += (int64_t)n;
         if (c->n_dropped > CONN_FAREWELL_BYTES) conn_close(c);
         return;
     }
     c->is_feeding = true;
-    int rc = c->tls ? feed_tls(c, (const uint8_t *)buf->base, (size_t)n, &e)
-                    : h2_feed(c->h2, (const uint8_t *)buf->base, (size_t)n, now_ns(), &e);
+    int rc = c->tls ? feed_tls(c, p, n, &e) : h2_feed(c->h2, p, n, now_ns(), &e);
     c->is_feeding = false;
     if (rc)
         fail(c, &e);
@@ -348,6 +355,25 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     flush(c);
+}
+
+void conn_drain(struct conn *c)
+{
+    uv_os_fd_t fd = -1;
+    uint8_t *shared = c->cfg.scratch; /* in use by the one who asks */
+    if (c->is_feeding || c->state != CONN_CONNECTED || uv_fileno(&c->u.handle, &fd)) return;
+    uint8_t *own = alloc_zero(CONN_SCRATCH_BYTES, 1);
+    if (!own) return;
+    c->cfg.scratch = own;
+    ssize_t n = 1;
+    for (size_t total = 0; n > 0 && total < CONN_DRAIN_BYTES; total += (size_t)n) {
+        if (c->state != CONN_CONNECTED) break;
+        n = recv(fd, own, BLOCK_BYTES, MSG_DONTWAIT);
+        if (n <= 0) break; /* nothing, or an end that the loop will find again */
+        take(c, own, (size_t)n);
+    }
+    c->cfg.scratch = shared;
+    free(own);
 }
 
 /* ---- starting ---- */
@@ -443,13 +469,18 @@ int64_t conn_last_read_ms(const struct conn *c)
     return c->last_read_ms;
 }
 
-int64_t conn_sent_ms(struct conn *c)
+size_t conn_on_its_way(struct conn *c)
 {
     uv_os_fd_t fd = -1;
     int n_waiting = 0; /* in the kernel, not acknowledged */
-    if (uv_fileno(&c->u.handle, &fd) || ioctl(fd, SIOCOUTQ, &n_waiting)) return c->sent_ms;
-    int64_t n_queued = (int64_t)uv_stream_get_write_queue_size(&c->u.stream);
-    int64_t n_taken = c->n_written - n_queued - n_waiting;
+    size_t n_queued = uv_stream_get_write_queue_size(&c->u.stream);
+    if (uv_fileno(&c->u.handle, &fd) || ioctl(fd, SIOCOUTQ, &n_waiting)) return n_queued;
+    return n_queued + (size_t)n_waiting;
+}
+
+int64_t conn_sent_ms(struct conn *c)
+{
+    int64_t n_taken = c->n_written - (int64_t)conn_on_its_way(c);
     if (n_taken != c->n_taken) c->sent_ms = (int64_t)uv_now(c->cfg.loop);
     c->n_taken = n_taken;
     return c->sent_ms;

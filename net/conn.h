@@ -66,6 +66,12 @@ int conn_start(struct conn *c, struct err *e) MUST_CHECK;
 
 void conn_kick(struct conn *c); /* there may be something to write */
 
+/* Take now what lies in the kernel, at most CONN_DRAIN_BYTES: whoever asks on another connection what came
+ * on this one wants to know about all of it. Does nothing inside this connection's own calls.
+ */
+#define CONN_DRAIN_BYTES (16 << 20)
+void conn_drain(struct conn *c);
+
 /* Say GOAWAY, send what can be sent now, then close; at most CONN_GRACE_MS. No `broken`. */
 void conn_finish(struct conn *c);
 void conn_close(struct conn *c); /* at once; again is harmless */
@@ -77,4 +83,5 @@ int64_t conn_last_read_ms(const struct conn *c); /* uv_now of the last byte from
  * longer than any time-out of ours, yet it moves. Looks at the socket: call it about once a second.
  */
 int64_t conn_sent_ms(struct conn *c);
+size_t conn_on_its_way(struct conn *c); /* bytes of ours that the peer's kernel has not got yet */
 bool conn_is_writing(const struct conn *c); /* bytes wait for the peer to take them */

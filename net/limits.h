@@ -18,6 +18,7 @@
 #define LIMIT_UPLOAD_WINDOW     (128 * 1024) /* of a request body before it has its place */
 
 /* Bytes held for peers: request bodies, also while they are worked on, and answers not yet read. */
+#define LIMIT_ON_ITS_WAY           (896 * 1024) /* of uploads in line, not yet acknowledged by TCP */
 #define LIMIT_BODY_BYTES           (8u << 20)   /* body of one request that is buffered whole */
 #define LIMIT_PROMISED_BYTES       (256u << 20) /* places given to bodies, of one server */
 #define LIMIT_HELD_BYTES           (512u << 20) /* with what came unasked, of one server */

@@ -345,7 +345,8 @@ static long on_read(struct h2_stream *s, uint8_t *dst, size_t cap, bool *ret_end
     if (!q) return H2_BROKEN;
     size_t left = q->n_body - q->body_at;
     if (left && must_queue(l, q)) return H2_WAIT;
-    size_t n = allowance(l, left < cap ? left : cap);
+    bool is_far = q->is_in_line && conn_on_its_way(q->conn) > LIMIT_ON_ITS_WAY;
+    size_t n = is_far ? 0 : allowance(l, left < cap ? left : cap);
     if (!n && left) {
         if (!l->is_closing) uv_timer_start(&l->rate_tick, on_rate_tick, RATE_TICK_MS, 0);
         return H2_WAIT;

@@ -643,10 +643,12 @@ uint32_t server_connections(const struct server *s)
     return s->n_peers;
 }
 
-void server_cut(struct server *s, const char *path)
+void server_cut(struct server *s, const struct request *r)
 {
     for (struct peer *p = s->peers; p; p = p->next)
-        request_cut(&p->home, path);
+        if (strcmp(p->address, request_peer(r)) == 0) conn_drain(p->conn);
+    for (struct peer *p = s->peers; p; p = p->next)
+        request_cut(&p->home, request_path(r));
 }
 
 void server_traffic(const struct server *s, uint64_t *ret_in, uint64_t *ret_out)

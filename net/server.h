@@ -53,8 +53,10 @@ uint32_t server_connections(const struct server *s);
 /* Stop listening, send GOAWAY, drop connections; then closed_fn(ctx). */
 void server_close(struct server *s, void (*closed_fn)(void *ctx), void *ctx);
 
-/* End every request for this path whose body is still arriving, as if its sender had gone. */
-void server_cut(struct server *s, const char *path);
+/* End every other request for the path of r whose body is still arriving, as if its sender had gone;
+ * what its address has sent until now is looked at first.
+ */
+void server_cut(struct server *s, const struct request *r);
 
 /* Traffic since the start, bodies and framing. */
 void server_traffic(const struct server *s, uint64_t *ret_in, uint64_t *ret_out);

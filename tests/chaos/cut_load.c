@@ -205,6 +205,8 @@ static void on_connected(uv_connect_t *c, int status)
         close_tunnel(t, false);
         return;
     }
+    int size = 65536; /* a network holds little, and loses it */
+    uv_send_buffer_size((uv_handle_t *)&t->end[DOWN].tcp, &size);
     for (int i = 0; i < WAYS; i++)
         uv_read_start((uv_stream_t *)&t->end[i].tcp, on_alloc, on_read);
 }
