@@ -80,30 +80,37 @@ bool score_usefulness(const struct score_eval *evals, uint32_t n, int64_t *ret)
 
 static struct score_standing stranger(void)
 {
-    return (struct score_standing){.rating = rating_new()};
+    return (struct score_standing){.own = SCORE_ONE, .rating = rating_new()};
 }
 
 /* A mean of all so far, then one that forgets. */
-static void run_on(int64_t *mean, int64_t x, uint32_t n_before)
+static void run_on(int64_t *mean, int64_t x, uint32_t n_before, uint32_t memory)
 {
-    int64_t n = n_before + 1 < SCORE_MEMORY ? n_before + 1 : SCORE_MEMORY;
+    int64_t n = n_before + 1 < memory ? n_before + 1 : memory;
     *mean += (x - *mean) / n;
 }
 
 static void note_useful(struct score_standing *s, const struct score_eval *v, int64_t useful)
 {
-    run_on(&s->useful, useful, s->n_scored);
-    run_on(&s->own, v->own > v->drawn ? SCORE_ONE : -SCORE_ONE, s->n_scored);
+    run_on(&s->useful, useful, s->n_scored, SCORE_MEMORY);
+    run_on(&s->own, v->own > v->drawn ? SCORE_ONE : -SCORE_ONE, s->n_scored + 1, SCORE_OWN_MEMORY);
     s->n_scored++;
+}
+
+/* 0 up to none, 1 from full on. */
+static uint32_t ramp(int64_t x, int64_t none, int64_t full)
+{
+    if (x <= none) return 0;
+    return x >= full ? SCORE_ONE : (uint32_t)((x - none) * SCORE_ONE / (full - none));
 }
 
 uint32_t score_quality(const struct score_standing *s, uint64_t round)
 {
     if (round < s->slashed_until) return 0;
     if (s->n_scored == 0) return SCORE_PROBATION;
-    if (s->useful <= SCORE_NONE) return 0;
-    if (s->useful >= SCORE_FULL) return SCORE_ONE;
-    return (uint32_t)((s->useful - SCORE_NONE) * SCORE_ONE / (SCORE_FULL - SCORE_NONE));
+    uint32_t by_use = ramp(s->useful, SCORE_NONE, SCORE_FULL);
+    uint32_t by_own = ramp(s->own, SCORE_OWN_NONE, SCORE_OWN_FULL);
+    return by_use < by_own ? by_use : by_own;
 }
 
 uint64_t score_weight(uint64_t n_tokens, uint32_t quality)
@@ -120,8 +127,11 @@ void score_why(const struct score_standing *s, uint64_t round, char *dst, size_t
     else if (s->n_scored == 0)
         snprintf(dst, cap, "quality %.2f until first evaluated", (double)q / SCORE_ONE);
     else
-        snprintf(dst, cap, "quality %.2f, usefulness %.2f in %" PRIu32 " evaluations",
-                 (double)q / SCORE_ONE, (double)s->useful / SCORE_ONE, s->n_scored);
+        snprintf(dst, cap,
+                 "quality %.2f: usefulness %.2f, own against drawn text %+.2f, %" PRIu32
+                 " evaluations",
+                 (double)q / SCORE_ONE, (double)s->useful / SCORE_ONE, (double)s->own / SCORE_ONE,
+                 s->n_scored);
 }
 
 /* ---- the book ------------------------------------------------------------------------------- */
@@ -157,6 +167,15 @@ struct score_standing score_book_get(const struct score_book *b, const struct ke
     return stranger();
 }
 
+/* Each time for twice as long; what is done while slashed begins it anew. */
+static void slash(struct score_standing *s, enum score_code code, uint64_t round)
+{
+    s->code = code;
+    s->n_slashed += round >= s->slashed_until;
+    uint32_t times = s->n_slashed - 1 < SCORE_SLASH_MAX ? s->n_slashed - 1 : SCORE_SLASH_MAX;
+    s->slashed_until = round + ((uint64_t)SCORE_SLASH << times);
+}
+
 /* Changed standings of one comparison, in place. */
 static void judge(uint64_t round, const struct score_eval *evals, uint32_t n, int64_t *useful,
                   struct score_row *rows)
@@ -179,9 +198,7 @@ static void judge(uint64_t round, const struct score_eval *evals, uint32_t n, in
     for (uint32_t i = 0; i < n; i++) {
         struct score_standing *s = &rows[i].s;
         if (evals[i].code == SCORE_CODE_NONE) continue;
-        s->code = evals[i].code;
-        s->n_slashed++;
-        s->slashed_until = round + SCORE_SLASH;
+        slash(s, evals[i].code, round);
     }
 }
 

@@ -8,7 +8,7 @@
  *   usefulness      its gain on that text over what the best quarter of the round would have gained
  *                   with as many tokens: 1 is as good as any
  *   standing        running means of that, and of own-versus-drawn; a rating; a slash
- *   quality         0..1 from the standing; weight = tokens * quality; rewards are linear in it
+ *   quality         0..1, the lesser of what the two means say; weight = tokens * quality; rewards are linear in it
  *
  * Units: gains in billionths of a nat a token, everything else in millionths. Integers, and exact
  * doubles in the rating: the same bits on every CPU. Equations, sources, and where it stops holding:
@@ -24,17 +24,21 @@
 #include "base/key.h"
 #include "record/rating.h"
 
-#define SCORE_ONE       1000000
-#define SCORE_PROBATION 250000  /* quality of a key that was never evaluated */
-#define SCORE_NONE      300000  /* mean usefulness at which quality is 0 ... */
-#define SCORE_FULL      600000  /* ... and from which on it is 1 */
-#define SCORE_CAP       1500000 /* of one usefulness, both ways */
-#define SCORE_MEMORY    10      /* evaluations that the running means remember */
-#define SCORE_SLASH     20      /* rounds that a slashed key has quality 0 */
-#define SCORE_COPY      800000  /* signed support in common that is no accident */
-#define SCORE_LOUD      16      /* norm over the median that no honest work has */
-#define SCORE_MIN_GAIN  20000   /* billionths: less is within the noise of the drawn text */
-#define SCORE_MIN_PEERS 3       /* evaluations that make a comparison */
+#define SCORE_ONE        1000000
+#define SCORE_PROBATION  100000  /* quality of a key that was never evaluated */
+#define SCORE_NONE       400000  /* mean usefulness at which quality is 0 ... */
+#define SCORE_FULL       600000  /* ... and from which on it is 1 */
+#define SCORE_OWN_NONE   500000  /* the same for own-versus-drawn: who has trained is near 1 ... */
+#define SCORE_OWN_FULL   800000  /* ... who sends what others learnt is near 0 */
+#define SCORE_CAP        1500000 /* of one usefulness, both ways */
+#define SCORE_MEMORY     6       /* evaluations that the mean usefulness remembers */
+#define SCORE_OWN_MEMORY 12      /* and the mean of own-versus-drawn */
+#define SCORE_SLASH      20     /* rounds that a slashed key has quality 0; doubles each time ... */
+#define SCORE_SLASH_MAX  5      /* ... so often */
+#define SCORE_COPY       800000 /* signed support in common that is no accident */
+#define SCORE_LOUD       16     /* norm over the median that no honest work has */
+#define SCORE_MIN_GAIN   20000  /* billionths: less is within the noise of the drawn text */
+#define SCORE_MIN_PEERS  3      /* evaluations that make a comparison */
 
 /* Why a key was slashed. The numbers are on the record. */
 enum score_code {
@@ -59,7 +63,8 @@ struct score_eval {
 struct score_standing {
     uint32_t n_scored;
     int64_t useful; /* running mean usefulness; of no meaning before the first */
-    int64_t own;    /* running mean of +1 (gained more on its own text than on drawn) and -1 */
+    int64_t own;    /* running mean of +1 (gained more on its own text than on drawn) and -1, begun
+                     * with one +1: what it begins with */
     struct rating rating;
     uint64_t slashed_until; /* quality is 0 in rounds before this one */
     enum score_code code;   /* of the newest slash */

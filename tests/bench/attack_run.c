@@ -38,7 +38,7 @@ enum attack {
     STALE, /* trained from the weights of ten rounds ago */
     ZERO,  /* nothing at all */
     NOT_A_NUMBER,
-    COLLUDE, /* two of three train; the third sends a mix of both */
+    COLLUDE, /* trains nothing: half of what one friend sends, half of another's */
     SUBTLE,  /* honest work with 15 % of its signs turned, the same coordinates for all of them */
     REPLAY,  /* its own contribution of an earlier round, a few values changed */
     HALF,    /* half of the steps, claimed as all */
@@ -49,7 +49,21 @@ static const char *const attack_words[ATTACKS] = {"none",   "flip",   "scale", "
                                                   "copy",   "stale",  "zero",  "nan",  "collude",
                                                   "subtle", "replay", "half"};
 
-enum { PEERS, BAD, ROUNDS, INNER, BATCH, SEED, SCORED, EVALS, SEQS, STALENESS, SPLIT, N_OPTIONS };
+enum {
+    PEERS,
+    BAD,
+    ROUNDS,
+    INNER,
+    BATCH,
+    SEED,
+    SCORED,
+    EVALS,
+    SEQS,
+    STALENESS,
+    SPLIT,
+    SENDERS,
+    N_OPTIONS
+};
 
 /* clang-format off */
 static const struct { const char *name; double value; const char *what; } DEFAULTS[N_OPTIONS] = {
@@ -60,10 +74,11 @@ static const struct { const char *name; double value; const char *what; } DEFAUL
     [BATCH] = {"batch", 4, "sequences of a step"},
     [SEED] = {"seed", 1, "seed of weights, data order and attackers"},
     [SCORED] = {"scored", 1, "1: scored and clipped; 0: the plain mean, paid by tokens"},
-    [EVALS] = {"evals", 6, "contributions tried out in a round"},
-    [SEQS] = {"seqs", 8, "sequences of each kind in a trial"},
+    [EVALS] = {"evals", 10, "contributions tried out in a round"},
+    [SEQS] = {"seqs", 24, "sequences of each kind in a trial"},
     [STALENESS] = {"staleness", 10, "rounds that the stale are behind"},
     [SPLIT] = {"unequal", 0, "1: every fourth honest one does a fifth of the steps"},
+    [SENDERS] = {"m", 4, "m of sum / max(senders, m)"},
 };
 /* clang-format on */
 
@@ -176,7 +191,7 @@ static void describe(struct world *w)
     w->train = (struct train_params){
         .seq_len = 32,
         .batch_seqs = opt(w, BATCH),
-        .lr = 3e-3,
+        .lr = 1.5e-3,
         .lr_min_frac = 0.1,
         .warmup_steps = (uint64_t)4 * opt(w, INNER),
         .total_steps = (uint64_t)opt(w, ROUNDS) * opt(w, INNER),
@@ -343,10 +358,10 @@ static void attack(struct world *w, uint32_t i, uint64_t round, struct rng *r)
         turn_signs(w, 0.15, 5);
         break;
     case COLLUDE: {
-        if (i % 3 != 2) return; /* its trained friends are i - 1 and i - 2 */
         float *other = room(w->table->n_params, sizeof *other);
-        add_dense(w, &w->peer[i - 1].payload, 1, w->dense);
-        add_dense(w, &w->peer[i - 2].payload, 1, other);
+        uint32_t one = rng_below(r, n_honest);
+        add_dense(w, &w->peer[opt(w, BAD) + one].payload, 1, w->dense);
+        add_dense(w, &w->peer[opt(w, BAD) + (one + 1) % n_honest].payload, 1, other);
         for (uint64_t k = 0; k < w->table->n_params; k++)
             if (rng_below(r, 2)) w->dense[k] = other[k];
         free(other);
@@ -403,7 +418,7 @@ static void contribute(struct world *w, uint64_t round, struct rng *r)
 
 /* ---- merging and paying --------------------------------------------------------------------- */
 
-/* sum / max(senders, 2) with nothing bounded: what the defences are compared with. */
+/* sum / max(senders, m) with nothing bounded: what the defences are compared with. */
 static void merge_plain(struct world *w, struct buf *update)
 {
     struct err e = {0};
@@ -420,7 +435,7 @@ static void merge_plain(struct world *w, struct buf *update)
         free(one);
     }
     for (uint64_t k = 0; k < w->table->n_params; k++)
-        w->dense[k] /= n_senders[k] > 2 ? n_senders[k] : 2;
+        w->dense[k] /= n_senders[k] > (float)w->v[SENDERS] ? n_senders[k] : (float)w->v[SENDERS];
     must(delta_pack(w->table, &w->train.delta, DELTA_UPDATE, w->dense, NULL, update, NULL, &e), &e);
     free(n_senders);
 }
@@ -440,7 +455,7 @@ static void merge_scored(struct world *w, struct buf *update)
                                            .payload = w->peer[i].payload.p,
                                            .n_bytes = w->peer[i].payload.len,
                                            .n_tokens = bounded[i]};
-    must(merge_run(w->table, &w->train.delta, 2, in, n, update, &e), &e);
+    must(merge_run(w->table, &w->train.delta, w->v[SENDERS], in, n, update, &e), &e);
 }
 
 static void pay(struct world *w)

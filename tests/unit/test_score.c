@@ -97,7 +97,7 @@ static void harm_is_worth_nothing_at_once_and_remembered(void **state)
 static void half_the_use_is_paid_in_part(void **state)
 {
     (void)state;
-    struct score_standing s = after(4500000, 9);
+    struct score_standing s = after(5000000, 9);
     assert_in_range(score_quality(&s, 10), 400000, 600000);
     assert_int_equal(score_weight(1000, 500000), 500);
     assert_int_equal(score_weight(UINT64_MAX, SCORE_ONE), UINT64_MAX);
@@ -121,7 +121,48 @@ static void a_slash_ends_and_is_told_in_words(void **state)
     score_why(&s, 11, why, sizeof why);
     assert_string_equal(why, "quality 0 until round 30: copy");
     score_why(&s, 40, why, sizeof why);
-    assert_string_equal(why, "quality 0.25 until first evaluated");
+    assert_string_equal(why, "quality 0.10 until first evaluated");
+    score_book_deinit(&b);
+}
+
+static void the_second_slash_lasts_twice_as_long(void **state)
+{
+    (void)state;
+    struct score_book b = {0};
+    struct key_pub k = key(1);
+    struct score_eval v = eval(1, 0, 100);
+    v.is_measured = false;
+    v.code = SCORE_CODE_LOUD;
+    assert_int_equal(score_book_fold(&b, 10, &v, 1, NULL), OK);
+    assert_int_equal(score_book_fold(&b, 15, &v, 1, NULL), OK); /* still slashed: begins anew */
+    assert_int_equal(score_book_get(&b, &k).slashed_until, 15 + SCORE_SLASH);
+    for (uint32_t n = 1; n < 40; n++) {
+        uint64_t round = score_book_get(&b, &k).slashed_until;
+        uint32_t times = n < SCORE_SLASH_MAX ? n : SCORE_SLASH_MAX;
+        assert_int_equal(score_book_fold(&b, round, &v, 1, NULL), OK);
+        assert_int_equal(score_book_get(&b, &k).slashed_until,
+                         round + ((uint64_t)SCORE_SLASH << times));
+    }
+    score_book_deinit(&b);
+}
+
+static void what_others_learnt_is_not_paid(void **state)
+{
+    (void)state;
+    struct score_book b = {0};
+    struct key_pub k = key(5);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct score_eval v[] = {eval(1, 10000000, 100), eval(2, 10000000, 100),
+                                 eval(5, 10000000, 100)};
+        v[2].own = v[2].drawn + (i % 2 ? 1 : -1); /* as good on any text as on its own */
+        assert_int_equal(score_book_fold(&b, i + 1, v, 3, NULL), OK);
+    }
+    struct score_standing s = score_book_get(&b, &k);
+    assert_int_equal(score_quality(&s, 21), 0);
+    k = key(1);
+    s = score_book_get(&b, &k);
+    assert_int_equal(s.own, SCORE_ONE);
+    assert_int_equal(score_quality(&s, 21), SCORE_ONE);
     score_book_deinit(&b);
 }
 
@@ -184,6 +225,8 @@ int main(void)
         cmocka_unit_test(harm_is_worth_nothing_at_once_and_remembered),
         cmocka_unit_test(half_the_use_is_paid_in_part),
         cmocka_unit_test(a_slash_ends_and_is_told_in_words),
+        cmocka_unit_test(the_second_slash_lasts_twice_as_long),
+        cmocka_unit_test(what_others_learnt_is_not_paid),
         cmocka_unit_test(codes_and_words_are_one_to_one),
         cmocka_unit_test(keys_come_in_any_order_of_rounds_and_are_found_again),
         cmocka_unit_test(wrong_order_is_refused_and_lack_of_memory_changes_nothing),
