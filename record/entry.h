@@ -26,6 +26,9 @@
 #define ENTRY_RETAIN_ALL  0      /* every payload is kept */
 #define ENTRY_RULE_MERGE  1      /* record/merge.h */
 #define ENTRY_RULE_REWARD 1      /* record/reward.h: by tokens */
+#define ENTRY_RULE_SCORED                                                                          \
+    2 /* both: tokens times quality (record/score.h), in the merge bounded
+                                  * by record/clip.h */
 
 enum entry_kind {
     ENTRY_OPEN = 1,
