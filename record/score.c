@@ -31,9 +31,10 @@ enum score_code score_code_of(const char *word)
 
 /* ---- one comparison ------------------------------------------------------------------------- */
 
-/* The round's yardstick: the gain that a quarter of the measured ones reach, so that it stands as
- * long as more than a quarter of them are honest. Gain cannot be feigned upwards: to lower the loss on text
- * that nobody could know is what is asked for. i: who reached it.
+/* The round's yardstick: the gain that two fifths of the measured ones reach, so that it stands as long
+ * as so many of them are honest. Higher and it would be who was lucky with the drawn text: the best of
+ * many noisy gains. Gain cannot be feigned upwards: to lower the loss on text that nobody could
+ * know is what is asked for. i: who reached it.
  */
 static bool yardstick(const struct score_eval *evals, uint32_t n, uint32_t *ret_i)
 {
@@ -41,7 +42,7 @@ static bool yardstick(const struct score_eval *evals, uint32_t n, uint32_t *ret_
     for (uint32_t i = 0; i < n; i++)
         n_measured += evals[i].is_measured;
     if (n_measured < SCORE_MIN_PEERS) return false;
-    uint32_t want = (n_measured + 3) / 4; /* the want-th best */
+    uint32_t want = (n_measured * 2 + 4) / 5; /* the want-th best */
     for (uint32_t i = 0; i < n; i++) {
         uint32_t before = 0;
         if (!evals[i].is_measured) continue;

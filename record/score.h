@@ -5,7 +5,7 @@
  *
  *   an evaluation   one contribution, tried on the weights it was made from: how much it lowers the
  *                   loss on its own assigned text and on text drawn after the deadline (record/useful.h)
- *   usefulness      its gain on that text over what the best quarter of the round would have gained
+ *   usefulness      its gain on that text over what the best two fifths of the round would have gained
  *                   with as many tokens: 1 is as good as any
  *   standing        running means of that, and of own-versus-drawn; a rating; a slash
  *   quality         0..1, the lesser of what the two means say; weight = tokens * quality; rewards are linear in it

@@ -62,6 +62,7 @@ enum {
     STALENESS,
     SPLIT,
     SENDERS,
+    FLAKY,
     N_OPTIONS
 };
 
@@ -78,6 +79,7 @@ static const struct { const char *name; double value; const char *what; } DEFAUL
     [SEQS] = {"seqs", 24, "sequences of each kind in a trial"},
     [STALENESS] = {"staleness", 10, "rounds that the stale are behind"},
     [SPLIT] = {"unequal", 0, "1: every fourth honest one does a fifth of the steps"},
+    [FLAKY] = {"flaky", 0, "1: honest ones pause, come late, start anew in the middle of a round"},
     [SENDERS] = {"m", 4, "m of sum / max(senders, m)"},
 };
 /* clang-format on */
@@ -92,7 +94,9 @@ struct peer {
     uint64_t weight;
     double earned, tokens; /* in all */
     uint32_t n_slashed, n_rejected;
-    double quality; /* summed over rounds */
+    double quality;      /* summed over rounds */
+    uint64_t away_until; /* FLAKY: pauses */
+    bool is_late;
 };
 
 struct world {
@@ -384,6 +388,20 @@ static void attack(struct world *w, uint32_t i, uint64_t round, struct rng *r)
     repack(w, &p->payload);
 }
 
+/* What happens to honest people: a pause of 1 to 40 rounds, a link that is too slow, a restart that loses
+ * what was not saved. Returns how many steps are left of n.
+ */
+static uint32_t misfortune(const struct world *w, struct peer *p, uint64_t round, uint32_t n,
+                           struct rng *r)
+{
+    if (!opt(w, FLAKY) || p->is_bad) return n;
+    if (round >= p->away_until && rng_below(r, 20) == 0)
+        p->away_until = round + 1 + rng_below(r, 40);
+    if (round < p->away_until) return 0;
+    p->is_late = rng_below(r, 12) == 0;
+    return rng_below(r, 15) == 0 ? 1 + rng_below(r, n) : n;
+}
+
 static void contribute(struct world *w, uint64_t round, struct rng *r)
 {
     struct err e = {0};
@@ -392,9 +410,13 @@ static void contribute(struct world *w, uint64_t round, struct rng *r)
         struct peer *p = &w->peer[i];
         bool is_slow = !p->is_bad && opt(w, SPLIT) && i % 4 == 3;
         uint32_t n_steps = is_slow ? (opt(w, INNER) + 4) / 5 : opt(w, INNER);
+        p->is_late = false;
+        n_steps = misfortune(w, p, round, n_steps, r);
         uint32_t n_done = p->is_bad && w->attack == HALF ? (n_steps + 1) / 2 : n_steps;
         bool is_stale = p->is_bad && w->attack == STALE && round > 0;
         buf_clear(&p->payload);
+        p->n_tokens = p->n_steps = 0;
+        if (n_steps == 0) continue;
         if (is_stale) {
             uint64_t back = round < opt(w, STALENESS) ? round : opt(w, STALENESS);
             uint64_t at = (round - back) % (opt(w, STALENESS) + 1);
@@ -410,6 +432,11 @@ static void contribute(struct world *w, uint64_t round, struct rng *r)
     for (uint32_t i = 0; i < opt(w, PEERS); i++) {
         struct peer *p = &w->peer[i];
         struct err why = {0};
+        p->is_accepted = false;
+        if (p->payload.len == 0) continue;
+        if (p->is_late)
+            must(trainer_return_payload(p->trainer, p->payload.p, p->payload.len, &why), &why);
+        if (p->is_late) continue;
         p->is_accepted =
             judge_payload(w->table, &w->train.delta, p->payload.p, p->payload.len, &why) == OK;
         p->n_rejected += !p->is_accepted;

@@ -34,7 +34,7 @@ static struct score_standing after(int64_t drawn, uint32_t n)
     return s;
 }
 
-static void usefulness_is_gain_over_what_the_best_quarter_gains(void **state)
+static void usefulness_is_gain_over_what_two_fifths_reach(void **state)
 {
     (void)state;
     struct score_eval v[] = {eval(1, 10000000, 100), eval(2, 8000000, 100), eval(3, -30000000, 100),
@@ -52,9 +52,9 @@ static void fewer_tokens_are_expected_to_gain_less_and_more_no_more(void **state
 {
     (void)state;
     struct score_eval v[] = {eval(1, 10000000, 1000), eval(2, 1000000, 100),
-                             eval(3, 10000000, 9000)};
+                             eval(3, 10000001, 9000)};
     int64_t u[3];
-    assert_true(score_usefulness(v, 3, u));
+    assert_true(score_usefulness(v, 3, u)); /* the first is the yardstick */
     assert_int_equal(u[0], 1000000);
     assert_int_equal(u[1], 1000000);
     assert_int_equal(u[2], 1000000);
@@ -218,7 +218,7 @@ static void wrong_order_is_refused_and_lack_of_memory_changes_nothing(void **sta
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(usefulness_is_gain_over_what_the_best_quarter_gains),
+        cmocka_unit_test(usefulness_is_gain_over_what_two_fifths_reach),
         cmocka_unit_test(fewer_tokens_are_expected_to_gain_less_and_more_no_more),
         cmocka_unit_test(without_a_comparison_nobody_is_judged),
         cmocka_unit_test(a_new_key_is_on_probation_until_it_was_useful_once),
