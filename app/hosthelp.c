@@ -132,6 +132,9 @@ static void put_default(struct buf *out, const struct setup *s, const struct set
     if (count) buf_printf(out, " (%" PRIu64 ")", count);
 }
 
+static const char *const choice_args[] = {
+    [SETUP_TEXT] = "TEXT", [SETUP_COUNT] = "N", [SETUP_REAL] = "X"};
+
 static void put_choices(struct buf *out, int where)
 {
     size_t n = 0;
@@ -140,7 +143,9 @@ static void put_choices(struct buf *out, int where)
     setup_defaults(&s);
     for (size_t i = 0; i < n; i++) {
         if (!(where_choice(o[i].name) & where)) continue;
-        buf_printf(out, "  --%-18s %s", o[i].name, o[i].help);
+        char left[40];
+        snprintf(left, sizeof left, "%s %s", o[i].name, choice_args[o[i].type]);
+        buf_printf(out, "  --%-19s %s", left, o[i].help);
         if (where == INIT) put_default(out, &s, &o[i]);
         buf_put_str(out, "\n");
     }
@@ -152,7 +157,7 @@ static void put_options(struct buf *out, int where)
         char left[32];
         if (!(options[i].where & where)) continue;
         snprintf(left, sizeof left, "%s %s", options[i].name, options[i].arg);
-        buf_printf(out, "  --%-18s %s\n", left, options[i].help);
+        buf_printf(out, "  --%-19s %s\n", left, options[i].help);
     }
 }
 
