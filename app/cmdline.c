@@ -16,7 +16,8 @@ enum {
     ON_RUNS = 32,
     ON_RECEIPTS = 64,
     ON_REWARDS = 128,
-    ON_ANEW = 256
+    ON_ANEW = 256,
+    ON_PAYOUT = 512
 };
 
 struct word {
@@ -42,6 +43,8 @@ static const struct word words[] = {
      "Did my work count? What the host answered to each contribution."},
     {"rewards", CMDLINE_REWARDS, ON_STATUS | ON_REWARDS, "", false,
      "What each contribution earned, and why."},
+    {"payout", CMDLINE_PAYOUT, ON_STATUS | ON_PAYOUT, "set ADDRESS|show|clear", false,
+     "Where your share is to go, if the host pays anything. No value is promised."},
     {"pause", CMDLINE_PAUSE, ON_STATUS, "", false,
      "Stop training at once, keep the seat. Lasts until `resume`, also over restarts."},
     {"resume", CMDLINE_RESUME, ON_STATUS, "", false, "Go on after a pause."},
@@ -70,7 +73,7 @@ static const struct word words[] = {
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
            OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
-           OPT_VERIFY, OPT_CSV, OPT_ANEW };
+           OPT_VERIFY, OPT_CSV, OPT_ANEW, OPT_KIND };
 
 struct option_word {
     const char *name;
@@ -92,6 +95,7 @@ static const struct option_word options[] = {
     {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
     {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
     {"--csv", OPT_CSV, ON_REWARDS, NULL, "answer with a table for other programs"},
+    {"--kind", OPT_KIND, ON_PAYOUT, "KIND", "of the address: ss58 (checked; the default) or text"},
     {"--plain", OPT_PLAIN, ON_SCREEN, NULL, "lines instead of a screen"},
     {"--no-color", OPT_NO_COLOR, ON_SCREEN, NULL, "no colours (or NO_COLOR)"},
     {"--graphs", OPT_GRAPHS, ON_SCREEN, "KIND", "braille, blocks or ascii"},
@@ -185,6 +189,7 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_VERIFY: c->is_verify = true; break;
     case OPT_CSV: c->is_csv = true; break;
     case OPT_ANEW: c->is_anew = true; break;
+    case OPT_KIND: c->kind = value; break;
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;
@@ -218,6 +223,10 @@ static int take_word(const char *arg, const struct word **w, struct cmdline *c, 
         *w = find_word(arg);
         if (!*w) return no_command(arg, e);
         c->command = (*w)->command;
+        return OK;
+    }
+    if (c->command == CMDLINE_PAYOUT && c->source && !c->detail) {
+        c->detail = arg;
         return OK;
     }
     if (!*(*w)->args || c->source) return usage(e, "one argument too many:", arg);
