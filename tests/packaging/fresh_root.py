@@ -114,7 +114,7 @@ class FreshRoot:
         words = ["chroot", self.path, "env", "-i", *(f"{k}={v}" for k, v in env.items())]
         if user != "root":
             words += ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
-        return [*words, "bash", "-c", f"cd {shlex.quote(cwd or home)} && {line}"]
+        return [*words, "bash", "-c", f"cd {shlex.quote(cwd or home)} || exit\n{line}"]
 
     def attempt(self, line, user="root", cwd=None, timeout=600):
         """Run a line of bash; nothing is typed to it."""
