@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -281,8 +282,13 @@ static void on_stream_end(const struct link_reply *r, void *ctx)
 static void subscribe(struct attach *a)
 {
     if (a->is_leaving || a->stream) return;
+    char path[64] = "/v1/events";
+    struct stat st;
+    /* The agent shall not take typing here for use of the computer. */
+    if (fstat(STDOUT_FILENO, &st) == 0 && S_ISCHR(st.st_mode))
+        snprintf(path, sizeof path, "/v1/events?tty=%llu", (unsigned long long)st.st_rdev);
     struct link_request r = {.method = "GET",
-                             .path = "/v1/events",
+                             .path = path,
                              .stall_ms = STALL_MS,
                              .on_data = on_data,
                              .done = on_stream_end,

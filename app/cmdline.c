@@ -16,7 +16,9 @@ enum {
     ON_RUNS = 32,
     ON_RECEIPTS = 64,
     ON_REWARDS = 128,
-    ON_ANEW = 256
+    ON_ANEW = 256,
+    ON_PAUSE = 512,
+    ON_RESUME = 1024
 };
 
 struct word {
@@ -42,9 +44,11 @@ static const struct word words[] = {
      "Did my work count? What the host answered to each contribution."},
     {"rewards", CMDLINE_REWARDS, ON_STATUS | ON_REWARDS, "", false,
      "What each contribution earned, and why."},
-    {"pause", CMDLINE_PAUSE, ON_STATUS, "", false,
+    {"pause", CMDLINE_PAUSE, ON_STATUS | ON_PAUSE, "", false,
      "Stop training at once, keep the seat. Lasts until `resume`, also over restarts."},
-    {"resume", CMDLINE_RESUME, ON_STATUS, "", false, "Go on after a pause."},
+    {"resume", CMDLINE_RESUME, ON_STATUS | ON_RESUME, "", false, "Go on after a pause."},
+    {"config", CMDLINE_CONFIG, ON_STATUS, "list|get KEY|set KEY VALUE", true,
+     "What it may take of this computer: every setting, and where it comes from."},
     {"finish", CMDLINE_FINISH, ON_STATUS, "", false,
      "Complete this round's contribution, then pause."},
     {"leave", CMDLINE_LEAVE, ON_STATUS, "", false,
@@ -70,7 +74,7 @@ static const struct word words[] = {
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
            OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
-           OPT_VERIFY, OPT_CSV, OPT_ANEW };
+           OPT_VERIFY, OPT_CSV, OPT_ANEW, OPT_FOR, OPT_RELEASE, OPT_ANYWAY };
 
 struct option_word {
     const char *name;
@@ -90,6 +94,9 @@ static const struct option_word options[] = {
     {"--anew", OPT_ANEW, ON_ANEW, NULL, "trust a host again whose record was refused"},
     {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
     {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
+    {"--for", OPT_FOR, ON_PAUSE, "TIME", "30m, 2h, 1d or until when (08:00); then it goes on"},
+    {"--release", OPT_RELEASE, ON_PAUSE, NULL, "give the memory back too; it comes again by itself"},
+    {"--anyway", OPT_ANYWAY, ON_RESUME, NULL, "go on in spite of what holds it now, for an hour"},
     {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
     {"--csv", OPT_CSV, ON_REWARDS, NULL, "answer with a table for other programs"},
     {"--plain", OPT_PLAIN, ON_SCREEN, NULL, "lines instead of a screen"},
@@ -185,6 +192,9 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_VERIFY: c->is_verify = true; break;
     case OPT_CSV: c->is_csv = true; break;
     case OPT_ANEW: c->is_anew = true; break;
+    case OPT_FOR: c->span = value; break;
+    case OPT_RELEASE: c->is_release = true; break;
+    case OPT_ANYWAY: c->is_anyway = true; break;
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;
@@ -220,6 +230,15 @@ static int take_word(const char *arg, const struct word **w, struct cmdline *c, 
         c->command = (*w)->command;
         return OK;
     }
+    bool has_more = c->command == CMDLINE_CONFIG && c->source;
+    if (has_more && !c->key_word && strcmp(c->source, "list") != 0) {
+        c->key_word = arg;
+        return OK;
+    }
+    if (has_more && c->key_word && !c->value && strcmp(c->source, "set") == 0) {
+        c->value = arg;
+        return OK;
+    }
     if (!*(*w)->args || c->source) return usage(e, "one argument too many:", arg);
     c->source = arg;
     return OK;
@@ -228,6 +247,25 @@ static int take_word(const char *arg, const struct word **w, struct cmdline *c, 
 static bool is_help(const char *arg)
 {
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+static const char *missing_of(enum cmdline_command c)
+{
+    if (c == CMDLINE_JOIN) return "say what to join: potluck join";
+    return c == CMDLINE_CONFIG ? "say what: potluck config" : "say which list: potluck runs";
+}
+
+static int check_config(const struct cmdline *c, struct err *e)
+{
+    static const char *const words_of[] = {"list", "get", "set", NULL};
+    bool is_list = strcmp(c->source, "list") == 0;
+    bool is_get = strcmp(c->source, "get") == 0;
+    bool is_set = strcmp(c->source, "set") == 0;
+    if (!is_list && !is_get && !is_set)
+        return unknown(e, "config is followed by list, get or set, not", c->source, words_of);
+    if (!is_list && !c->key_word) return usage(e, "a setting's name is missing after", c->source);
+    if (is_set && !c->value) return usage(e, "a value is missing after", c->key_word);
+    return OK;
 }
 
 int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
@@ -252,10 +290,14 @@ int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
     }
     if (rc != OK) return rc;
     if (w && c.command == w->command && w->needs_arg && !c.source)
-        return usage(e,
-                     w->command == CMDLINE_JOIN ? "say what to join: potluck join"
-                                                : "say which list: potluck runs",
-                     w->args);
+        return usage(e, missing_of(w->command), w->args);
+    if (c.command == CMDLINE_CONFIG) rc = check_config(&c, e);
+    if (rc != OK) return rc;
+    if (c.span && c.is_release) {
+        err_set(e, ERR_ARG, 0, "--for and --release exclude each other");
+        err_hint(e, "memory is given back by itself in a long pause; see release_after_min");
+        return ERR_ARG;
+    }
     *ret = c;
     return OK;
 }

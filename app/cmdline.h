@@ -24,6 +24,7 @@ enum cmdline_command {
     CMDLINE_RUNS,
     CMDLINE_RECEIPTS,
     CMDLINE_REWARDS,
+    CMDLINE_CONFIG,
     CMDLINE_HELP,
     CMDLINE_VERSION,
 };
@@ -40,16 +41,21 @@ enum cmdline_exit {
 
 struct cmdline {
     enum cmdline_command command;
-    const char *home;    /* --home; NULL: not given */
-    const char *source;  /* join: FILE|LINK; runs: FILE|URL|LINK; help: a command's name or NULL */
-    const char *name;    /* join: --name */
-    const char *code;    /* join: --code */
-    const char *key;     /* runs: --key */
-    const char *threads; /* join, screen: --threads, for an agent that is started */
+    const char *home; /* --home; NULL: not given */
+    const char *
+        source; /* join: FILE|LINK; runs: FILE|URL|LINK; config: list, get, set; help: a command's name or NULL */
+    const char *key_word, *value; /* config: get KEY, set KEY VALUE */
+    const char *span;             /* pause: --for */
+    const char *name;             /* join: --name */
+    const char *code;             /* join: --code */
+    const char *key;              /* runs: --key */
+    const char *threads;          /* join, screen: --threads, for an agent that is started */
     bool is_json;
     bool what_is_sent; /* status: --what-is-sent */
     bool is_verify;    /* receipts: --verify */
     bool is_csv;       /* rewards: --csv */
+    bool is_release;   /* pause: --release */
+    bool is_anyway;    /* resume: --anyway */
     bool is_anew;      /* join: --anew */
     bool no_agent;     /* join, screen: start none */
     struct attach_options screen;

@@ -151,7 +151,7 @@ static void watch_order(struct session_turn *c)
     if (!is_here(s) || s->round.state != MSG_ROUND_OPEN) session_turn_halt(c);
 }
 
-static void pause_by_wish(struct session_turn *c)
+static void stand_still(struct session_turn *c)
 {
     struct session *s = c->s;
     if (!s->is_gated) {
@@ -169,7 +169,7 @@ static void wait_for_round(struct session_turn *c)
     if (s->is_finishing) {
         s->is_finishing = false;
         s->is_paused = true;
-        pause_by_wish(c);
+        stand_still(c);
         return;
     }
     session_turn_state(c, s->n_failures && !s->presence.tag ? SESSION_RETRYING : SESSION_WAITING);
@@ -299,8 +299,8 @@ static void decide(struct session_turn *c)
     check_record(c);
     if (c->now >= s->retry_at_ms) s->retry_at_ms = SESSION_NONE; /* also when it is none */
     presence(c);
-    if (s->is_paused) {
-        pause_by_wish(c);
+    if (session_stands(s)) {
+        stand_still(c);
         return;
     }
     if (s->is_gated) {

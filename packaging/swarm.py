@@ -60,6 +60,7 @@ class Swarm:
         self.processes = {}  # "aggregator" or a number: Popen
         self.env = {k: v for k, v in os.environ.items()
                     if not k.startswith("XDG_") and k != "POTLUCK_HOME"}
+        self.env.setdefault("POTLUCK_GEAR", "full")  # nobody's desktop: what is asked for is at once done
         os.makedirs(folder, exist_ok=True)
 
     # names and places

@@ -20,6 +20,8 @@
 #define VIEW_LOG      128
 #define VIEW_LINE_CAP 160
 #define VIEW_SAID_CAP 200
+#define VIEW_HOLDS    12
+#define VIEW_SOURCES  12
 
 /* First word of the state line. */
 enum view_state {
@@ -74,6 +76,23 @@ struct view_log {
     char text[VIEW_LINE_CAP];
 };
 
+/* A reason not to train that stands now. The first row is the one that `reason` tells. */
+struct view_hold {
+    char name[16];              /* "in use", "busy", "battery", ... */
+    char reason[VIEW_LINE_CAP]; /* "you are using this computer" */
+    char end[96];               /* "goes on 2 min after you stop" */
+    int64_t ends_at_ms;         /* wall clock; VIEW_NONE when that is not known */
+    bool can_override;          /* `o` goes on anyway */
+    bool is_overridden;         /* and that was asked for: it does not stop anything now */
+};
+
+/* Where the agent learns about its surroundings. */
+struct view_source {
+    char name[24]; /* "terminals", "power supply" */
+    bool is_working;
+    char text[96]; /* "last input 12 s ago" / "no battery here" */
+};
+
 struct view {
     uint64_t seq;  /* grows with every snapshot */
     int64_t at_ms; /* wall clock of the snapshot */
@@ -86,9 +105,17 @@ struct view {
     char override_hint[64];     /* "p: resume" */
     bool is_paused;             /* the wish */
     bool is_finishing;
-    bool is_demo;      /* q ends the demo */
-    bool is_run_ended; /* the final model is held */
-    char name[40];     /* you: chosen name or peer-xxxx */
+    char wish[12];               /* "run", "pause", "snooze", "finish", "leave" */
+    int64_t snooze_until_ms;     /* wall clock; VIEW_NONE */
+    bool is_released;            /* the trainer's memory was given back; it comes again by itself */
+    char gear[12];               /* in effect: "gentle", "balanced", "full", "off" */
+    bool is_in_use;              /* the person is at the computer, as far as one can see */
+    double duty_frac;            /* of the time that training may run */
+    double others_frac;          /* of the processor, taken by other programs; NaN */
+    double heat_c, battery_frac; /* NaN: no sensor, no battery */
+    bool is_demo;                /* q ends the demo */
+    bool is_run_ended;           /* the final model is held */
+    char name[40];               /* you: chosen name or peer-xxxx */
     char key[65];
 
     /* run */
@@ -151,6 +178,10 @@ struct view {
     struct view_peer peers[VIEW_PEERS];
     uint32_t n_credit_rows;
     struct view_credit credits[VIEW_CREDITS]; /* newest first */
+    uint32_t n_holds;
+    struct view_hold holds[VIEW_HOLDS];
+    uint32_t n_sources;
+    struct view_source sources[VIEW_SOURCES];
     uint32_t n_log;
     struct view_log log[VIEW_LOG]; /* oldest first */
 };
