@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/exit_pages.h"
 #include "app/optread.h"
 
 /* Where an option may stand. */
@@ -57,6 +58,8 @@ static const struct word words[] = {
      "End the agent. What was trained is saved; the next start goes on from there."},
     {"agent", CMDLINE_AGENT, 0, "[options]", false,
      "Be the agent, in the foreground; see `potluck agent --help`."},
+    {"doctor", CMDLINE_ENGINE, 0, "[FILE|LINK]", false,
+     "Can this computer take part, and is it worth it? See `potluck doctor --help`."},
     {"train", CMDLINE_ENGINE, 0, "[options]", false,
      "Train a model alone, on your own text; see `potluck train --help`."},
     {"bench", CMDLINE_ENGINE, 0, "[options]", false,
@@ -69,7 +72,8 @@ static const struct word words[] = {
      "How good is the model, on text or questions of yours? See `potluck eval --help`."},
     {"verify", CMDLINE_ENGINE, 0, "[ROUND|all]", false,
      "Did the host tell the truth? Its rounds, done again; see `potluck verify --help`."},
-    {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
+    {"help", CMDLINE_HELP, 0, "[COMMAND|CODE]", false,
+     "This text, or what is to say of a command or an exit code."},
 };
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
@@ -327,6 +331,7 @@ static void put_options(struct buf *out, int where)
 
 int cmdline_help(const char *command, struct buf *out, struct err *e)
 {
+    if (command && exit_pages_put(command, out)) return buf_ok(out, e);
     if (command) {
         const struct word *w = find_word(command);
         if (!w) {
@@ -350,9 +355,7 @@ int cmdline_help(const char *command, struct buf *out, struct err *e)
     }
     buf_put_str(out, "\nOptions of several commands:\n");
     put_options(out, ON_ALL | ON_STATUS);
-    buf_put_str(out,
-                "  --version          the version\n"
-                "\nExit codes: 0 training, or done as asked; 1 error; 2 wrong usage; 3 paused;\n"
-                "4 waiting (for a run, the aggregator or the others); 5 no agent runs.\n");
+    buf_put_str(out, "  --version          the version\n");
+    exit_pages_list(out);
     return buf_ok(out, e);
 }

@@ -37,6 +37,7 @@ enum cmdline_exit {
     CMDLINE_EXIT_PAUSED = 3,
     CMDLINE_EXIT_WAITING = 4,
     CMDLINE_EXIT_NO_AGENT = 5,
+    CMDLINE_EXIT_BLOCKED = 6,
 };
 
 struct cmdline {

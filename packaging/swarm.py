@@ -109,7 +109,7 @@ class Swarm:
             command = self.command(who, "serve", *self.serve_options)
         else:
             command = [os.path.join(self.programs, "potluck-agent"), "--home", self.home(who),
-                       "--threads", str(self.threads), *self.agent_options]
+                       *(["--threads", str(self.threads)] if self.threads else []), *self.agent_options]
         with open(self.log(who), "ab") as log:
             self.processes[who] = subprocess.Popen(
                 command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
