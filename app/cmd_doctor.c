@@ -18,6 +18,7 @@
 #include "app/talk.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/rng.h"
 #include "client/doctor.h"
@@ -25,6 +26,7 @@
 #include "client/gears.h"
 #include "client/home.h"
 #include "client/invite.h"
+#include "client/sandbox.h"
 #include "client/sense.h"
 #include "client/sent.h"
 #include "engine/budget.h"
@@ -155,6 +157,31 @@ static void look_around(struct job *j)
     sense_look(s, &ask, &seen);
     f->n_sources = sense_rows(s, f->sources, VIEW_SOURCES);
     free(s);
+}
+
+/* What an agent started here could not do: tried, not believed. The folders must be there for that. */
+static void try_sandbox(struct job *j)
+{
+    struct doctor_facts *f = &j->f;
+    struct paths own = j->paths;
+    char done[64];
+    int n_refused = 0;
+    if (!file_exists(own.data)) {
+        char tmp[] = "/tmp/potluck-doctor-XXXXXX";
+        if (!mkdtemp(tmp)) return;
+        (void)path_format(own.data, "%s", tmp);
+        (void)path_format(own.cache, "%s", tmp);
+        (void)path_format(own.state, "%s", tmp);
+        (void)path_format(own.config, "%s/potluck.conf", tmp);
+        (void)path_format(own.socket, "%s/agent.sock", tmp);
+        f->n_tries = sandbox_try(&own, &n_refused, done, sizeof done);
+        rmdir(tmp);
+    } else {
+        f->n_tries = sandbox_try(&own, &n_refused, done, sizeof done);
+    }
+    f->n_refused = n_refused;
+    f->is_sandbox_off = j->config.v[CONFIG_SANDBOX].n != 0;
+    snprintf(f->sandbox_done, sizeof f->sandbox_done, "%s", done);
 }
 
 /* What a running agent knows better than any measurement. */
@@ -338,6 +365,7 @@ static int run(struct job *j, struct err *e)
     look_at_settings(j);
     look_at_home(j);
     look_around(j);
+    try_sandbox(j);
     if (j->run) plan_run(j);
     ask_agent(j);
     ask_host(j);

@@ -109,7 +109,7 @@ static int ask_guest(struct agent *a, const struct intent *it, struct err *e)
     case INTENT_OVERRIDE: return guest_override(a, e);
     case INTENT_RESUME:
         if (!s->is_paused && !a->guest.snooze.ms && holds_stop(&a->guest.holds)) {
-            holds_row(&a->guest.holds, holds_top(&a->guest.holds), 0, &row);
+            holds_row(&a->guest.holds, holds_top(&a->guest.holds), clock_wall_ms(), &row);
             err_set(e, ERR_WRONG_STATE, 0, "you have not paused it: %.90s; %.60s", row.reason,
                     row.end);
             if (row.can_override) err_hint(e, "go on anyway with `potluck resume --anyway`");
@@ -275,6 +275,7 @@ int agent_loop(const struct agent_config *c, struct err *e)
     (void)signal(SIGPIPE, SIG_IGN);
     int rc = prepare(a, e);
     if (rc == OK) {
+        guest_lock_up(a);
         init_handles(a);
         begin_current(a);
     }

@@ -16,6 +16,7 @@
 
 static const char *const gears[] = {"off", "gentle", "balanced", "full", NULL};
 static const char *const priorities[] = {"gear", "idle", "normal", NULL};
+static const char *const switches[] = {"on", "off", NULL};
 static const char *const batteries[] = {"pause", "run", NULL};
 
 /* clang-format off */
@@ -56,6 +57,8 @@ static const struct config_item items[CONFIG_KEYS] = {
         "pause when this much was sent and received in a month"},
     [CONFIG_SAVE] = {"save_every_s", CONFIG_NUMBER, NULL, 1, 3600, "s", "30", NULL, true,
         "how often the local state is saved: so much work a power cut may cost"},
+    [CONFIG_SANDBOX] = {"sandbox", CONFIG_WORD, switches, 0, 0, "", "on", NULL, true,
+        "keep the agent from everything but its work; off only to look for a fault"},
 };
 
 /* What the settings are called by the agent's flags, and so by files without a version. */

@@ -45,6 +45,7 @@ enum config_key {
     CONFIG_DISK_FREE,
     CONFIG_NETWORK_CAP,
     CONFIG_SAVE,
+    CONFIG_SANDBOX,
     CONFIG_KEYS
 };
 

@@ -79,6 +79,24 @@ static void judge_disk(const struct doctor_facts *f, struct doctor *d)
             text_bytes(f->disk_free, b));
 }
 
+static void judge_sandbox(const struct doctor_facts *f, struct doctor *d)
+{
+    if (f->is_sandbox_off)
+        add(d, DOCTOR_WARN, "sandbox", "potluck config set sandbox on",
+            "the settings keep the agent out of it");
+    else if (f->n_tries == 0)
+        add(d, DOCTOR_WARN, "sandbox", "", "what the agent cannot do could not be tried");
+    else if (f->n_refused < f->n_tries)
+        add(d, DOCTOR_WARN, "sandbox", "a newer kernel (Landlock, seccomp) keeps it in its place",
+            "tried %d forbidden things as the agent, %d were refused; it could: %s", f->n_tries,
+            f->n_refused, f->sandbox_done);
+    else
+        add(d, DOCTOR_OK, "sandbox", "",
+            "tried %d forbidden things as the agent, all refused: files elsewhere, programs, "
+            "listening, other processes",
+            f->n_tries);
+}
+
 static void judge_home(const struct doctor_facts *f, struct doctor *d)
 {
     if (f->key_mode & 077)
@@ -93,7 +111,7 @@ static void judge_home(const struct doctor_facts *f, struct doctor *d)
     if (f->wall_ms < EARLIEST_MS)
         add(d, DOCTOR_BLOCK, "clock", "set the clock; hosts refuse signatures of another time",
             "this computer's clock is years behind");
-    if (f->sandbox[0]) add(d, DOCTOR_OK, "sandbox", "", "%s", f->sandbox);
+    judge_sandbox(f, d);
     for (uint32_t i = 0; i < f->n_sources; i++)
         add(d, f->sources[i].is_working ? DOCTOR_OK : DOCTOR_WARN, f->sources[i].name, "", "%s",
             f->sources[i].text);

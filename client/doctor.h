@@ -31,7 +31,10 @@ struct doctor_facts {
     char config_trouble[160]; /* the settings cannot be read: why; "" */
     uint32_t n_sources;
     struct view_source sources[VIEW_SOURCES];
-    char sandbox[160]; /* what keeps the agent in its place; "": not known */
+    int n_tries,
+        n_refused; /* forbidden things that were done from inside the sandbox; 0: not tried */
+    char sandbox_done[64]; /* one that worked; "" */
+    bool is_sandbox_off;   /* by the settings */
 
     /* the run; all else is 0 without one */
     bool has_run;

@@ -207,7 +207,7 @@ static void say_change(const struct guest *g)
         log_info("nothing stands against training any more");
         return;
     }
-    holds_row(&g->holds, k, 0, &row);
+    holds_row(&g->holds, k, clock_wall_ms(), &row);
     log_info("paused: %s; %s", row.reason, row.end);
 }
 
@@ -440,6 +440,21 @@ int guest_init(struct agent *a, struct err *e)
     return OK;
 }
 
+void guest_lock_up(struct agent *a)
+{
+    struct guest *g = &a->guest;
+    struct err e = {0};
+    char text[160];
+    if (g->config.v[CONFIG_SANDBOX].n) {
+        log_warn("without a sandbox, as the settings say");
+        return;
+    }
+    if (sandbox_enter(&a->config.home->paths, &g->sandbox, &e) != OK)
+        log_err(LOG_WARN, &e, "entering the sandbox");
+    sandbox_text(&g->sandbox, text, sizeof text);
+    log_info("sandbox: %s", text);
+}
+
 void guest_close(struct agent *a)
 {
     if (a->guest.month) keep_traffic(a);
@@ -489,6 +504,12 @@ void guest_view(struct agent *a, struct view *v)
         if (g->holds.one[k].stands)
             holds_row(&g->holds, (enum hold)k, v->at_ms, &v->holds[v->n_holds++]);
     v->n_sources = sense_rows(&g->sense, v->sources, VIEW_SOURCES);
+    if (v->n_sources < VIEW_SOURCES) {
+        struct view_source *row = &v->sources[v->n_sources++];
+        snprintf(row->name, sizeof row->name, "sandbox");
+        row->is_working = g->sandbox.has_landlock || g->sandbox.has_seccomp;
+        sandbox_text(&g->sandbox, row->text, sizeof row->text);
+    }
     if (!a->is_open || s->state != SESSION_PAUSED || s->is_paused) return;
     if (g->snooze.ms) {
         char when[TEXT_CAP];

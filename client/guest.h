@@ -12,6 +12,7 @@
 #include "client/config.h"
 #include "client/gears.h"
 #include "client/holds.h"
+#include "client/sandbox.h"
 #include "client/sense.h"
 #include "client/wish.h"
 
@@ -32,11 +33,14 @@ struct guest {
     uint64_t month_bytes, counted_bytes; /* network, this month; of the wire that is open */
     int month;                           /* year * 12 + month */
     int64_t still_since_ms;              /* the session stands still; 0: it does not */
-    char trouble[160];                   /* the settings file cannot be read: why; "" */
+    struct sandbox sandbox;
+    char trouble[160]; /* the settings file cannot be read: why; "" */
 };
 
 /* Before the first run: settings, sensors. The errors are those of the file and the environment. */
 int guest_init(struct agent *a, struct err *e) MUST_CHECK;
+void guest_lock_up(
+    struct agent *a); /* into the sandbox, unless the settings say no; before threads */
 void guest_close(struct agent *a); /* uv handles; keeps the month's bytes */
 
 void guest_second(struct agent *a); /* once a second */

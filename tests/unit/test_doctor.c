@@ -18,6 +18,8 @@ static struct doctor_facts healthy(void)
                                  .can_write_home = true,
                                  .home = "/home/ada",
                                  .key_mode = 0600,
+                                 .n_tries = 9,
+                                 .n_refused = 9,
                                  .wall_ms = 1790000000000,
                                  .has_run = true,
                                  .memory_needed = GB,
