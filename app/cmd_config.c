@@ -87,7 +87,7 @@ int cmd_config(const struct home *h, const struct cmdline *c, int *ret_code, str
     struct buf raw = {0}, text = {0};
     enum config_key k = CONFIG_KEYS;
     *ret_code = CMDLINE_EXIT_ERROR;
-    int rc = c->key_word ? config_require(c->key_word, &k, e) : OK;
+    int rc = c->detail ? config_require(c->detail, &k, e) : OK;
     if (rc == OK && c->value) {
         bool is_default = strcmp(c->value, "default") == 0;
         if (!is_default) {

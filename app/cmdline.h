@@ -12,6 +12,7 @@
 
 enum cmdline_command {
     CMDLINE_SCREEN = 0, /* also without any word */
+    CMDLINE_REPLAY,
     CMDLINE_AGENT,
     CMDLINE_ENGINE, /* a command of potluck-agent's own (app/engine_cmd.h); its words are its own */
     CMDLINE_JOIN,
@@ -25,6 +26,7 @@ enum cmdline_command {
     CMDLINE_RECEIPTS,
     CMDLINE_REWARDS,
     CMDLINE_CONFIG,
+    CMDLINE_PAYOUT,
     CMDLINE_HELP,
     CMDLINE_VERSION,
 };
@@ -43,14 +45,17 @@ enum cmdline_exit {
 struct cmdline {
     enum cmdline_command command;
     const char *home; /* --home; NULL: not given */
-    const char *
-        source; /* join: FILE|LINK; runs: FILE|URL|LINK; config: list, get, set; help: a command's name or NULL */
-    const char *key_word, *value; /* config: get KEY, set KEY VALUE */
-    const char *span;             /* pause: --for */
-    const char *name;             /* join: --name */
-    const char *code;             /* join: --code */
-    const char *key;              /* runs: --key */
-    const char *threads;          /* join, screen: --threads, for an agent that is started */
+    const char
+        *source; /* join, replay: FILE|LINK; runs: also URL; help: a command's name; config: list,
+                          * get, set; or NULL */
+    const char *detail;  /* payout set: ADDRESS; config get, set: KEY */
+    const char *value;   /* config set: VALUE */
+    const char *span;    /* pause: --for */
+    const char *kind;    /* payout set: --kind */
+    const char *name;    /* join: --name */
+    const char *code;    /* join: --code */
+    const char *key;     /* runs: --key */
+    const char *threads; /* join, screen: --threads, for an agent that is started */
     bool is_json;
     bool what_is_sent; /* status: --what-is-sent */
     bool is_verify;    /* receipts: --verify */
@@ -58,6 +63,7 @@ struct cmdline {
     bool is_release;   /* pause: --release */
     bool is_anyway;    /* resume: --anyway */
     bool is_anew;      /* join: --anew */
+    bool is_look;      /* join: --look */
     bool no_agent;     /* join, screen: start none */
     struct attach_options screen;
     int i_rest; /* agent, engine commands: the first argument that belongs to it */

@@ -12,6 +12,9 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "view/card.h"
+#include "view/holding.h"
+#include "view/past.h"
 
 #define VIEW_NONE     INT64_MIN
 #define VIEW_SERIES   240 /* newest samples a graph gets */
@@ -20,8 +23,6 @@
 #define VIEW_LOG      128
 #define VIEW_LINE_CAP 160
 #define VIEW_SAID_CAP 200
-#define VIEW_HOLDS    12
-#define VIEW_SOURCES  12
 
 /* First word of the state line. */
 enum view_state {
@@ -74,23 +75,6 @@ struct view_log {
     int64_t at_ms;
     uint8_t level; /* enum log_level */
     char text[VIEW_LINE_CAP];
-};
-
-/* A reason not to train that stands now. The first row is the one that `reason` tells. */
-struct view_hold {
-    char name[16];              /* "in use", "busy", "battery", ... */
-    char reason[VIEW_LINE_CAP]; /* "you are using this computer" */
-    char end[96];               /* "goes on 2 min after you stop" */
-    int64_t ends_at_ms;         /* wall clock; VIEW_NONE when that is not known */
-    bool can_override;          /* `o` goes on anyway */
-    bool is_overridden;         /* and that was asked for: it does not stop anything now */
-};
-
-/* Where the agent learns about its surroundings. */
-struct view_source {
-    char name[24]; /* "terminals", "power supply" */
-    bool is_working;
-    char text[96]; /* "last input 12 s ago" / "no battery here" */
 };
 
 struct view {
@@ -162,11 +146,14 @@ struct view {
     double cpu_frac;      /* our share of the whole machine */
     uint32_t n_threads, n_cores;
     uint64_t rss_bytes;
-    double fetch_frac; /* download under way, 0..1; NaN when none */
+    double fetch_frac;           /* download under way, 0..1; NaN when none */
+    double up_per_s, down_per_s; /* bytes, over the last seconds; NaN */
+    int64_t fetch_left_ms;       /* at the pace so far; VIEW_NONE */
 
     /* how the last round's time was spent, ms */
     int64_t ms_train, ms_pack, ms_upload, ms_wait, ms_apply;
 
+    uint32_t range;                    /* enum view_range of the graphs over time */
     struct view_series speed;          /* tok/s over time */
     struct view_series loss_curve;     /* training loss over time */
     struct view_series val_curve;      /* validation loss per round */
@@ -182,6 +169,12 @@ struct view {
     struct view_hold holds[VIEW_HOLDS];
     uint32_t n_sources;
     struct view_source sources[VIEW_SOURCES];
+    uint32_t n_card;
+    struct view_card card[VIEW_CARD]; /* of the joined run */
+    uint32_t n_marks;
+    struct view_mark marks[VIEW_MARKS]; /* oldest first */
+    uint32_t n_days;
+    struct view_day days[VIEW_DAYS]; /* oldest first, days without a look are missing */
     uint32_t n_log;
     struct view_log log[VIEW_LOG]; /* oldest first */
 };
