@@ -102,6 +102,7 @@ static int fill_choices(const struct setup *s, uint32_t vocab, const struct mode
                         .inner_steps = (uint32_t)s->inner_steps,
                         .inner_ms = (uint32_t)s->inner_seconds * 1000,
                         .max_inner_steps = (uint32_t)s->max_inner_steps,
+                        .ahead_steps = (uint32_t)s->ahead_steps,
                         .upload_ms = (uint32_t)s->upload_seconds * 1000,
                         .min_contributions = (uint32_t)s->min_contributions,
                         .n_rounds = s->rounds,

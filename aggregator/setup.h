@@ -30,7 +30,7 @@ struct setup {
     /* HOST:PORT as contributors reach it, several with commas between them; "" = listen */
     char public_addr[SETUP_MAX_PUBLIC * (SETUP_HOST_CAP + 8)];
     uint64_t hidden, layers, heads, kv_heads, intermediate, seq, batch;
-    uint64_t inner_steps, inner_seconds, max_inner_steps, upload_seconds, rounds;
+    uint64_t inner_steps, inner_seconds, max_inner_steps, ahead_steps, upload_seconds, rounds;
     uint64_t warmup_steps, total_steps;
     uint64_t k, chunk, min_contributions;
     uint64_t val_seqs, checkpoint_every, seed;

@@ -73,7 +73,8 @@ static const struct command commands[] = {
     {"payouts", PAYOUTS, "", "say what is owed to whom for a period",
      "Writes a settlement file, made from the public record alone, and puts its hash on the record.\n"
      "The same period gives the same file again; no round is settled twice. Nothing is paid by this:\n"
-     "no chain is spoken to, and no value is promised. Without a period: all that is not settled yet.\n",
+     "no chain is spoken to, and no value is promised. Its lines have the addresses that contributors\n"
+     "have set with `potluck payout`, which come on record with it. Without a period: all that is not settled yet.\n",
      "  potluck-aggregator payouts --home my-run --from 2026-11-01 --to 2026-11-30 --out november.json\n"
      "  potluck-aggregator payouts --home my-run --csv\n"},
     {"plan", PLAN, "--peers N --up MBIT --down MBIT [choices]", "say what a run would ask of everybody",

@@ -54,6 +54,7 @@ enum {
     ALONE,
     SWARM,
     EXACT,
+    AHEAD,
     N_OPTIONS
 };
 
@@ -84,6 +85,7 @@ static const struct option DEFAULTS[N_OPTIONS] = {
     [ALONE] = {"alone", 1, "1: train one alone for comparison"},
     [SWARM] = {"swarm", 1, "1: train the swarm"},
     [EXACT] = {"exact", 0, "1: average whole weights, nothing packed: what packing costs"},
+    [AHEAD] = {"ahead", 0, "steps of a round taken before the last update lands"},
 };
 /* clang-format on */
 
@@ -182,8 +184,8 @@ static struct trainer *make_trainer(const struct bench *b)
 {
     struct err e = {0};
     struct trainer *t = NULL;
-    must(trainer_create(&b->model, &b->train, &(struct trainer_options){.n_threads = 1}, &t, &e),
-         &e);
+    struct trainer_options how = {.n_threads = 1, .ahead = b->v[AHEAD] > 0};
+    must(trainer_create(&b->model, &b->train, &how, &t, &e), &e);
     trainer_init_weights(t, (uint64_t)b->v[SEED]);
     return t;
 }
@@ -223,18 +225,19 @@ static void fill_step(struct bench *b, uint32_t i, uint64_t round, uint64_t at)
     }
 }
 
-/* The inner steps of one contributor's round; returns the mean loss. */
-static double inner_phase(struct bench *b, struct trainer *t, uint32_t i, uint64_t round)
+/* Inner steps [from, to) of one contributor's round; returns the sum of their losses. */
+static double inner_steps(struct bench *b, struct trainer *t, uint32_t i, uint64_t round,
+                          uint32_t from, uint32_t to)
 {
     double sum = 0;
-    for (uint32_t s = 0; s < opt(b, INNER); s++) {
+    for (uint32_t s = from; s < to; s++) {
         struct err e = {0};
         struct trainer_step_result r = {0};
         fill_step(b, i, round, (uint64_t)s * opt(b, BATCH));
         must(trainer_step(t, b->step, round * opt(b, INNER) + s, &r, &e), &e);
         sum += r.loss;
     }
-    return sum / opt(b, INNER);
+    return sum;
 }
 
 /* One contributor, the same steps, no exchange: its local weights are what it has. */
@@ -247,7 +250,7 @@ static struct result run_alone(struct bench *b)
     int64_t began = clock_mono_ms();
     r.first_nats = evaluate(b, eval);
     for (uint64_t round = 0; round < opt(b, ROUNDS); round++) {
-        r.train_nats = inner_phase(b, t, 0, round);
+        r.train_nats = inner_steps(b, t, 0, round, 0, opt(b, INNER)) / opt(b, INNER);
         must(trainer_load_weights(eval, trainer_local(t),
                                   (size_t)trainer_table(t)->n_params * sizeof(float), &e),
              &e);
@@ -262,7 +265,10 @@ static struct result run_alone(struct bench *b)
     return r;
 }
 
-static void exchange(struct bench *b, struct trainer **t, struct result *r)
+/* Round `round` is packed, merged and applied; the first steps of the next one are taken before the
+ * update lands. Returns the sum of their losses over all contributors.
+ */
+static double exchange(struct bench *b, struct trainer **t, uint64_t round, struct result *r)
 {
     struct err e = {0};
     struct buf payload[MAX_PEERS] = {{0}};
@@ -282,7 +288,12 @@ static void exchange(struct bench *b, struct trainer **t, struct result *r)
     must(merge_run(trainer_table(t[0]), &b->train.delta, b->v[SENDERS], in, n, &update, &e), &e);
     r->update_bytes += update.len;
     struct hash first = {{0}};
+    double sum = 0;
     for (uint32_t i = 0; i < n; i++) {
+        if (opt(b, AHEAD)) {
+            must(trainer_ahead_begin(t[i], &e), &e);
+            sum += inner_steps(b, t[i], i, round + 1, 0, opt(b, AHEAD));
+        }
         must(trainer_apply_update(t[i], update.p, update.len, &e), &e);
         struct hash h = trainer_base_hash(t[i]);
         if (i == 0) first = h;
@@ -290,6 +301,7 @@ static void exchange(struct bench *b, struct trainer **t, struct result *r)
         buf_deinit(&payload[i]);
     }
     buf_deinit(&update);
+    return sum;
 }
 
 /* base -= outer_lr * mean of (base - local), all of it, in fp32. */
@@ -320,14 +332,16 @@ static struct result run_swarm(struct bench *b)
         t[i] = make_trainer(b);
     int64_t began = clock_mono_ms();
     r.first_nats = evaluate(b, t[0]);
+    double ahead = 0; /* losses of the steps that were taken ahead */
     for (uint64_t round = 0; round < opt(b, ROUNDS); round++) {
-        r.train_nats = 0;
+        double sum = ahead;
         for (uint32_t i = 0; i < n; i++)
-            r.train_nats += inner_phase(b, t[i], i, round) / n;
+            sum += inner_steps(b, t[i], i, round, round ? opt(b, AHEAD) : 0, opt(b, INNER));
+        r.train_nats = sum / n / opt(b, INNER);
         if (opt(b, EXACT))
             exchange_exact(b, t);
         else
-            exchange(b, t, &r);
+            ahead = exchange(b, t, round, &r);
         if (!is_time(b, round)) continue;
         r.nats = evaluate(b, t[0]);
         json_array_append_new(r.curve, json_real(r.nats));
