@@ -13,7 +13,11 @@
 
 void planning_defaults(struct planning_words *w)
 {
-    *w = (struct planning_words){.host_cores = 1, .up_mbit = 20, .down_mbit = 100, .rtt_ms = 80};
+    *w = (struct planning_words){.host_cores = 1,
+                                 .up_mbit = 20,
+                                 .down_mbit = 100,
+                                 .rtt_ms = 80,
+                                 .decode_mb_per_s = CONTROLLER_DECODE_BYTES_PER_S / 1e6};
 }
 
 static bool was_said(const char *name, uint64_t given)
@@ -50,7 +54,8 @@ static int gather(const struct planning_words *w, const struct setup *s,
               .up_mbit = w->up_mbit,
               .down_mbit = w->down_mbit,
               .rtt_ms = w->rtt_ms,
-              .host_cores = w->host_cores},
+              .host_cores = w->host_cores,
+              .decode_bytes_per_s = w->decode_mb_per_s * 1e6},
         .retention = s->retention,
         .n_checkpoints = N_CHECKPOINTS
     };

@@ -16,6 +16,7 @@ struct planning_words {
     uint32_t n_peers;        /* 0: not said */
     uint32_t host_cores;
     double up_mbit, down_mbit, rtt_ms;
+    double decode_mb_per_s;
     double tok_per_s; /* 0: what two laptop cores do */
 };
 

@@ -10,9 +10,8 @@
  * made as dense as CONTROLLER_DENSE allows. Beyond CONTROLLER_DRIFT steps trajectories run apart: then the
  * wait may take up to half of the round before the rounds get longer still.
  *
- * Sizes are those of the packed form for positions without any pattern (entropy of which values are
- * sent, 2.25 bits a value; the update 8 bits a value and its mask): an upper bound of what real
- * pseudo-gradients need.
+ * Sizes are those of the packed form (engine/delta) for positions without any pattern: an upper bound
+ * of what real pseudo-gradients need.
  */
 
 #include <stdint.h>
@@ -41,6 +40,7 @@ struct controller_facts {
     double up_mbit, down_mbit; /* > 0 */
     double rtt_ms;             /* >= 0 */
     uint32_t host_cores;       /* that merge; > 0 */
+    double decode_bytes_per_s; /* of an update, by anybody; > 0 */
 };
 
 /* What a round costs when `inner_steps` and `k` are chosen. */
@@ -49,7 +49,7 @@ struct controller_round {
     uint32_t k;          /* of CONTROLLER_CHUNK */
     uint64_t up_bytes;   /* one contribution */
     uint64_t down_bytes; /* the update */
-    double train_s, up_s, down_s, host_s, trips_s;
+    double train_s, up_s, host_s, down_s, decode_s, trips_s;
     double round_s;
     double wait_frac; /* of round_s during which nobody trains */
 };
@@ -66,12 +66,13 @@ struct controller_round controller_choose(const struct controller_facts *f);
  */
 double controller_home_speed(uint64_t n_params);
 
-/* What one core of the host does (two shared Zen 5 cores, contributions of five million weights,
- * 64 to 4096 of 4096 sent): merges 15 to 23 MB of contributions a second; applies the update,
- * hashes the result and compares in 7 to 14 ns a weight.
+/* What one core does (a shared Zen 5 core, eight contributions of five million weights, 64 to 4096 of
+ * 4096 sent): merges 2.7 to 4.1 MB of contributions a second, reads and applies 3.9 to 5.9 MB of
+ * an update, hashes a weight in 2 ns. One update is one stream and takes one core.
  */
-#define CONTROLLER_MERGE_BYTES_PER_S 15e6
-#define CONTROLLER_APPLY_S           14e-9
+#define CONTROLLER_MERGE_BYTES_PER_S  3e6
+#define CONTROLLER_DECODE_BYTES_PER_S 4e6
+#define CONTROLLER_HASH_S             2e-9
 
 /* The host's work in a round, in seconds of one core. */
-double controller_host_core_s(uint64_t n_params, uint64_t up_bytes, uint32_t n_contributors);
+double controller_host_core_s(const struct controller_facts *f, const struct controller_round *r);

@@ -14,7 +14,8 @@ static struct plan_facts facts(void)
               .up_mbit = 20,
               .down_mbit = 100,
               .rtt_ms = 80,
-              .host_cores = 2},
+              .host_cores = 2,
+              .decode_bytes_per_s = CONTROLLER_DECODE_BYTES_PER_S},
         .retention = 1000,
         .n_checkpoints = 2,
         .contributor_bytes = 130000000
