@@ -34,6 +34,7 @@ static json_t *round_json(const struct controller_round *r)
     json_set_u64(o, "inner_steps", r->inner_steps);
     json_set_u64(o, "chunk", CONTROLLER_CHUNK);
     json_set_u64(o, "k", r->k);
+    json_set_real(o, "min_senders", r->min_senders);
     json_set_u64(o, "up_bytes", r->up_bytes);
     json_set_u64(o, "down_bytes", r->down_bytes);
     json_set_real(o, "train_s", r->train_s);

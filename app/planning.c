@@ -133,6 +133,7 @@ int planning_choose(const struct planning_words *w, const struct model_config *f
         s->inner_seconds = 0;
     }
     if (!was_said("k", given) && s->chunk == CONTROLLER_CHUNK) s->k = r.k;
+    if (!was_said("min-senders", given) && s->k == r.k) s->min_senders = r.min_senders;
     fprintf(stderr,
             "round    %u steps, then %u of every %u values are sent: %.3g s, %.0f%% of it waiting "
             "(%u contributors at %.3g tokens/s, %.3g Mbit/s up, %.3g down, %.3g ms away)\n",

@@ -34,6 +34,17 @@ static double union_of(double p, uint32_t n)
     return 1 - pow(1 - p, n);
 }
 
+#define FEEDBACK      0.95 /* decay of the error feedback, as in every run of ours */
+#define LEAST_SENDERS 2.0
+
+static double senders_for(double p, uint32_t n)
+{
+    double worth = (1 - pow(FEEDBACK, 1 / p)) / (1 - FEEDBACK);
+    double m = n * p * worth;
+    if (m < LEAST_SENDERS) return LEAST_SENDERS;
+    return m < n ? m : n;
+}
+
 static uint64_t whole_bytes(double bits)
 {
     return (uint64_t)ceil(bits / BITS_A_BYTE);
@@ -65,7 +76,8 @@ struct controller_round controller_cost(const struct controller_facts *f, uint32
     double n = (double)f->n_params;
     double p = (double)k / CONTROLLER_CHUNK;
     double all = union_of(p, f->n_contributors);
-    struct controller_round r = {.inner_steps = inner_steps, .k = k};
+    struct controller_round r = {
+        .inner_steps = inner_steps, .k = k, .min_senders = senders_for(p, f->n_contributors)};
     r.up_bytes = whole_bytes(n * (p * value_bits(p) + mask_bits(p)));
     r.down_bytes = whole_bytes(n * (all * update_bits(p) + mask_bits(all)));
     r.train_s = (double)inner_steps * (double)f->step_tokens / f->tok_per_s;

@@ -147,6 +147,28 @@ static void sizes_are_those_that_were_measured(void **state)
     }
 }
 
+/* What a coordinate moves in a round when each contributor's own moves by 1: senders times what they
+ * kept, over the denominator. 1 is the plain mean.
+ */
+static void sparse_updates_are_as_long_as_the_mean(void **state)
+{
+    (void)state;
+    struct controller_facts f = home_5m();
+    for (f.n_contributors = 8; f.n_contributors <= 256; f.n_contributors *= 2)
+        for (uint32_t k = 64; k <= 4096; k *= 2) {
+            double p = k / 4096.0;
+            double kept = 0;
+            for (double one = 1, i = 0; i < 1 / p; i++, one *= 0.95)
+                kept += one;
+            double m = controller_cost(&f, 5, k).min_senders;
+            double gain = f.n_contributors * p * kept / m;
+            assert_true(m >= 2 && m <= f.n_contributors);
+            assert_true(gain > 0.99 && gain < 1.01);
+        }
+    f.n_contributors = 1;
+    assert_true(controller_cost(&f, 5, 64).min_senders >= 1);
+}
+
 /* Whoever reads updates slowly is waited for as one with a slow link. */
 static void a_slow_reader_makes_rounds_longer(void **state)
 {
@@ -169,6 +191,7 @@ int main(void)
         cmocka_unit_test(more_contributors_never_make_rounds_shorter),
         cmocka_unit_test(the_choice_is_in_bounds_and_as_dense_as_fits),
         cmocka_unit_test(sizes_are_those_that_were_measured),
+        cmocka_unit_test(sparse_updates_are_as_long_as_the_mean),
         cmocka_unit_test(a_slow_reader_makes_rounds_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
