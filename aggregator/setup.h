@@ -30,13 +30,14 @@ struct setup {
     /* HOST:PORT as contributors reach it, several with commas between them; "" = listen */
     char public_addr[SETUP_MAX_PUBLIC * (SETUP_HOST_CAP + 8)];
     uint64_t hidden, layers, heads, kv_heads, intermediate, seq, batch;
-    uint64_t inner_steps, inner_seconds, max_inner_steps, upload_seconds, rounds;
+    uint64_t inner_steps, inner_seconds, max_inner_steps, ahead_steps, upload_seconds, rounds;
     uint64_t warmup_steps, total_steps;
     uint64_t k, chunk, min_contributions;
     uint64_t val_seqs, checkpoint_every, seed;
     uint64_t retention;                  /* rounds of payloads kept; 0: all */
     uint64_t puzzle_bits, puzzle_memory; /* what a new key has to solve; bits 0: nothing; MiB */
     uint64_t reward;                     /* whole credits a round */
+    uint64_t score_seconds; /* processor time for trying out contributions; 0: paid by tokens */
     double lr, outer_lr, min_senders, weight_decay;
     char from[PATH_CAP]; /* the model that the run goes on from, as init was told; "" = none */
 };
@@ -58,6 +59,9 @@ void setup_defaults(struct setup *s);
 
 /* Set one choice from text; "public" adds an address. ERR_ARG with flag, value and bounds. */
 int setup_set(struct setup *s, const char *name, const char *value, struct err *e) MUST_CHECK;
+
+/* The width inside a layer when none is chosen. */
+uint64_t setup_intermediate(uint64_t hidden);
 
 /* Choices that do not fit together: ERR_ARG with a sentence. Fills what follows from others. */
 int setup_check(struct setup *s, struct err *e) MUST_CHECK;
