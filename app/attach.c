@@ -598,7 +598,7 @@ static int live(const struct attach_options *o, enum screen first, struct err *e
                 .has_view = o->is_idle,
                 .home_words = o->home_words,
                 .look = {.graphs = -1},
-                .speed = o->speed ? o->speed : REPLAY_SPEED,
+                .speed = o->speed ? (int)o->speed : REPLAY_SPEED,
                 .is_replay = o->replay != NULL}
     };
     prepare(&a);

@@ -30,7 +30,7 @@ struct attach {
     size_t n_sig;
     bool has_tty, is_leaving;
     bool has_known; /* the wizard has the list of known runs */
-    bool is_idle; /* no agent yet, and none is wanted before a run is joined */
+    bool is_idle;   /* no agent yet, and none is wanted before a run is joined */
 
     struct link *link;
     uint64_t stream; /* event stream under way; 0: none */
