@@ -17,7 +17,8 @@ enum {
     ON_RECEIPTS = 64,
     ON_REWARDS = 128,
     ON_ANEW = 256,
-    ON_REPLAY = 512
+    ON_PAYOUT = 512,
+    ON_REPLAY = 1024
 };
 
 struct word {
@@ -45,6 +46,8 @@ static const struct word words[] = {
      "Did my work count? What the host answered to each contribution."},
     {"rewards", CMDLINE_REWARDS, ON_STATUS | ON_REWARDS, "", false,
      "What each contribution earned, and why."},
+    {"payout", CMDLINE_PAYOUT, ON_STATUS | ON_PAYOUT, "set ADDRESS|show|clear", false,
+     "Where your share is to go, if the host pays anything. No value is promised."},
     {"pause", CMDLINE_PAUSE, ON_STATUS, "", false,
      "Stop training at once, keep the seat. Lasts until `resume`, also over restarts."},
     {"resume", CMDLINE_RESUME, ON_STATUS, "", false, "Go on after a pause."},
@@ -73,7 +76,7 @@ static const struct word words[] = {
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
            OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
-           OPT_VERIFY, OPT_CSV, OPT_ANEW, OPT_LOOK, OPT_SPEED, OPT_THEME, OPT_SVG, OPT_VIEW };
+           OPT_VERIFY, OPT_CSV, OPT_ANEW, OPT_KIND, OPT_LOOK, OPT_SPEED, OPT_THEME, OPT_SVG, OPT_VIEW };
 
 struct option_word {
     const char *name;
@@ -96,6 +99,7 @@ static const struct option_word options[] = {
     {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
     {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
     {"--csv", OPT_CSV, ON_REWARDS, NULL, "answer with a table for other programs"},
+    {"--kind", OPT_KIND, ON_PAYOUT, "KIND", "of the address: ss58 (checked; the default) or text"},
     {"--plain", OPT_PLAIN, ON_SCREEN, NULL, "lines instead of a screen"},
     {"--no-color", OPT_NO_COLOR, ON_SCREEN | ON_REPLAY, NULL, "no colours (or NO_COLOR)"},
     {"--graphs", OPT_GRAPHS, ON_SCREEN | ON_REPLAY, "KIND", "braille, blocks or ascii"},
@@ -211,6 +215,7 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_SVG: c->screen.is_svg = true; break;
     case OPT_VIEW: return set_number("--view", value, 1, 1000000000, &c->screen.view, e);
     case OPT_SPEED: return set_number("--speed", value, 1, 1000, &c->screen.speed, e);
+    case OPT_KIND: c->kind = value; break;
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;
@@ -244,6 +249,10 @@ static int take_word(const char *arg, const struct word **w, struct cmdline *c, 
         *w = find_word(arg);
         if (!*w) return no_command(arg, e);
         c->command = (*w)->command;
+        return OK;
+    }
+    if (c->command == CMDLINE_PAYOUT && c->source && !c->detail) {
+        c->detail = arg;
         return OK;
     }
     if (!*(*w)->args || c->source) return usage(e, "one argument too many:", arg);

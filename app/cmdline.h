@@ -25,6 +25,7 @@ enum cmdline_command {
     CMDLINE_RUNS,
     CMDLINE_RECEIPTS,
     CMDLINE_REWARDS,
+    CMDLINE_PAYOUT,
     CMDLINE_HELP,
     CMDLINE_VERSION,
 };
@@ -41,9 +42,10 @@ enum cmdline_exit {
 
 struct cmdline {
     enum cmdline_command command;
-    const char *home; /* --home; NULL: not given */
-    const char
-        *source; /* join, replay: FILE|LINK; runs: FILE|URL|LINK; help: a command's name or NULL */
+    const char *home;    /* --home; NULL: not given */
+    const char *source;  /* join, replay: FILE; runs: FILE|URL|LINK; help: a command's name or NULL */
+    const char *detail;  /* payout set: ADDRESS */
+    const char *kind;    /* payout set: --kind */
     const char *name;    /* join: --name */
     const char *code;    /* join: --code */
     const char *key;     /* runs: --key */

@@ -2,7 +2,7 @@
  *
  *   app/cmdline   which command, which options       app/status   the agent's answer, as text
  *   app/attach    the screen                         app/talk      question and answer on the socket
- *   app/cmd_books receipts and rewards
+ *   app/cmd_books receipts and rewards              app/cmd_payout payout addresses
  *   app/spawn     starting or becoming the agent     client/home  folders, key, joined run
  */
 #include <dirent.h>
@@ -14,6 +14,7 @@
 
 #include "app/attach.h"
 #include "app/cmd_books.h"
+#include "app/cmd_payout.h"
 #include "app/cmdline.h"
 #include "app/runs.h"
 #include "app/spawn.h"
@@ -374,6 +375,14 @@ static int run_books(struct program *p, bool is_receipts)
     return rc == OK ? code : say_error(p, &e, code);
 }
 
+static int run_payout(struct program *p)
+{
+    struct err e = {0};
+    int code = CMDLINE_EXIT_ERROR;
+    int rc = cmd_payout(&p->home, &p->c, &code, &e);
+    return rc == OK ? code : say_error(p, &e, code);
+}
+
 static int run(struct program *p)
 {
     switch (p->c.command) {
@@ -392,6 +401,7 @@ static int run(struct program *p)
     case CMDLINE_STATUS: return p->c.what_is_sent ? run_what_is_sent(p) : run_status(p);
     case CMDLINE_RECEIPTS: return run_books(p, true);
     case CMDLINE_REWARDS: return run_books(p, false);
+    case CMDLINE_PAYOUT: return run_payout(p);
     case CMDLINE_HELP: return run_help(p);
     case CMDLINE_VERSION: puts("potluck " POTLUCK_VERSION); return CMDLINE_EXIT_OK;
     }
