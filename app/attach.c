@@ -401,7 +401,9 @@ static void freeze(struct attach *a)
 static void on_key(struct attach *a, int key)
 {
     bool was_frozen = a->tui.is_frozen;
+    enum screen was = a->tui.screen;
     struct tui_command c = tui_key(&a->tui, key, a->view);
+    if (a->tui.screen == SCREEN_SETTINGS && was != SCREEN_SETTINGS) attach_ask_settings(a);
     freeze(a);
     switch (c.kind) {
     case TUI_NOTHING: return;
@@ -416,6 +418,7 @@ static void on_key(struct attach *a, int key)
         break;
     case TUI_RANGE: look_back(a); return;
     case TUI_LOOK: use_look(a); break;
+    case TUI_SET: attach_ask_set(a); break;
     case TUI_LOOK_AT: attach_ask_card(a); break;
     case TUI_JOIN: attach_ask_join(a); break;
     case TUI_EXPORT: attach_ask_export(a); break;

@@ -178,3 +178,44 @@ void attach_ask_export(struct attach *a)
     if (rc == OK) rc = keep_log(a->view, &a->tui, a->export_path, &e);
     said_written(a, &e);
 }
+
+static void on_settings(int status, const char *text, size_t n, void *ctx)
+{
+    struct attach *a = ctx;
+    a->asking = NULL;
+    if (status == 0 && options_parse(text, n, &a->tui.options, NULL) == OK) attach_draw_soon(a);
+}
+
+void attach_ask_settings(struct attach *a)
+{
+    static char config[] = "config", list[] = "list", json[] = "--json";
+    char *argv[ARGS] = {NULL, config, list, json};
+    size_t n = 4;
+    if (a->tui.is_replay || a->asking) return;
+    add_home(a, argv, &n);
+    start_child(a, argv, on_settings);
+}
+
+static void on_set(int status, const char *text, size_t n, void *ctx)
+{
+    struct attach *a = ctx;
+    char why[320];
+    a->asking = NULL;
+    if (status != 0) {
+        put_failure(text, n, why, sizeof why);
+        attach_note(a, why);
+    }
+    attach_ask_settings(a);
+}
+
+void attach_ask_set(struct attach *a)
+{
+    static char config[] = "config", set[] = "set", json[] = "--json", standard[] = "default";
+    struct tui *t = &a->tui;
+    char *argv[ARGS] = {NULL, config, set, t->set_key, t->set_value[0] ? t->set_value : standard,
+                        json};
+    size_t n = 6;
+    if (t->is_replay) return;
+    add_home(a, argv, &n);
+    start_child(a, argv, on_set);
+}

@@ -512,12 +512,14 @@ static void draw_bottom(const struct screen_frame *f, struct rect r)
         return;
     }
     if (f->t->is_typing) {
-        x += canvas_text(f->c, x, r.y, r.w, STYLE_KEY, "Find: ");
+        bool is_value = f->t->screen == SCREEN_SETTINGS;
+        x += canvas_text(f->c, x, r.y, r.w, STYLE_KEY, is_value ? "New value: " : "Find: ");
         char text[TUI_TEXT];
         utf8_printable(f->t->find[f->t->screen], text, sizeof text);
         x += canvas_text(f->c, x, r.y, r.w - x, STYLE_VALUE, text);
         x += canvas_text(f->c, x, r.y, r.w - x, STYLE_HERE, "_");
-        canvas_text(f->c, x + 2, r.y, r.w - x - 2, STYLE_DIM, "Enter: keep  Esc: all");
+        canvas_text(f->c, x + 2, r.y, r.w - x - 2, STYLE_DIM,
+                    is_value ? "Enter: set  Esc: leave as it is" : "Enter: keep  Esc: all");
         return;
     }
     if (f->t->note[0] && f->now_ms < f->t->note_until_ms) {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tui/options.h"
 #include "tui/wizard.h"
 #include "view/intent.h"
 #include "view/view.h"
@@ -23,7 +24,7 @@ enum screen {
 };
 
 #define TUI_TABS 6 /* screens with a number; help is none of them */
-#define TUI_TEXT 64
+#define TUI_TEXT 128
 
 enum tui_sort { TUI_BY_HOST = 0, TUI_BY_SPEED, TUI_BY_NAME, TUI_BY_SEEN, TUI_SORTS };
 
@@ -50,6 +51,10 @@ struct tui {
     int level;                         /* least enum log_level that the log shows */
     struct tui_look look, before;      /* before: what undo brings back */
     bool has_undo;
+    struct options options; /* the agent's settings */
+    /* The setting to be made so (TUI_SET), and what undo makes it again; key "": the look. */
+    char set_key[32], set_value[OPTIONS_VALUE];
+    char undo_key[32], undo_value[OPTIONS_VALUE];
     bool awaits_first; /* no contribution has been accepted yet */
     struct wizard wizard;
     bool is_replay; /* a recording is shown: no agent, p holds it, < > . , move in it */
@@ -75,6 +80,7 @@ enum tui_command_kind {
     TUI_CLOSE,   /* leave; the agent goes on */
     TUI_RANGE,   /* ask for views that look back as far as t->range */
     TUI_LOOK,    /* t->look has changed: use it and keep it */
+    TUI_SET,     /* ask for set_key to be set_value */
     TUI_LOOK_AT, /* fetch the card of wizard_source */
     TUI_JOIN,    /* and take part in it */
     TUI_SEEK,    /* move `by` views in the recording */

@@ -111,6 +111,15 @@ static void warnings_only(void)
     t.level = 2;
 }
 
+static void agents_settings(void)
+{
+    struct buf text = {0};
+    assert_int_equal(file_read("tests/golden/settings.json", 1 << 20, &text, NULL), OK);
+    assert_int_equal(options_parse(buf_str(&text), text.len, &t.options, NULL), OK);
+    buf_deinit(&text);
+    t.scroll[SCREEN_SETTINGS] = 12;
+}
+
 static void wizard(void)
 {
     t.wizard.n_cores = 8;
@@ -178,6 +187,7 @@ static const struct {
     {"log",            "running",  SCREEN_LOG,      NULL            },
     {"log-warnings",   "running",  SCREEN_LOG,      warnings_only   },
     {"settings",       "running",  SCREEN_SETTINGS, NULL            },
+    {"settings-agent", "running",  SCREEN_SETTINGS, agents_settings },
     {"help",           "running",  SCREEN_HELP,     NULL            },
     {"wizard-link",    "norun",    SCREEN_OVERVIEW, wizard          },
     {"wizard-wrong",   "norun",    SCREEN_OVERVIEW, wizard_wrong    },
