@@ -323,10 +323,11 @@ static bool is_free(const struct graph *g, int from, int to, int w, int end)
     return true;
 }
 
-/* The newest mark's words beside it, where they fit: right of it, else left. Returns the first cell
+/* The newest mark's words beside it, where they fit: right of it, else left, from begin on. Returns the first cell
  * used, w when nothing was said.
  */
-static int say_mark(struct canvas *c, struct rect r, const struct graph *g, int i, int end)
+static int say_mark(struct canvas *c, struct rect r, const struct graph *g, int i, int begin,
+                    int end)
 {
     char text[128];
     int x = mark_column(g, &g->marks[i], r.w);
@@ -339,7 +340,7 @@ static int say_mark(struct canvas *c, struct rect r, const struct graph *g, int 
             canvas_text(c, r.x + x + 2, r.y, need, STYLE_DIM, text);
             return x;
         }
-        if (is_free(g, left, x - 1, r.w, end)) {
+        if (left >= begin && is_free(g, left, x - 1, r.w, end)) {
             canvas_text(c, r.x + left, r.y, need, STYLE_DIM, text);
             return left;
         }
@@ -348,14 +349,14 @@ static int say_mark(struct canvas *c, struct rect r, const struct graph *g, int 
 }
 
 /* Returns the first cell in use. */
-static int draw_marks(struct canvas *c, struct rect r, const struct graph *g, int end)
+static int draw_marks(struct canvas *c, struct rect r, const struct graph *g, int begin, int end)
 {
     int first = r.w;
     int newest = -1;
     for (uint32_t i = 0; i < g->n_marks && i < VIEW_MARKS; i++)
         if (mark_column(g, &g->marks[i], r.w) >= 0) newest = (int)i;
     if (newest < 0 || end < 1) return first;
-    first = say_mark(c, r, g, newest, end);
+    first = say_mark(c, r, g, newest, begin, end);
     for (int x = 0; x < end; x++) {
         if (!is_marked(g, x, r.w, end)) continue;
         canvas_put(c, r.x + x, r.y, '^', STYLE_WARN);
@@ -387,7 +388,8 @@ static void draw_time_axis(struct canvas *c, struct rect r, const struct graph *
     }
     int need = canvas_width(c, right);
     if (need <= r.w) canvas_text_right(c, r.x, r.y, r.w, STYLE_DIM, right);
-    if (g->s->step_ms && g->n_marks) first = draw_marks(c, r, g, r.w - need - 1);
+    if (g->s->step_ms && g->n_marks)
+        first = draw_marks(c, r, g, canvas_width(c, left) + 2, r.w - need - 1);
     if (first > r.w - need) first = r.w - need;
     if (canvas_width(c, left) + 2 <= first) canvas_text(c, r.x, r.y, r.w, STYLE_DIM, left);
 }
