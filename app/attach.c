@@ -179,6 +179,7 @@ static void take_view(struct attach *a, const uint8_t *p, size_t n)
     a->tui.is_lost = false;
     a->tui.is_gone = false;
     a->is_idle = false;
+    if (is_first && a->term) attach_ask_settings(a);
     if (tui_moment(&a->tui, a->view))
         tui_note(&a->tui, "Your first contribution was accepted. The model changed because of you.",
                  attach_now_ms(a) + MOMENT_MS);
@@ -419,6 +420,8 @@ static void on_key(struct attach *a, int key)
     case TUI_RANGE: look_back(a); return;
     case TUI_LOOK: use_look(a); break;
     case TUI_SET: attach_ask_set(a); break;
+    case TUI_SNOOZE: attach_ask_snooze(a, tui_span(c.by)); break;
+    case TUI_ANYWAY: attach_ask_anyway(a); break;
     case TUI_LOOK_AT: attach_ask_card(a); break;
     case TUI_JOIN: attach_ask_join(a); break;
     case TUI_EXPORT: attach_ask_export(a); break;

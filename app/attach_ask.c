@@ -219,3 +219,32 @@ void attach_ask_set(struct attach *a)
     add_home(a, argv, &n);
     start_child(a, argv, on_set);
 }
+
+/* The state line shows that it worked; a note says why not. */
+static void on_told(int status, const char *text, size_t n, void *ctx)
+{
+    struct attach *a = ctx;
+    char why[320];
+    a->asking = NULL;
+    if (status == 0) return;
+    put_failure(text, n, why, sizeof why);
+    attach_note(a, why);
+}
+
+void attach_ask_snooze(struct attach *a, const char *span)
+{
+    static char pause_word[] = "pause", how_long[] = "--for", json[] = "--json";
+    char *argv[ARGS] = {NULL, pause_word, how_long, (char *)(uintptr_t)span, json};
+    size_t n = 5;
+    add_home(a, argv, &n);
+    start_child(a, argv, on_told);
+}
+
+void attach_ask_anyway(struct attach *a)
+{
+    static char resume[] = "resume", anyway[] = "--anyway", json[] = "--json";
+    char *argv[ARGS] = {NULL, resume, anyway, json};
+    size_t n = 4;
+    add_home(a, argv, &n);
+    start_child(a, argv, on_told);
+}

@@ -67,7 +67,9 @@ void attach_ask_card(struct attach *a);
 void attach_ask_join(struct attach *a);
 void attach_ask_export(struct attach *a);
 void attach_ask_settings(struct attach *a); /* `potluck config list` into tui.options */
-void attach_ask_set(struct attach *a);      /* `potluck config set`, then the list anew */
+void attach_ask_snooze(struct attach *a, const char *span); /* `potluck pause --for` */
+void attach_ask_anyway(struct attach *a);                   /* `potluck resume --anyway` */
+void attach_ask_set(struct attach *a); /* `potluck config set`, then the list anew */
 
 /* attach_replay.c: show view i (brought into range) and go on from there. */
 void attach_replay_show(struct attach *a, int64_t i);

@@ -507,6 +507,13 @@ static void draw_bottom(const struct screen_frame *f, struct rect r)
         draw_question(f, r);
         return;
     }
+    if (f->t->is_snoozing) {
+        canvas_text(f->c, r.x, r.y, r.w, STYLE_WARN,
+                    r.w < 64
+                        ? "Pause: 1 30 min 2 1 h 3 3 h 4 till 8"
+                        : "Pause for how long?  1 30 min  2 1 h  3 3 h  4 until 08:00  Esc No");
+        return;
+    }
     if (wizard_is_shown(f->t, f->v) && !(f->t->note[0] && f->now_ms < f->t->note_until_ms)) {
         canvas_text(f->c, r.x, r.y, r.w, STYLE_KEY, screen_wizard_keys(&f->t->wizard));
         return;

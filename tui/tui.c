@@ -87,6 +87,45 @@ static struct tui_command ask(struct tui *t, enum intent_kind intent)
     return (struct tui_command){TUI_ASK, intent, 0};
 }
 
+const char *tui_span(int answer)
+{
+    static const char *const spans[TUI_SPANS] = {"30m", "1h", "3h", "08:00"};
+    return answer >= 1 && answer <= TUI_SPANS ? spans[answer - 1] : NULL;
+}
+
+static struct tui_command snooze_key(struct tui *t, int key)
+{
+    t->is_snoozing = false;
+    if (!tui_span(key - '0')) return draw;
+    return (struct tui_command){TUI_SNOOZE, INTENT_NONE, key - '0'};
+}
+
+static struct tui_command snooze(struct tui *t, const struct view *v)
+{
+    if (t->is_replay || !t->options.n || v->is_paused) return nothing;
+    t->is_snoozing = true;
+    t->is_frozen = false;
+    return draw;
+}
+
+static struct tui_command anyway(const struct tui *t, const struct view *v)
+{
+    bool is_held = !t->is_replay && t->options.n && strncmp(v->override_hint, "o:", 2) == 0;
+    return is_held ? (struct tui_command){TUI_ANYWAY, INTENT_NONE, 0} : nothing;
+}
+
+/* The line that counts now: while somebody is at the computer that is the first. */
+static struct tui_command gear(struct tui *t)
+{
+    if (!t->options.n || t->is_replay) return nothing;
+    (void)show(t, SCREEN_SETTINGS);
+    int i = 0;
+    while (i < settings_n(t) && !settings_option(t, i))
+        i++;
+    t->scroll[SCREEN_SETTINGS] = i < settings_n(t) ? i : 0;
+    return draw;
+}
+
 static struct tui_command help(struct tui *t)
 {
     if (t->screen == SCREEN_HELP) return show(t, t->before_help);
@@ -300,6 +339,9 @@ static struct tui_command act(struct tui *t, enum action a, int key, const struc
     case ACTION_FINISH:
         if (t->is_replay) return nothing;
         return ask(t, v->is_finishing ? INTENT_RESUME : INTENT_FINISH);
+    case ACTION_SNOOZE: return snooze(t, v);
+    case ACTION_ANYWAY: return anyway(t, v);
+    case ACTION_GEAR: return gear(t);
     case ACTION_FREEZE: t->is_frozen = !t->is_frozen; return draw;
     case ACTION_HELP: return help(t);
     case ACTION_BACK: return back(t);
@@ -342,6 +384,7 @@ struct tui_command tui_key(struct tui *t, int key, const struct view *v)
     if (key == KEYMAP_NONE || key == 0) return nothing;
     t->note[0] = 0; /* it was about the key before; the key bar lies below it */
     if (t->is_asking) return answer(t, key);
+    if (t->is_snoozing) return snooze_key(t, key);
     if (t->is_typing) return type(t, key);
     if (wizard_is_shown(t, v) && !is_for_all_screens(key)) return wizard_key(t, key);
     return act(t, keymap_find(key), key, v);

@@ -63,6 +63,7 @@ struct tui {
     uint32_t i_view, n_views;
     bool is_frozen;
     bool is_asking;           /* "stop training and quit?" is on the screen */
+    bool is_snoozing;         /* "pause for how long?" is */
     bool is_lost;             /* the agent does not answer */
     bool is_gone;             /* and there is none: its socket is closed */
     bool has_view;            /* at least one view has come */
@@ -81,6 +82,8 @@ enum tui_command_kind {
     TUI_RANGE,   /* ask for views that look back as far as t->range */
     TUI_LOOK,    /* t->look has changed: use it and keep it */
     TUI_SET,     /* ask for set_key to be set_value */
+    TUI_SNOOZE,  /* pause for tui_span(by) */
+    TUI_ANYWAY,  /* go on in spite of what holds training */
     TUI_LOOK_AT, /* fetch the card of wizard_source */
     TUI_JOIN,    /* and take part in it */
     TUI_SEEK,    /* move `by` views in the recording */
@@ -99,6 +102,10 @@ struct tui_command tui_key(struct tui *t, int key, const struct view *v);
 
 /* Show a sentence until until_ms. */
 void tui_note(struct tui *t, const char *text, int64_t until_ms);
+
+/* What the answers 1 to TUI_SPANS to "for how long?" mean, as `potluck pause --for` takes it. */
+#define TUI_SPANS 4
+const char *tui_span(int answer);
 
 /* A new view has come: true when it holds the moment that is worth a sentence for a while, the first
  * contribution that was accepted.
