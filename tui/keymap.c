@@ -30,7 +30,7 @@ static const struct keymap_entry table[] = {
      "Peers, Log: only what holds the text you type; Esc: all", ON(PEERS) | ON(LOG)},
     {{'v'}, ACTION_LEVEL, 5, "v", "Level", "Level", "Log: all, warnings, errors", ON(LOG)},
     {{'i'}, ACTION_ABOUT, 5, "i", "About", "About",
-     "about this run: host, data, licence, rules, key, privacy", ON(RUN)},
+     "about this run: what holds it now, host, licence, rules, key", ON(RUN)},
     {{'x'}, ACTION_EXPORT, 5, "x", "Export", "Export",
      "write to a file: the log, or every line that was earned (CSV)", ON(CREDITS) | ON(LOG)},
     {{'u'}, ACTION_UNDO, 5, "u", "Undo", "Undo", "Settings: take the last change back",

@@ -342,7 +342,9 @@ static void put_state(const struct screen_frame *f, char *dst, size_t cap)
         return;
     }
     put_end(f, end, sizeof end);
-    if (f->v->state == VIEW_PAUSED) { /* the key is named once, in the sentence */
+    /* The key is named once, in the sentence; a snooze and a hold end by themselves. */
+    bool is_by_wish = f->v->is_paused && f->v->snooze_until_ms == VIEW_NONE;
+    if (f->v->state == VIEW_PAUSED && is_by_wish) {
         snprintf(dst, cap, "%s, until you press p", f->v->reason);
         return;
     }

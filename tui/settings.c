@@ -62,9 +62,14 @@ static void say_cores(const struct view *v, struct settings_row *r)
     char a[TEXT_CAP];
     if (v->n_cores) {
         snprintf(r->value, sizeof r->value, "%u of %u", v->n_threads, v->n_cores);
-        snprintf(r->why, sizeof r->why,
-                 "now %s of the machine; change: potluck stop, then --threads N",
-                 text_percent(v->cpu_frac, a));
+        if (v->gear[0])
+            snprintf(r->why, sizeof r->why, "now %s of the machine; gear %s, since %s",
+                     text_percent(v->cpu_frac, a), v->gear,
+                     v->is_in_use ? "you are here" : "nobody is here");
+        else
+            snprintf(r->why, sizeof r->why,
+                     "now %s of the machine; change: potluck stop, then --threads N",
+                     text_percent(v->cpu_frac, a));
     }
 }
 

@@ -188,8 +188,10 @@ static struct tui_command open_it(struct tui *t, const struct view *v)
 
 static struct tui_command about(struct tui *t, const struct view *v)
 {
-    if (t->screen != SCREEN_RUN || !v->run_name[0]) return nothing;
-    t->is_about = !t->is_about;
+    if (!v->run_name[0] || t->screen == SCREEN_HELP) return nothing;
+    bool was_about = t->is_about;
+    (void)show(t, SCREEN_RUN);
+    t->is_about = !was_about;
     t->is_open = false;
     t->scroll[SCREEN_RUN] = 0;
     return draw;
