@@ -157,6 +157,9 @@ static void wizard_at(enum wizard_step step)
     t.wizard.step = step;
     memcpy(t.wizard.card, v.card, sizeof v.card);
     t.wizard.n_card = v.n_card;
+    wizard_got_verdict(&t.wizard,
+                       "this machine finishes a round in about 6.0 s of 35 s: worth joining",
+                       "1.66k tokens/s");
     v = other;
 }
 
