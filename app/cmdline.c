@@ -188,12 +188,14 @@ static int set_time(struct cmdline *c, const char *value, struct err *e)
     return OK;
 }
 
-static int set_number(const char *name, const char *value, long lo, long hi, long *ret, struct err *e)
+static int set_number(const char *name, const char *value, long lo, long hi, long *ret,
+                      struct err *e)
 {
     char *end = NULL;
     long n = strtol(value, &end, 10);
     if (!*value || *end || n < lo || n > hi) {
-        err_set(e, ERR_ARG, 0, "%s wants a number from %ld to %ld, not '%.40s'", name, lo, hi, value);
+        err_set(e, ERR_ARG, 0, "%s wants a number from %ld to %ld, not '%.40s'", name, lo, hi,
+                value);
         return ERR_ARG;
     }
     *ret = n;
