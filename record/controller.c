@@ -115,7 +115,7 @@ struct controller_round controller_choose(const struct controller_facts *f)
     r = controller_cost(f, inner, CONTROLLER_K_MIN);
     for (uint32_t k = 2 * CONTROLLER_K_MIN; k <= CONTROLLER_K_MAX; k *= 2) {
         struct controller_round denser = controller_cost(f, inner, k);
-        if (denser.wait_frac > CONTROLLER_DENSE) break;
+        if (denser.wait_frac > CONTROLLER_WAIT) break;
         r = denser;
     }
     return r;

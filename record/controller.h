@@ -7,7 +7,7 @@
  * The rule, from the measurements in docs/CONVERGENCE.md: exchanging sooner is worth more than
  * anything else, so inner_steps is the smallest number of steps beside which the wait for an
  * exchange of the sparsest form is at most CONTROLLER_WAIT of the round; then the values sent are
- * made as dense as CONTROLLER_DENSE allows. Beyond CONTROLLER_DRIFT steps trajectories run apart: then the
+ * made as dense as stay within that. Beyond CONTROLLER_DRIFT steps trajectories run apart: then the
  * wait may take up to half of the round before the rounds get longer still.
  *
  * With k of C values sent, a coordinate waits C / k rounds in a contributor's error feedback (decay b)
@@ -24,8 +24,7 @@
 #define CONTROLLER_CHUNK 4096u
 #define CONTROLLER_K_MIN 64u   /* of a chunk: what serves a large model */
 #define CONTROLLER_K_MAX 4096u /* more never helped */
-#define CONTROLLER_WAIT  0.125 /* of a round's time, for the exchange of the sparsest form */
-#define CONTROLLER_DENSE 0.17  /* and of the form that is chosen */
+#define CONTROLLER_WAIT  0.125 /* of a round's time */
 #define CONTROLLER_DRIFT 30u   /* steps */
 #define CONTROLLER_MOST  1000u /* steps, on the worst of links */
 

@@ -37,7 +37,7 @@ static void a_small_model_at_home_exchanges_nearly_every_step(void **state)
     struct controller_facts f = home_5m();
     struct controller_round r = controller_choose(&f);
     assert_in_range(r.inner_steps, 1, 5);
-    assert_true(r.wait_frac <= CONTROLLER_DENSE);
+    assert_true(r.wait_frac <= CONTROLLER_WAIT);
 }
 
 static void a_large_model_exchanges_as_seldom_as_is_good_for_it(void **state)
@@ -117,7 +117,7 @@ static void the_choice_is_in_bounds_and_as_dense_as_fits(void **state)
                 assert_true(r.wait_frac >= 0 && r.wait_frac < 1);
                 if (r.k == CONTROLLER_K_MAX) continue;
                 struct controller_round more = controller_cost(&f, r.inner_steps, 2 * r.k);
-                assert_true(more.wait_frac > CONTROLLER_DENSE);
+                assert_true(more.wait_frac > CONTROLLER_WAIT);
             }
 }
 
