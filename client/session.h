@@ -154,6 +154,7 @@ struct session {
     int64_t retry_at_ms;      /* transfers not before; SESSION_NONE */
     char why[MSG_REASON_CAP]; /* the last failure, in words */
     bool is_update_gone;      /* 404: go by checkpoint */
+    bool is_way_said;         /* how the model comes back; until it is here */
     struct msg_update update; /* head of the update being applied */
     uint64_t fetched_round;
     bool has_fetched_update, has_fetched_checkpoint;

@@ -38,7 +38,11 @@ struct wire {
     struct call *calls;
     struct wire_upload up;
     struct buf fetched;
-    uint64_t fetch_expected;
+    uint64_t fetch_expected; /* in all; 0: nothing was begun */
+    struct hash fetch_hash;  /* of all of it */
+    size_t fetch_from;       /* bytes that were there already */
+    uint64_t fetch_ns;       /* since when */
+    double fetch_rate;       /* bytes a second of the last one; 0: not known */
     bool is_fetching;
     struct text_want wants[WORK_MAX_WANTS];
     struct backoff text_backoff;
@@ -68,7 +72,6 @@ struct call {
     struct session_action action;
     struct msg_update head; /* FOR_BODY of an update */
     struct chunks_want want;
-    struct hasher *hasher;
     uint32_t i_chunk;    /* FOR_CHUNK */
     uint32_t n_restarts; /* FOR_CHUNK: times that the offset was another one */
     bool is_asking;      /* FOR_CHUNK: for the offset */

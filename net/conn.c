@@ -384,7 +384,7 @@ int conn_create(const struct conn_config *cfg, struct conn **ret, struct err *e)
     if (!c) return err_set(e, ERR_NOMEM, 0, "out of memory for a connection");
     c->cfg = *cfg;
     int rc = h2_create(cfg->role, cfg->h2_calls, cfg->ctx, &c->h2, e);
-    if (!rc && cfg->is_plain) h2_window(c->h2, 65535);
+    if (!rc && cfg->is_plain) h2_plain(c->h2);
     if (!rc && cfg->tls) rc = tls_create(cfg->tls, cfg->host, &c->tls, e);
     int uv_rc = rc             ? 0
                 : cfg->is_unix ? uv_pipe_init(cfg->loop, &c->u.pipe, 0)

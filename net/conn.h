@@ -45,7 +45,7 @@ struct conn_config {
     struct tls_context *tls; /* NULL: clear, prior knowledge */
     const char *host;        /* name to check (client with TLS) */
     const char *congestion; /* TCP's, where the kernel has it; NULL: BBR. Outlives the connection */
-    bool is_plain;          /* client, for measurements: no windows of our own */
+    bool is_plain;          /* for measurements: no windows of our own */
     uint8_t *scratch;       /* CONN_SCRATCH_BYTES, shared by all connections of one loop owner */
     uint64_t *n_in;         /* the owner's totals of bytes on the wire, added to */
     uint64_t *n_out;

@@ -612,7 +612,7 @@ static void grow_window(struct link *l)
     l->window_in = l->n_in;
     l->window_ns = now_ns;
     uint32_t n = link_grown_window(l->window, rate, l->rtt_min_ms);
-    if (n == l->window || l->is_plain || l->state != LINK_UP) return;
+    if (n == l->window || l->state != LINK_UP) return;
     l->window = n;
     h2_window(conn_h2(l->conn), n);
     conn_kick(l->conn);
