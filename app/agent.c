@@ -24,6 +24,7 @@ struct options {
     struct work_choice chosen;
     uint64_t quota_mib;
     uint64_t save_s;
+    struct link_limits limits;
     bool is_demo;
     bool is_quiet;
 };
@@ -47,6 +48,8 @@ static const char usage_text[] =
     "                    kept; with another choice it is put aside, and training starts from\n"
     "                    the run's weights. Recomputing may change at any time.\n"
     "  --quota MIB       disk for the text cache (default: 512)\n"
+    "  --up-mbit N       send at most N Mbit/s (10^6 bits), --down-mbit N: fetch at most that\n"
+    "  --gb-month N      send and fetch at most N GB a calendar month (UTC), then wait\n"
     "  --save SECONDS    how often the local state is saved (default: 30)\n"
     "  --quiet           log to the file only, not to stderr\n"
     "  --foreground      stay in the foreground (it always does; accepted for clarity)\n"
@@ -63,6 +66,9 @@ enum {
     OPT_FEEDBACK,
     OPT_RECOMPUTE,
     OPT_QUOTA,
+    OPT_UP,
+    OPT_DOWN,
+    OPT_MONTH,
     OPT_SAVE,
     OPT_QUIET,
     OPT_FOREGROUND,
@@ -81,6 +87,9 @@ static const struct option longs[] = {
     {"feedback",   required_argument, NULL, OPT_FEEDBACK  },
     {"recompute",  no_argument,       NULL, OPT_RECOMPUTE },
     {"quota",      required_argument, NULL, OPT_QUOTA     },
+    {"up-mbit",    required_argument, NULL, OPT_UP        },
+    {"down-mbit",  required_argument, NULL, OPT_DOWN      },
+    {"gb-month",   required_argument, NULL, OPT_MONTH     },
     {"save",       required_argument, NULL, OPT_SAVE      },
     {"quiet",      no_argument,       NULL, OPT_QUIET     },
     {"foreground", no_argument,       NULL, OPT_FOREGROUND},
@@ -107,6 +116,15 @@ static int precision_of(const char *word)
     return -1;
 }
 
+static bool cap_of(const char *text, double *ret)
+{
+    char *end = NULL;
+    double v = strtod(text, &end);
+    if (end == text || *end || !(v > 0) || v > 1e6) return false;
+    *ret = v;
+    return true;
+}
+
 /* 0 go on, 1 done (help, version), 2 usage. */
 static int read_options(int argc, char **argv, struct options *o)
 {
@@ -115,6 +133,7 @@ static int read_options(int argc, char **argv, struct options *o)
     int64_t threads = cores > 1 ? cores / 2 : 1;
     int64_t quota = DEFAULT_QUOTA_MIB, save = DEFAULT_SAVE_S;
     int precision = TRAINER_AUTO, moments = 0, feedback = 0;
+    bool is_wrong_cap = false;
     opterr = 0;
     int c;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
@@ -135,6 +154,9 @@ static int read_options(int argc, char **argv, struct options *o)
             break;
         case OPT_RECOMPUTE: o->recompute = true; break;
         case OPT_QUOTA: quota = number(optarg, 1, 1 << 20); break;
+        case OPT_UP: is_wrong_cap |= !cap_of(optarg, &o->limits.up_mbit); break;
+        case OPT_DOWN: is_wrong_cap |= !cap_of(optarg, &o->limits.down_mbit); break;
+        case OPT_MONTH: is_wrong_cap |= !cap_of(optarg, &o->limits.gb_month); break;
         case OPT_SAVE: save = number(optarg, 1, 3600); break;
         case OPT_QUIET: o->is_quiet = true; break;
         case OPT_FOREGROUND: break;
@@ -150,6 +172,8 @@ static int read_options(int argc, char **argv, struct options *o)
     if (moments < 0) return optread_usage(NAME, "--moments wants fp32, bf16 or 8bit");
     if (feedback < 0 || o->feedback == PACKED_Q8)
         return optread_usage(NAME, "--feedback wants fp32 or bf16");
+    if (is_wrong_cap)
+        return optread_usage(NAME, "--up-mbit, --down-mbit and --gb-month want a number above 0");
     if (quota < 0) return optread_usage(NAME, "--quota wants a number of MiB from 1");
     if (save < 0) return optread_usage(NAME, "--save wants a number of seconds from 1 to 3600");
     o->n_threads = (uint32_t)threads;
@@ -195,6 +219,7 @@ int main(int argc, char **argv)
                                  .chosen = o.chosen,
                                  .quota_bytes = o.quota_mib << 20,
                                  .save_every_ms = (int64_t)o.save_s * 1000,
+                                 .limits = o.limits,
                                  .is_demo = o.is_demo};
         rc = agent_loop(&c, &e);
     }

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "client/home.h"
+#include "client/meter.h"
 #include "client/work_state.h"
 #include "engine/trainer.h"
 
@@ -20,6 +21,7 @@ struct agent_config {
     struct work_choice chosen; /* of moments and feedback; a state file decides about the others */
     uint64_t quota_bytes;      /* text cache */
     int64_t save_every_ms;     /* local state */
+    struct link_limits limits; /* caps of the line */
     bool is_demo;              /* told to screens: q ends the demo */
 };
 

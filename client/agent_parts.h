@@ -69,6 +69,10 @@ struct agent {
     bool has_run;
     bool is_open; /* the trainer is there and the session has started */
     bool is_saving_history;
+    struct link_limits limits;
+    struct meter meter;               /* of this month */
+    uint64_t metered_in, metered_out; /* of the wire's traffic, counted already */
+    bool is_spent;
     int64_t parting_at_ms; /* the aggregator is being told that we go, since then; 0: not */
     bool is_ending;
 };
@@ -78,8 +82,11 @@ int agent_run_begin(struct agent *a, const struct hash *run, struct err *e) MUST
 void agent_run_event(struct agent *a, const struct session_event *ev);
 void agent_run_news(struct agent *a);   /* the work has news */
 void agent_run_second(struct agent *a); /* once a second */
-void agent_run_knock(struct agent *a);  /* the person brought a new invite: ask again now */
-void agent_run_tick(struct agent *a);   /* (re)start the session's timer */
+/* Caps of the line, live. */
+void agent_run_limits(struct agent *a, const struct link_limits *l);
+void agent_run_meter(struct agent *a, bool is_saving); /* count, and enforce the month's */
+void agent_run_knock(struct agent *a); /* the person brought a new invite: ask again now */
+void agent_run_tick(struct agent *a);  /* (re)start the session's timer */
 /* Drop work and wire at once; then_fn when their memory is gone. */
 void agent_run_end(struct agent *a);
 

@@ -14,6 +14,7 @@
 #define PARTING_MS       1500  /* whatever the connection says */
 #define LOOK_EVERY_S     5
 #define SAVE_HISTORY_S   120
+#define SAVE_METER_S     60
 #define MAX_HISTORY_FILE (8u << 20)
 #define MAX_NOTE_FILE    4096
 
@@ -425,6 +426,65 @@ static void sample(struct agent *a)
     if (a->session.has_round) series_push(&h->peers, a->session.round.n_contributors, wall);
 }
 
+/* --- the line ------------------------------------------------------------------------------------- */
+
+static int meter_path(const struct agent *a, char dst[PATH_CAP])
+{
+    return path_format(dst, "%s/traffic.json", a->config.home->paths.data);
+}
+
+/* What earlier processes counted this month. */
+static void load_meter(struct agent *a)
+{
+    char path[PATH_CAP];
+    struct buf b = {0};
+    struct err e = {0};
+    if (a->meter.month || meter_path(a, path) != 0) return;
+    int rc = file_read(path, MAX_NOTE_FILE, &b, &e);
+    if (rc == OK) rc = meter_decode(b.p, b.len, &a->meter, &e);
+    if (rc != OK && rc != ERR_NOTFOUND) log_err(LOG_WARN, &e, "the month's traffic counts anew");
+    buf_deinit(&b);
+}
+
+static void save_meter(const struct agent *a)
+{
+    char path[PATH_CAP];
+    struct buf b = {0};
+    struct err e = {0};
+    int rc = meter_encode(&a->meter, &b, &e);
+    if (rc == OK && meter_path(a, path) == 0) rc = file_replace(path, b.p, b.len, 0600, &e);
+    if (rc != OK) log_err(LOG_WARN, &e, "remembering the month's traffic");
+    buf_deinit(&b);
+}
+
+void agent_run_limits(struct agent *a, const struct link_limits *l)
+{
+    a->limits = *l;
+    a->is_spent = meter_is_spent(&a->meter, l, clock_wall_ms());
+    if (a->wire) wire_set_limits(a->wire, l, a->is_spent);
+}
+
+void agent_run_meter(struct agent *a, bool is_saving)
+{
+    uint64_t in = 0, out = 0;
+    int64_t wall_ms = clock_wall_ms();
+    if (!a->wire) return;
+    wire_traffic(a->wire, &in, &out);
+    meter_add(&a->meter, wall_ms, in - a->metered_in, out - a->metered_out);
+    a->metered_in = in;
+    a->metered_out = out;
+    if (is_saving) save_meter(a);
+    bool was_spent = a->is_spent;
+    if (meter_is_spent(&a->meter, &a->limits, wall_ms) == was_spent) return;
+    agent_run_limits(a, &a->limits);
+    if (a->is_spent)
+        log_warn("the month's allowance of %.1f GB is used up: nothing new is sent or fetched for "
+                 "another %.0f days",
+                 a->limits.gb_month, (double)meter_left_ms(wall_ms) / 86400e3);
+    else
+        log_info("the line may be used again");
+}
+
 void agent_run_second(struct agent *a)
 {
     if (!a->is_open || !a->history) return;
@@ -433,6 +493,7 @@ void agent_run_second(struct agent *a)
         return;
     }
     sample(a);
+    agent_run_meter(a, a->n_seconds % SAVE_METER_S == SAVE_METER_S - 1);
     if (a->n_seconds % LOOK_EVERY_S == 1 && a->session.is_joined) wire_look_around(a->wire);
     if (a->n_seconds % SAVE_HISTORY_S == SAVE_HISTORY_S - 1) save_history(a);
     if (a->paused_at_ms && clock_mono_ms() - a->paused_at_ms > PARK_MS) {
@@ -500,6 +561,8 @@ static int start_parts(struct agent *a, struct err *e)
     pass_load(a->run_dir, &a->pass);
     int rc = wire_create(&w, &a->wire, e);
     if (rc == OK) wire_set_pass(a->wire, &a->pass);
+    load_meter(a);
+    if (rc == OK) agent_run_limits(a, &a->config.limits);
     struct work_config k = {.run = a->run,
                             .contributor = a->key.pub,
                             .run_dir = a->run_dir,
@@ -547,6 +610,8 @@ static void wire_gone(void *ctx)
 void agent_run_end(struct agent *a)
 {
     uv_timer_stop(&a->tick);
+    agent_run_meter(a, true);
+    a->metered_in = a->metered_out = 0;
     if (a->history && a->has_run) {
         struct buf b = {0};
         if (history_save(a->history, &b, NULL) == OK)

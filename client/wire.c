@@ -33,7 +33,7 @@ static void on_done(const struct link_reply *reply, void *ctx);
 
 /* --- link and calls ----------------------------------------------------------------------------- */
 
-static void part_closed(void *ctx)
+void wire_part_closed(void *ctx)
 {
     struct wire *w = ctx;
     if (--w->n_open > 0 || !w->is_closing) return;
@@ -57,7 +57,7 @@ static void drop_link(struct wire *w)
     w->out_before += out;
     struct link *l = w->link;
     w->link = NULL;
-    link_close(l, part_closed, w);
+    link_close(l, wire_part_closed, w);
 }
 
 static int use_address(struct wire *w, uint32_t i, struct err *e)
@@ -65,7 +65,11 @@ static int use_address(struct wire *w, uint32_t i, struct err *e)
     if (w->link && w->i_address == i) return OK;
     drop_link(w);
     const struct rundesc_aggregator *a = &w->config.run->aggregators[i];
-    struct link_config c = {.host = a->host, .port = a->port, .tls_pin = &a->tls_pin};
+    struct link_config c = {.host = a->host,
+                            .port = a->port,
+                            .tls_pin = &a->tls_pin,
+                            .up = &w->up_cap,
+                            .down = &w->down_cap};
     int rc = link_create(w->config.loop, &c, &w->link, e);
     if (rc != OK) return rc;
     w->n_open++;
@@ -321,7 +325,7 @@ static int answer_session(struct call *k, const struct link_reply *reply, struct
 
 static void ask_text(struct wire *w)
 {
-    if (!w->link || uv_is_active((uv_handle_t *)&w->retry)) return;
+    if (!w->link || w->is_spent || uv_is_active((uv_handle_t *)&w->retry)) return;
     int n_asked = 0;
     for (int i = 0; i < WORK_MAX_WANTS; i++)
         n_asked += w->wants[i].is_used && w->wants[i].is_asked;
@@ -578,47 +582,10 @@ static int build(struct wire *w, const struct session_action *a, const struct se
     return OK;
 }
 
-/* A request that could not even be built fails like any other, from the loop. A chunk that went ahead
- * of the session's asking is told so as well, with the code OK.
- */
-struct stillborn {
-    uv_timer_t timer;
-    struct call *call;
-    struct err err;
-};
-
-static void stillborn_closed(uv_handle_t *h)
+static bool begins_transfer(enum session_do what)
 {
-    struct wire *w = ((struct stillborn *)h->data)->call->wire;
-    struct stillborn *b = h->data;
-    wire_call_end(b->call);
-    free(b);
-    part_closed(w);
-}
-
-static void stillborn_due(uv_timer_t *t)
-{
-    struct stillborn *b = t->data;
-    if (!b->call->is_dropped && !b->call->wire->is_closing) {
-        struct session_event ev = {.kind = SESSION_EV_CHUNK, .tag = b->call->tag};
-        if (b->err.code == OK)
-            b->call->wire->config.on_event(&ev, b->call->wire->config.ctx);
-        else
-            wire_call_err(b->call, &b->err);
-    }
-    uv_close((uv_handle_t *)t, stillborn_closed);
-}
-
-void wire_call_later(struct wire *w, struct call *k, const struct err *e)
-{
-    struct stillborn *b = alloc_zero(1, sizeof *b);
-    check(b != NULL);
-    b->call = k;
-    b->err = *e;
-    uv_timer_init(w->config.loop, &b->timer);
-    b->timer.data = b;
-    w->n_open++;
-    uv_timer_start(&b->timer, stillborn_due, 0, 0);
+    return what == SESSION_DO_RESERVE || what == SESSION_DO_FETCH_UPDATE ||
+           what == SESSION_DO_FETCH_CHECKPOINT;
 }
 
 void wire_request(struct wire *w, const struct session_action *a, const struct session *s,
@@ -629,6 +596,11 @@ void wire_request(struct wire *w, const struct session_action *a, const struct s
     k->tag = a->tag;
     k->action = *a;
     int rc = use_address(w, a->i_address, &e);
+    if (rc == OK && w->is_spent && begins_transfer(a->what)) {
+        err_set(&e, ERR_LIMIT, 0, "this month's allowance of the line is used up");
+        err_hint(&e, "allow more with --gb-month, or wait for the next month");
+        rc = ERR_LIMIT;
+    }
     if (rc == OK && a->what == SESSION_DO_FETCH_CHECKPOINT)
         rc = check_length(w, false, a->n_bytes, &e);
     if (rc == OK && a->what == SESSION_DO_FETCH_CHECKPOINT) {
@@ -668,6 +640,15 @@ void wire_drop(struct wire *w, uint32_t tag)
         }
         return;
     }
+}
+
+void wire_set_limits(struct wire *w, const struct link_limits *l, bool is_spent)
+{
+    int64_t now_ns = (int64_t)uv_hrtime();
+    cap_set(&w->up_cap, l->up_mbit * 1e6 / 8, now_ns);
+    cap_set(&w->down_cap, l->down_mbit * 1e6 / 8, now_ns);
+    w->is_spent = is_spent;
+    ask_text(w);
 }
 
 void wire_set_pass(struct wire *w, const struct pass *p)
@@ -740,7 +721,7 @@ int wire_create(const struct wire_config *c, struct wire **ret, struct err *e)
 
 static void retry_closed(uv_handle_t *h)
 {
-    part_closed(h->data);
+    wire_part_closed(h->data);
 }
 
 void wire_close(struct wire *w, void (*closed_fn)(void *ctx), void *ctx)

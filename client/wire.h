@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "client/chunks.h"
+#include "client/meter.h"
 #include "client/pass.h"
 #include "client/session.h"
 #include "record/rundesc.h"
@@ -47,6 +48,11 @@ void wire_drop(struct wire *w, uint32_t tag);
 
 /* What joins carry from now on; copied. */
 void wire_set_pass(struct wire *w, const struct pass *p);
+
+/* Caps of the line, from now on. is_spent: the month's allowance is used up: no reservation, no update,
+ * checkpoint or text is asked for any more; what is under way goes on.
+ */
+void wire_set_limits(struct wire *w, const struct link_limits *l, bool is_spent);
 
 /* Bytes of the update or checkpoint last fetched; moved out. */
 void wire_take_fetched(struct wire *w, struct buf *ret);

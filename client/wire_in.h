@@ -32,7 +32,9 @@ struct wire {
     struct pass pass;
     char run_dir[PATH_CAP], receipts_path[PATH_CAP];
     struct link *link;
-    uint64_t i_link; /* how many links there were */
+    struct cap up_cap, down_cap; /* of all links */
+    bool is_spent;               /* the month's allowance */
+    uint64_t i_link;             /* how many links there were */
     uint32_t i_address;
     uint64_t in_before, out_before; /* traffic of links closed since */
     struct call *calls;
@@ -79,6 +81,7 @@ struct call {
 };
 
 #define WIRE_NUMBER_CAP 24
+void wire_part_closed(void *ctx); /* one handle or link of the wire is gone */
 const char *wire_number(char dst[WIRE_NUMBER_CAP], uint64_t v);
 struct call *wire_call_add(struct wire *w, enum purpose purpose);
 void wire_call_start(struct wire *w, struct call *k, struct link_request *r);

@@ -357,6 +357,17 @@ static void take(struct conn *c, const uint8_t *p, size_t n)
     flush(c);
 }
 
+void conn_rest(struct conn *c, bool is_resting)
+{
+    if (c->state != CONN_CONNECTED) return;
+    c->last_read_ms =
+        (int64_t)uv_now(c->cfg.loop); /* silence of our own making counts for nothing */
+    if (is_resting)
+        uv_read_stop(&c->u.stream);
+    else
+        (void)uv_read_start(&c->u.stream, on_alloc, on_read); /* it has read before */
+}
+
 void conn_drain(struct conn *c)
 {
     uv_os_fd_t fd = -1;

@@ -66,6 +66,8 @@ int conn_start(struct conn *c, struct err *e) MUST_CHECK;
 
 void conn_kick(struct conn *c); /* there may be something to write */
 
+void conn_rest(struct conn *c, bool is_resting); /* read nothing meanwhile */
+
 /* Take now what lies in the kernel, at most CONN_DRAIN_BYTES: whoever asks on another connection what came
  * on this one wants to know about all of it. Does nothing inside this connection's own calls.
  */
