@@ -12,6 +12,8 @@
 #include "aggregator/door.h"
 #include "aggregator/hoststatus.h"
 #include "aggregator/job.h"
+#include "aggregator/round_seat.h"
+#include "aggregator/store_payee.h"
 #include "aggregator/store_view.h"
 #include "aggregator/upload.h"
 #include "base/alloc.h"
@@ -28,6 +30,7 @@
 #define BYTES           "application/octet-stream"
 #define RECEIPTS_A_TIME 1000
 #define PEERS_FRESH_MS  1000
+#define AHEAD_MS        INT64_C(86400000) /* by which a contributor's clock may be ahead */
 #define API_MAX_JOBS    2048 /* in the pool and before it, however many requests asked for them */
 
 typedef void (*handler_fn)(struct host *h, struct request *r, const struct router_match *m);
@@ -386,6 +389,38 @@ static void get_round(struct host *h, struct request *r, const struct router_mat
     host_wait_round(h, r, text ? after : UINT64_MAX);
 }
 
+/* To whom a contributor wants to be paid; a settlement puts it on record. */
+static void post_payout(struct host *h, struct request *r, const struct router_match *m)
+{
+    size_t n = 0;
+    const void *body = request_body(r, &n);
+    struct payee payee;
+    struct err e = {0};
+    (void)m;
+    if (payee_verify(body, n, NULL, &payee, &e) != OK) {
+        refuse(r, 400, &e, "sign the address with your key, as docs/PROTOCOL.md says");
+        return;
+    }
+    if (!hash_equal(&payee.run, &h->run.id)) {
+        request_reply_error(r, 409, "this aggregator serves another run",
+                            "sign the address for this run");
+        return;
+    }
+    if (payee.created_at_ms > clock_wall_ms() + AHEAD_MS) {
+        request_reply_error(r, 422, "the address was signed in the future",
+                            "set this computer's clock, then the address anew");
+        return;
+    }
+    if (!door_is_in(h, r, &payee.contributor)) return;
+    int rc = store_payee_put(h->store, &payee, body, n, &e);
+    if (rc == OK)
+        request_reply(r, 200, JOSE, body, n);
+    else if (rc == ERR_WRONG_STATE)
+        refuse(r, 409, &e, "");
+    else
+        api_trouble(r, &e);
+}
+
 /* ---- contributions -------------------------------------------------------------------------- */
 
 static void post_contribution(struct host *h, struct request *r, const struct router_match *m)
@@ -571,13 +606,13 @@ static const struct router_entry routes[] = {
     {"GET",  "/v1/receipts/*"},                   {"GET",  "/v1/status"},
     {"GET",  "/v1/blobs/*"},                      {"GET",  "/v1/log/checkpoint"},
     {"GET",  "/v1/log/tile/**"},
-    {"GET",  "/v1/runs"},
+    {"GET",  "/v1/runs"},                         {"POST", "/v1/payouts"},
 };
 static const handler_fn handlers[] = {
     get_run, post_join, get_round, post_contribution, upload_put, upload_patch,
     upload_head, post_manifest, get_update, get_head,
     get_checkpoint, get_tokenizer, get_index, get_chunk, get_peers, get_credits, get_receipts,
-    get_status, get_blob, get_log_head, get_log_tile, get_runs,
+    get_status, get_blob, get_log_head, get_log_tile, get_runs, post_payout,
 };
 /* clang-format on */
 

@@ -120,6 +120,12 @@ static const struct sent_kind kinds[SENT_KINDS] = {
     [SENT_RUNS] = {"GET", "/v1/runs", NULL,
         "When you ask a host for its list of runs; `potluck runs https://...` asks that address instead.",
         {{NULL, NULL}}},
+    [SENT_PAYOUT] = {"POST", "/v1/payouts", "potluck-payout+1",
+        "Only with `potluck payout`: says where your share is to go. Signed with your key; published by the host.", {
+        RUN,
+        {"kind", "ss58, text, or none when you take the address back"},
+        {"address", "the one you gave"},
+        TIME}},
 };
 
 static const struct sent_field headers[] = {

@@ -40,6 +40,7 @@ enum sent_what {
     SENT_LOOK,
     SENT_STATUS,
     SENT_RUNS,
+    SENT_PAYOUT,
     SENT_KINDS,
 };
 
