@@ -4,8 +4,8 @@
  *     goodput_load up|down HOST PORT FOLDER CONTROL own|plain CONNECTIONS SECONDS
  *
  * FOLDER: where the server puts its certificate. CONTROL: TCP's congestion control. plain: HTTP/2's own
- * windows of 64 KiB. Pieces of 256 KiB, two under way on each connection; what counts is what was
- * complete, from the first answer on. One line of JSON.
+ * windows of 64 KiB. Pieces of 128 KiB, fourteen under way on each connection; what counts is what
+ * was complete, from the first answer to the end. One line of JSON.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +16,9 @@
 #include "net/server.h"
 #include "net/tls.h"
 
-#define PIECE     (256 * 1024)
+#define PIECE     (128 * 1024)
 #define MAX_CONNS 16
-#define AHEAD     4
+#define AHEAD     14
 
 struct load {
     uv_loop_t loop;
@@ -28,7 +28,7 @@ struct load {
     struct link *links[MAX_CONNS];
     uint32_t n_links;
     bool is_up, is_over;
-    uint64_t n_bytes, first_ns, last_ns;
+    uint64_t n_bytes, first_ns, end_ns;
     uint8_t piece[PIECE];
 };
 
@@ -110,11 +110,10 @@ static void on_done(const struct link_reply *r, void *ctx)
         return;
     }
     if (r->code != OK || r->status > 204) die("a piece", &r->err);
-    l->last_ns = uv_hrtime();
     if (l->first_ns)
         l->n_bytes += PIECE;
     else
-        l->first_ns = l->last_ns;
+        l->first_ns = uv_hrtime();
     ask(a);
 }
 
@@ -138,6 +137,7 @@ static void on_end(uv_timer_t *t)
 {
     struct load *l = t->data;
     l->is_over = true;
+    l->end_ns = uv_hrtime();
     for (uint32_t i = 0; i < l->n_links; i++)
         link_close(l->links[i], NULL, NULL);
     uv_close((uv_handle_t *)t, NULL);
@@ -174,7 +174,7 @@ static int load(struct load *l, char **argv)
     l->end.data = l;
     uv_timer_start(&l->end, on_end, (uint64_t)(seconds * 1000), 0);
     uv_run(&l->loop, UV_RUN_DEFAULT);
-    double took_s = l->first_ns ? (double)(l->last_ns - l->first_ns) / 1e9 : 0;
+    double took_s = l->first_ns ? (double)(l->end_ns - l->first_ns) / 1e9 : 0;
     printf("{\"bytes\":%llu,\"seconds\":%.3f,\"mbit_per_s\":%.2f}\n",
            (unsigned long long)l->n_bytes, took_s,
            took_s > 0 ? (double)l->n_bytes * 8 / took_s / 1e6 : 0);
