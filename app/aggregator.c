@@ -13,6 +13,7 @@
 #include "aggregator/origin.h"
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
+#include "app/backing.h"
 #include "app/doors.h"
 #include "app/ending.h"
 #include "app/hosthelp.h"
@@ -52,6 +53,7 @@ enum {
     OPT_DOWN,
     OPT_RTT,
     OPT_SPEED,
+    OPT_DECODE,
     OPT_CORES,
     OPT_SETUP
 };
@@ -129,6 +131,7 @@ static int take_plan(struct planning_words *w, int opt, const char *arg, struct 
     case OPT_DOWN: return parse_count("down", arg, 0.001, 1e6, &w->down_mbit, e);
     case OPT_RTT: return parse_count("rtt", arg, 0, 60000, &w->rtt_ms, e);
     case OPT_SPEED: return parse_count("speed", arg, 0.01, 1e12, &w->tok_per_s, e);
+    case OPT_DECODE: return parse_count("decode", arg, 0.001, 1e6, &w->decode_mb_per_s, e);
     case OPT_CORES:
         rc = parse_count("cores", arg, 1, 1024, &v, e);
         if (rc == OK) w->host_cores = (uint32_t)v;
@@ -222,6 +225,7 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
         {"down",         required_argument, NULL, OPT_DOWN       },
         {"rtt",          required_argument, NULL, OPT_RTT        },
         {"speed",        required_argument, NULL, OPT_SPEED      },
+        {"decode",       required_argument, NULL, OPT_DECODE     },
         {"cores",        required_argument, NULL, OPT_CORES      },
     };
     size_t n = sizeof own / sizeof *own, n_setup = 0;
@@ -442,8 +446,9 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 
 static int check_command(const char *command, struct err *e)
 {
-    static const char *const known[] = {"init",  "prepare", "serve", "status",  "doors", "invite",
-                                        "allow", "list",    "end",   "payouts", "plan",  NULL};
+    static const char *const known[] = {"init",   "prepare", "serve",   "status", "doors",
+                                        "invite", "allow",   "list",    "end",    "payouts",
+                                        "plan",   "backup",  "restore", NULL};
     for (size_t i = 0; known[i]; i++)
         if (strcmp(command, known[i]) == 0) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
@@ -469,6 +474,10 @@ static int run(const char *command, struct line *l, struct err *e)
         return listing_run(&w, e);
     }
     if (doors_is_command(command)) return run_who(command, l, home, e);
+    if (backing_is_command(command)) {
+        struct backing_words w = {home, l->rest, l->n_rest, l->is_json};
+        return backing_run(command, &w, e);
+    }
     if (l->n_rest && strcmp(command, "prepare") != 0)
         return err_set(e, ERR_ARG, 0, "'%.80s' is not expected here", l->rest[0]);
     if (strcmp(command, "init") == 0) return run_init(l, home, e);

@@ -93,11 +93,15 @@ static void carry_out(struct agent *a, const struct session_action *x)
 
 /* --- after each step ---------------------------------------------------------------------------- */
 
-static void keep_wish(struct agent *a)
+void agent_run_keep_wish(struct agent *a)
 {
     const struct session *s = &a->session;
-    if (s->is_paused == a->wish.is_paused && s->is_finishing == a->wish.is_finishing) return;
-    a->wish = (struct journal_wish){s->is_paused, s->is_finishing};
+    const struct wish_snooze *z = &a->guest.snooze;
+    if (!a->is_open) return;
+    if (s->is_paused == a->wish.is_paused && s->is_finishing == a->wish.is_finishing &&
+        z->ms == a->wish.snooze_ms && z->until_ms == a->wish.snooze_until_ms)
+        return;
+    a->wish = (struct journal_wish){s->is_paused, s->is_finishing, z->ms, z->until_ms};
     struct buf b = {0};
     struct err e = {0};
     int rc = journal_wish_encode(&a->wish, &b, &e);
@@ -114,7 +118,9 @@ static void log_state(const struct session *s)
     case SESSION_WAITING:
         if (s->fate == SESSION_FATE_ACCEPTED) log_info("round %llu: contribution accepted", round);
         break;
-    case SESSION_PAUSED: log_info("paused by you"); break;
+    case SESSION_PAUSED:
+        if (s->is_paused) log_info("paused by you");
+        break;
     case SESSION_RETRYING: log_info("waiting to try again: %s", s->why); break;
     case SESSION_ENDED: log_info("the run ended after %llu rounds", round); break;
     case SESSION_DISTRUST: log_error("stopped: %s", s->why); break;
@@ -192,7 +198,7 @@ void agent_run_event(struct agent *a, const struct session_event *ev)
     session_step(&a->session, ev, now_ms, &out);
     for (uint32_t i = 0; i < out.n; i++)
         carry_out(a, &out.a[i]);
-    keep_wish(a);
+    agent_run_keep_wish(a);
     if (a->session.state != a->times.state) on_state(a, now_ms);
     if (ev->kind != SESSION_EV_TICK) control_changed(a->control);
     if (a->session.state == SESSION_GONE)
@@ -234,6 +240,7 @@ static void start_session(struct agent *a, const struct work_news *n)
                               .payload = n->journal.payload,
                               .is_paused = a->wish.is_paused,
                               .is_finishing = a->wish.is_finishing,
+                              .is_held = a->guest.is_held,
                               .is_empty = n->is_empty};
     read_note(a, &v.note);
     session_restore(&a->session, &v);
@@ -449,65 +456,6 @@ static void sample(struct agent *a)
     if (a->session.has_round) series_push(&h->peers, a->session.round.n_contributors, wall);
 }
 
-/* --- the line ------------------------------------------------------------------------------------- */
-
-static int meter_path(const struct agent *a, char dst[PATH_CAP])
-{
-    return path_format(dst, "%s/traffic.json", a->config.home->paths.data);
-}
-
-/* What earlier processes counted this month. */
-static void load_meter(struct agent *a)
-{
-    char path[PATH_CAP];
-    struct buf b = {0};
-    struct err e = {0};
-    if (a->meter.month || meter_path(a, path) != 0) return;
-    int rc = file_read(path, MAX_NOTE_FILE, &b, &e);
-    if (rc == OK) rc = meter_decode(b.p, b.len, &a->meter, &e);
-    if (rc != OK && rc != ERR_NOTFOUND) log_err(LOG_WARN, &e, "the month's traffic counts anew");
-    buf_deinit(&b);
-}
-
-static void save_meter(const struct agent *a)
-{
-    char path[PATH_CAP];
-    struct buf b = {0};
-    struct err e = {0};
-    int rc = meter_encode(&a->meter, &b, &e);
-    if (rc == OK && meter_path(a, path) == 0) rc = file_replace(path, b.p, b.len, 0600, &e);
-    if (rc != OK) log_err(LOG_WARN, &e, "remembering the month's traffic");
-    buf_deinit(&b);
-}
-
-void agent_run_limits(struct agent *a, const struct link_limits *l)
-{
-    a->limits = *l;
-    a->is_spent = meter_is_spent(&a->meter, l, clock_wall_ms());
-    if (a->wire) wire_set_limits(a->wire, l, a->is_spent);
-}
-
-void agent_run_meter(struct agent *a, bool is_saving)
-{
-    uint64_t in = 0, out = 0;
-    int64_t wall_ms = clock_wall_ms();
-    if (!a->wire) return;
-    wire_traffic(a->wire, &in, &out);
-    meter_add(&a->meter, wall_ms, in - a->metered_in, out - a->metered_out);
-    a->metered_in = in;
-    a->metered_out = out;
-    if (is_saving) save_meter(a);
-    bool was_spent = a->is_spent;
-    if (meter_is_spent(&a->meter, &a->limits, wall_ms) == was_spent) return;
-    agent_run_limits(a, &a->limits);
-    if (a->is_spent)
-        log_warn("the month's allowance of %.1f GB is used up: nothing new is sent or fetched for "
-                 "another %.0f days",
-                 a->limits.gb_month, (double)meter_left_ms(wall_ms) / 86400e3);
-    else
-        log_info("the line may be used again");
-}
-
 void agent_run_second(struct agent *a)
 {
     if (!a->is_open || !a->history) return;
@@ -516,7 +464,6 @@ void agent_run_second(struct agent *a)
         return;
     }
     sample(a);
-    agent_run_meter(a, a->n_seconds % SAVE_METER_S == SAVE_METER_S - 1);
     mark(a);
     snapshot_traffic(a, clock_mono_ms());
     if (a->n_seconds % LOOK_EVERY_S == 1 && a->session.is_joined) wire_look_around(a->wire);
@@ -551,6 +498,7 @@ static void read_leftovers(struct agent *a)
     int rc = file_read(a->wish_path, MAX_NOTE_FILE, &b, &e);
     if (rc == OK) rc = journal_wish_decode(b.p, b.len, &a->wish, &e);
     if (rc != OK && rc != ERR_NOTFOUND) log_err(LOG_WARN, &e, "reading what you asked for");
+    guest_restore(a);
     buf_clear(&b);
     history_init(a->history);
     rc = file_read(a->history_path, MAX_HISTORY_FILE, &b, &e);
@@ -587,23 +535,24 @@ static int start_parts(struct agent *a, struct err *e)
     pass_load(a->run_dir, &a->pass);
     int rc = wire_create(&w, &a->wire, e);
     if (rc == OK) wire_set_pass(a->wire, &a->pass);
-    load_meter(a);
-    if (rc == OK) agent_run_limits(a, &a->config.limits);
+    if (rc == OK) guest_caps(a);
     struct work_config k = {.run = a->run,
                             .contributor = a->key.pub,
                             .run_dir = a->run_dir,
                             .cache_dir = a->cache_dir,
-                            .quota_bytes = a->config.quota_bytes,
-                            .n_threads = a->config.n_threads,
+                            .quota_bytes = (uint64_t)a->guest.config.v[CONFIG_DISK_QUOTA].n << 20,
+                            .n_threads = guest_threads(a),
                             .precision = a->config.precision,
                             .moments = a->config.moments,
                             .feedback = a->config.feedback,
                             .recompute = a->config.recompute,
                             .chosen = a->config.chosen,
-                            .save_every_ms = a->config.save_every_ms,
+                            .save_every_ms = a->guest.config.v[CONFIG_SAVE].n * 1000,
                             .wake = wake,
                             .ctx = a};
+    if (rc == OK) rc = guest_fits(a, e);
     if (rc == OK) rc = work_create(&k, &a->work, e);
+    if (rc == OK) guest_begin(a);
     return rc;
 }
 
@@ -636,8 +585,6 @@ static void wire_gone(void *ctx)
 void agent_run_end(struct agent *a)
 {
     uv_timer_stop(&a->tick);
-    agent_run_meter(a, true);
-    a->metered_in = a->metered_out = 0;
     if (a->history && a->has_run) {
         struct buf b = {0};
         if (history_save(a->history, &b, NULL) == OK)
@@ -664,6 +611,7 @@ void agent_run_end(struct agent *a)
     a->is_open = false;
     a->session = (struct session){0};
     a->wish = (struct journal_wish){0};
+    a->guest.snooze = (struct wish_snooze){0};
     a->progress = (struct work_progress){0};
     a->counted = (struct receipts_count){0};
     a->times = (struct agent_times){0};

@@ -325,7 +325,7 @@ static int answer_session(struct call *k, const struct link_reply *reply, struct
 
 static void ask_text(struct wire *w)
 {
-    if (!w->link || w->is_spent || uv_is_active((uv_handle_t *)&w->retry)) return;
+    if (!w->link || uv_is_active((uv_handle_t *)&w->retry)) return;
     int n_asked = 0;
     for (int i = 0; i < WORK_MAX_WANTS; i++)
         n_asked += w->wants[i].is_used && w->wants[i].is_asked;
@@ -582,12 +582,6 @@ static int build(struct wire *w, const struct session_action *a, const struct se
     return OK;
 }
 
-static bool begins_transfer(enum session_do what)
-{
-    return what == SESSION_DO_RESERVE || what == SESSION_DO_FETCH_UPDATE ||
-           what == SESSION_DO_FETCH_CHECKPOINT;
-}
-
 void wire_request(struct wire *w, const struct session_action *a, const struct session *s,
                   const char *engine, double tok_per_s)
 {
@@ -596,11 +590,6 @@ void wire_request(struct wire *w, const struct session_action *a, const struct s
     k->tag = a->tag;
     k->action = *a;
     int rc = use_address(w, a->i_address, &e);
-    if (rc == OK && w->is_spent && begins_transfer(a->what)) {
-        err_set(&e, ERR_LIMIT, 0, "this month's allowance of the line is used up");
-        err_hint(&e, "allow more with --gb-month, or wait for the next month");
-        rc = ERR_LIMIT;
-    }
     if (rc == OK && a->what == SESSION_DO_FETCH_CHECKPOINT)
         rc = check_length(w, false, a->n_bytes, &e);
     if (rc == OK && a->what == SESSION_DO_FETCH_CHECKPOINT) {
@@ -642,13 +631,11 @@ void wire_drop(struct wire *w, uint32_t tag)
     }
 }
 
-void wire_set_limits(struct wire *w, const struct link_limits *l, bool is_spent)
+void wire_set_caps(struct wire *w, double up_mbit, double down_mbit)
 {
     int64_t now_ns = (int64_t)uv_hrtime();
-    cap_set(&w->up_cap, l->up_mbit * 1e6 / 8, now_ns);
-    cap_set(&w->down_cap, l->down_mbit * 1e6 / 8, now_ns);
-    w->is_spent = is_spent;
-    ask_text(w);
+    cap_set(&w->up_cap, up_mbit * 1e6 / 8, now_ns);
+    cap_set(&w->down_cap, down_mbit * 1e6 / 8, now_ns);
 }
 
 void wire_set_pass(struct wire *w, const struct pass *p)

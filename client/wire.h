@@ -13,7 +13,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "client/chunks.h"
-#include "client/meter.h"
 #include "client/pass.h"
 #include "client/session.h"
 #include "record/rundesc.h"
@@ -49,10 +48,8 @@ void wire_drop(struct wire *w, uint32_t tag);
 /* What joins carry from now on; copied. */
 void wire_set_pass(struct wire *w, const struct pass *p);
 
-/* Caps of the line, from now on. is_spent: the month's allowance is used up: no reservation, no update,
- * checkpoint or text is asked for any more; what is under way goes on.
- */
-void wire_set_limits(struct wire *w, const struct link_limits *l, bool is_spent);
+/* Caps of the line in Mbit/s (10^6 bits), from now on; 0: none. */
+void wire_set_caps(struct wire *w, double up_mbit, double down_mbit);
 
 /* Bytes of the update or checkpoint last fetched; moved out. */
 void wire_take_fetched(struct wire *w, struct buf *ret);

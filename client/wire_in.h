@@ -33,7 +33,6 @@ struct wire {
     char run_dir[PATH_CAP], receipts_path[PATH_CAP];
     struct link *link;
     struct cap up_cap, down_cap; /* of all links */
-    bool is_spent;               /* the month's allowance */
     uint64_t i_link;             /* how many links there were */
     uint32_t i_address;
     uint64_t in_before, out_before; /* traffic of links closed since */
