@@ -15,6 +15,7 @@
 #define PARTING_MS       1500  /* whatever the connection says */
 #define LOOK_EVERY_S     5
 #define SAVE_HISTORY_S   120
+#define SAVE_METER_S     60
 #define MAX_HISTORY_FILE (8u << 20)
 #define MAX_NOTE_FILE    4096
 
@@ -551,6 +552,7 @@ static int start_parts(struct agent *a, struct err *e)
     pass_load(a->run_dir, &a->pass);
     int rc = wire_create(&w, &a->wire, e);
     if (rc == OK) wire_set_pass(a->wire, &a->pass);
+    if (rc == OK) guest_caps(a);
     struct work_config k = {.run = a->run,
                             .contributor = a->key.pub,
                             .run_dir = a->run_dir,
