@@ -23,6 +23,10 @@ static const struct {
                "  potluck payout show\n"},
     {"pause", "  potluck pause\n"},
     {"resume", "  potluck resume\n"},
+    {"config", "  potluck config list\n"
+               "  potluck config set cores 2\n"
+               "  potluck config set cores default\n"},
+    {"replay", "  potluck replay recording\n"},
     {"finish", "  potluck finish\n"},
     {"leave", "  potluck leave\n"
               "  potluck leave --home ~/another\n"},
