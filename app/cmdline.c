@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/examples.h"
 #include "app/exit_pages.h"
 #include "app/optread.h"
 
@@ -382,6 +383,8 @@ int cmdline_help(const char *command, struct buf *out, struct err *e)
         buf_printf(out, "Usage: potluck %s%s%s%s\n%s\n\n", w->name, *w->args ? " " : "", w->args,
                    has_options ? "" : " [options]", w->help);
         put_options(out, ON_ALL | w->options);
+        const char *lines = examples_of(w->name);
+        if (lines) buf_printf(out, "\nExample%s:\n%s", strchr(lines, '\n')[1] ? "s" : "", lines);
         return buf_ok(out, e);
     }
     buf_put_str(out, "potluck - train a language model together with others\n\n"
