@@ -80,7 +80,7 @@ enum session_state {
     SESSION_STATE_COUNT,
 };
 
-/* What the run description and the machine fix for the life of a session. */
+/* What the run description and the machine say; the record may change the first three (terms). */
 struct session_config {
     struct hash run;
     uint32_t inner_steps; /* H; 0: the time budget decides */
@@ -139,11 +139,14 @@ struct session {
     uint32_t n_slot_tries; /* reservations made for this payload */
 
     /* facts: aggregator */
-    bool is_joined, has_round;
-    bool is_shut_out;       /* 403: the host does not let this key in */
-    uint32_t n_refusals;    /* of presence, in a row */
-    struct msg_round round; /* newest answer */
-    int64_t round_at_ms;    /* when it came */
+    bool is_joined, has_round, has_back;
+    bool is_shut_out;            /* 403: the host does not let this key in */
+    uint32_t n_refusals;         /* of presence, in a row */
+    struct msg_round round;      /* newest answer */
+    int64_t round_at_ms;         /* when it came */
+    struct session_terms terms;  /* of that round */
+    uint64_t back_next, back_to; /* the host went back: back_next began with back_to's model */
+    char back_reason[MSG_REASON_CAP];
     char token[MSG_ID_HEX];
     uint32_t i_address;
     uint32_t n_failures; /* in a row, any lane */
