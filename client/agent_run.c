@@ -38,7 +38,7 @@ static void order(struct agent *a, const struct session_action *x)
                            .tag = x->tag,
                            .round = x->round,
                            .n_steps = x->n_steps,
-                           .until_ms = x->until_ms,
+                           .until_ms = x->until_ms == SESSION_NONE ? INT64_MAX : x->until_ms,
                            .terms = course_terms(wire_course(a->wire), x->round),
                            .is_anew = x->what == SESSION_DO_LOAD && x->is_long};
     if (o.kind == WORK_APPLY || o.kind == WORK_LOAD) wire_take_fetched(a->wire, &o.bytes);
@@ -220,6 +220,7 @@ static void start_session(struct agent *a, const struct work_news *n)
     struct session_config c = {.run = d->id,
                                .inner_steps = d->inner_steps,
                                .max_inner_steps = d->max_inner_steps,
+                               .ahead_steps = d->ahead_steps,
                                .upload_ms = d->upload_ms,
                                .n_addresses = d->n_aggregators};
     memcpy(&c.seed, a->key.pub.b, sizeof c.seed);
@@ -227,6 +228,7 @@ static void start_session(struct agent *a, const struct work_news *n)
     struct session_saved v = {.model_round = n->journal.model_round,
                               .base = n->base,
                               .phase = journal_phase(&n->journal),
+                              .ahead = journal_ahead(&n->journal),
                               .is_round_done = n->journal.is_round_done,
                               .has_payload = n->journal.has_payload,
                               .payload = n->journal.payload,
@@ -285,7 +287,8 @@ void agent_run_knock(struct agent *a)
 static void tell_work(struct agent *a, const struct work_news *n)
 {
     char why[MSG_REASON_CAP];
-    struct session_event ev = {.tag = n->tag, .phase = journal_phase(&n->journal)};
+    struct session_event ev = {.tag = n->tag};
+    ev.phase = n->is_ahead ? journal_ahead(&n->journal) : journal_phase(&n->journal);
     ev.phase.is_halted = n->is_halted;
     ev.payload = n->journal.payload;
     ev.applied = n->base;

@@ -33,8 +33,8 @@ static void on_success(struct session *s)
 
 static void on_work_success(struct session *s)
 {
+    if (s->n_work_failures) s->retry_at_ms = SESSION_NONE; /* else it is the network's */
     s->n_work_failures = 0;
-    s->retry_at_ms = SESSION_NONE;
 }
 
 static void next_address(struct session_turn *c)
@@ -154,6 +154,12 @@ static void on_work_failed(struct session_turn *c, const struct session_event *e
     session_turn_why(s, ev->failed.why);
     session_turn_say(c, true, s->why);
     s->is_halting = false;
+    bool was_ahead = was.what == SESSION_DO_TRAIN && s->fate != SESSION_FATE_NONE;
+    if (was_ahead && ev->failed.code == ERR_LIMIT) {
+        s->ahead = (struct session_phase){0};
+        s->has_diverged = true; /* not again before the update */
+        return;
+    }
     if (was.what == SESSION_DO_TRAIN && ev->failed.code == ERR_LIMIT) {
         /* The trainer is back at the base; the same step on the same text would diverge again. */
         session_turn_forget_phase(s);
@@ -163,7 +169,10 @@ static void on_work_failed(struct session_turn *c, const struct session_event *e
     }
     s->n_work_failures++;
     s->retry_at_ms = c->now + session_turn_backoff_ms(s, s->n_work_failures);
-    if (was.what == SESSION_DO_TRAIN) s->phase = ev->phase;
+    if (was_ahead)
+        s->ahead = ev->phase;
+    else if (was.what == SESSION_DO_TRAIN)
+        s->phase = ev->phase;
     if (was.what == SESSION_DO_APPLY) s->is_update_gone = ev->failed.code == ERR_PROTO;
     if (was.what == SESSION_DO_APPLY) s->has_fetched_update = false;
     if (was.what == SESSION_DO_LOAD) s->has_fetched_checkpoint = false;
@@ -277,6 +286,10 @@ static void on_trained(struct session_turn *c, const struct session_event *ev)
     if (!ends_lane(&s->work, ev, &was)) return;
     on_work_success(s);
     s->is_halting = false;
+    if (s->fate != SESSION_FATE_NONE) { /* packed already: these were taken ahead */
+        s->ahead = ev->phase;
+        return;
+    }
     s->phase = ev->phase;
     s->is_phase_done = !ev->phase.is_halted && ev->phase.n_steps > 0;
 }
@@ -311,8 +324,10 @@ static void on_applied(struct session_turn *c, const struct session_event *ev)
     struct session_lane was;
     if (!ends_lane(&s->work, ev, &was)) return;
     on_work_success(s);
+    struct session_phase ahead = s->ahead;
     session_turn_forget_payload(s);
     session_turn_forget_phase(s);
+    if (was.what == SESSION_DO_APPLY) s->phase = ahead;
     s->is_round_done = false;
     s->has_diverged = false;
     s->is_update_gone = false;

@@ -86,9 +86,10 @@ static void fill_round(const struct agent *a, struct view *v, int64_t now_ms)
 {
     const struct session *s = &a->session;
     v->round = s->model_round;
-    v->i_step = a->progress.journal.n_steps;
     struct course_terms t = course_terms(wire_course(a->wire), s->model_round);
-    v->n_steps = t.inner_steps;
+    bool is_ahead = s->state == SESSION_TRAINING && s->fate != SESSION_FATE_NONE;
+    v->i_step = is_ahead ? a->progress.journal.ahead_steps : a->progress.journal.n_steps;
+    v->n_steps = is_ahead ? a->run->ahead_steps : t.inner_steps;
     hash_hex(&s->base, v->model_hash);
     v->is_model_hash_agreed = s->is_agreed;
     v->is_model_hash_wrong = s->is_base_wrong && !s->is_empty;

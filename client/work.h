@@ -69,8 +69,8 @@ struct work_order {
     enum work_kind kind;
     uint32_t tag;
     uint64_t round;
-    uint32_t n_steps;          /* TRAIN: of the phase in all */
-    int64_t until_ms;          /* TRAIN: clock_mono_ms */
+    uint32_t n_steps; /* TRAIN: of the phase in all, or of the steps ahead when round is the next */
+    int64_t until_ms; /* TRAIN: clock_mono_ms */
     struct course_terms terms; /* TRAIN, APPLY: of the round */
     bool is_anew;              /* LOAD: moments and error feedback too */
     struct buf bytes;          /* moved in */
@@ -85,6 +85,7 @@ struct work_news {
     struct journal journal; /* after the order */
     struct hash base;       /* model hash after OPEN, APPLY, LOAD */
     bool is_halted;
+    bool is_ahead; /* TRAIN: of the next round */
     bool is_fresh; /* OPEN: nothing was restored */
     bool is_empty; /* OPEN: nor made: the first weights are those of a LOAD */
     struct err err;

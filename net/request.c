@@ -119,7 +119,7 @@ static int parse_path(struct request *r)
 static const char *find(const struct buf *pairs, const char *name)
 {
     const char *p = (const char *)pairs->p;
-    const char *end = p + pairs->len;
+    const char *end = p ? p + pairs->len : NULL;
     while (p < end) {
         const char *value = p + strlen(p) + 1;
         if (strcmp(p, name) == 0) return value;
@@ -447,7 +447,7 @@ static void respond(struct request *r, int status, const char *type, int64_t len
         f[n++] = (struct h2_field){"content-length", text};
     }
     const char *p = (const char *)r->extra.p;
-    const char *end = p + r->extra.len;
+    const char *end = p ? p + r->extra.len : NULL;
     while (p < end && n < H2_FIELDS_MAX) {
         const char *value = p + strlen(p) + 1;
         f[n++] = (struct h2_field){p, value};

@@ -127,12 +127,16 @@ static bool is_within(double x, double lo, double hi)
     return x >= lo && x <= hi;
 }
 
-static int check_terms(const struct course_terms *t, uint64_t round, struct err *e)
+static int check_terms(const struct rundesc *d, const struct course_terms *t, uint64_t round,
+                       struct err *e)
 {
+    uint32_t steps = t->inner_steps ? t->inner_steps : t->max_inner_steps;
     if ((t->inner_steps == 0) == (t->inner_ms == 0))
         return bad(e, "either inner_steps or inner_ms must be set, and the other be 0");
     if (t->inner_steps > t->max_inner_steps)
         return bad(e, "inner_steps would be larger than max_inner_steps");
+    if (d->ahead_steps && d->ahead_steps >= steps)
+        return bad(e, "a round would have no more steps than are taken ahead of it");
     if (!t->max_inner_steps || t->max_inner_steps > RUNDESC_MAX_STEPS)
         return bad(e, "max_inner_steps would be beyond its bounds");
     if (t->inner_ms > RUNDESC_MAX_PHASE_MS || !t->upload_ms || t->upload_ms > RUNDESC_MAX_PHASE_MS)
@@ -154,7 +158,7 @@ int course_check(const struct course *c, const struct entry_change *m, struct er
     for (uint64_t at = m->from_round; at != UINT64_MAX; at = next_change(c, at)) {
         struct course_terms t = terms_by(c, at);
         set(&t, m);
-        int rc = check_terms(&t, at, e);
+        int rc = check_terms(c->run, &t, at, e);
         if (rc != OK) return rc;
     }
     return OK;

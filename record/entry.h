@@ -25,7 +25,7 @@
 
 #define ENTRY_MAX_BYTES   65535u /* entry bundles prefix a leaf with two bytes of length */
 #define ENTRY_RETAIN_ALL  0      /* every payload is kept */
-#define ENTRY_RULE_MERGE  1      /* record/merge.h */
+#define ENTRY_RULE_MERGE  2      /* record/merge.h; 1 clipped without regard to tokens */
 #define ENTRY_RULE_REWARD 1      /* record/reward.h: by tokens */
 
 enum entry_kind {

@@ -136,6 +136,9 @@ static void what_no_run_may_have_is_refused(void **state)
         assert_true(e.what[0]);
         assert_int_equal(course_check(&c, &m.change, &e), ERR_ARG);
     }
+    run.ahead_steps = 4;
+    struct entry few = change(5, ENTRY_F_INNER_STEPS, 4);
+    assert_int_equal(course_check(&c, &few.change, &e), ERR_ARG);
     assert_int_equal(c.n_entries, 0);
     struct entry later = change(20, ENTRY_F_INNER_STEPS, 12),
                  less = change(8, ENTRY_F_MAX_INNER_STEPS, 11);
