@@ -92,20 +92,6 @@ struct session_config {
     uint64_t seed;        /* of the retry jitter */
 };
 
-/* What a restart brings back: from the trainer's state file, and the note. */
-struct session_saved {
-    uint64_t model_round; /* the model held is the base of this round */
-    struct hash base;
-    struct session_phase phase; /* of that round so far */
-    struct session_phase ahead; /* of the next one */
-    bool is_round_done;         /* nothing more to send in this round (returned or folded) */
-    bool has_payload;
-    struct session_payload payload; /* packed, not yet settled when last saved */
-    struct session_note note;       /* zeroed when there is none */
-    bool is_paused, is_finishing;   /* the wish */
-    bool is_empty;                  /* no weights yet: the run begins with a checkpoint */
-};
-
 struct session_lane { /* a request or order under way */
     uint32_t tag;     /* 0: none */
     enum session_do what;

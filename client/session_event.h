@@ -1,6 +1,7 @@
 #pragma once
 /* Why: what a contributor's session is told and what it orders: the vocabulary between the pure
- * machine (client/session.h) and whoever carries its orders out, the agent or the simulator.
+ * machine (client/session.h) and whoever carries its orders out, the agent or the simulator; and what a
+ * restart brings back.
  */
 
 #include <stdbool.h>
@@ -151,4 +152,18 @@ struct session_action {
 struct session_actions {
     uint32_t n;
     struct session_action a[SESSION_MAX_ACTIONS];
+};
+
+/* What a restart brings back: from the trainer's state file, and the note. */
+struct session_saved {
+    uint64_t model_round; /* the model held is the base of this round */
+    struct hash base;
+    struct session_phase phase; /* of that round so far */
+    struct session_phase ahead; /* of the next one */
+    bool is_round_done;         /* nothing more to send in this round (returned or folded) */
+    bool has_payload;
+    struct session_payload payload; /* packed, not yet settled when last saved */
+    struct session_note note;       /* zeroed when there is none */
+    bool is_paused, is_finishing;   /* the wish */
+    bool is_empty;                  /* no weights yet: the run begins with a checkpoint */
 };
