@@ -493,6 +493,7 @@ int publish_rolled(const struct publish *p, uint64_t round, float *params, struc
     if (rc == OK) *ret_base = back->result;
     if (rc == OK) rc = weights_at(p, &course, round, params, e);
     course_deinit(&course);
+    if (rc == OK) rc = step(p, "old model", e);
     return rc == OK ? publish_checkpoint(p, round, params, e) : rc;
 }
 
