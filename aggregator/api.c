@@ -609,6 +609,7 @@ static void get_status(struct host *h, struct request *r, const struct router_ma
                            .n_received = now.n_received,
                            .values_per_contribution = h->values_per_contribution,
                            .n_params = h->table.n_params};
+    hoststatus_course(&s, &h->course);
     server_traffic(h->server, &s.bytes_in, &s.bytes_out);
     uv_mutex_lock(&h->val_lock);
     s.has_val = h->has_val;

@@ -114,8 +114,7 @@ int plan_text(const struct plan *p, struct buf *out, struct err *e)
     char n[TEXT_CAP], each[TEXT_CAP];
     buf_printf(out,
                "model     %s weights, %" PRIu64 " tokens a step\n"
-               "peers     %" PRIu32
-               ", each %s tokens/s, %.4g Mbit/s up, %.4g down, %.3g ms away\n",
+               "peers     %" PRIu32 ", each %s tokens/s, %.4g Mbit/s up, %.4g down, %.3g ms away\n",
                text_number((double)c->n_params, n), c->step_tokens, c->n_contributors,
                text_number(c->tok_per_s, each), c->up_mbit, c->down_mbit, c->rtt_ms);
     put_round(out, p);

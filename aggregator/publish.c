@@ -30,25 +30,9 @@ static int step(const struct publish *p, const char *what, struct err *e)
 
 /* ---- the course of the run ------------------------------------------------------------------ */
 
-struct reading {
-    const struct publish *p;
-    struct course *course;
-};
-
-static int take_course(uint64_t index, const char *text, size_t n, void *ctx, struct err *e)
-{
-    struct reading *r = ctx;
-    struct entry m;
-    int rc = entry_verify(text, n, &r->p->key->pub, &m, e);
-    if (rc == OK) rc = course_take(r->course, &m, e);
-    return rc == OK ? OK : err_wrap(e, "entry %" PRIu64 " of the record", index);
-}
-
 int publish_course(const struct publish *p, struct course *ret, struct err *e)
 {
-    struct reading r = {p, ret};
-    course_init(ret, p->run);
-    return store_record_course(p->store, take_course, &r, e);
+    return store_record_course_of(p->store, p->run, &p->key->pub, ret, e);
 }
 
 static int terms_of(const struct publish *p, uint64_t round, struct course_terms *ret,

@@ -341,6 +341,28 @@ int store_record_course(struct store *s, store_entry_fn fn, void *ctx, struct er
     return rc == ERR_AGAIN ? OK : rc;
 }
 
+struct reading {
+    const struct key_pub *signer;
+    struct course *course;
+};
+
+static int take_course(uint64_t index, const char *text, size_t n, void *ctx, struct err *e)
+{
+    struct reading *r = ctx;
+    struct entry m;
+    int rc = entry_verify(text, n, r->signer, &m, e);
+    if (rc == OK) rc = course_take(r->course, &m, e);
+    return rc == OK ? OK : err_wrap(e, "entry %" PRIu64 " of the record", index);
+}
+
+int store_record_course_of(struct store *s, const struct rundesc *run, const struct key_pub *signer,
+                           struct course *ret, struct err *e)
+{
+    struct reading r = {signer, ret};
+    course_init(ret, run);
+    return store_record_course(s, take_course, &r, e);
+}
+
 int store_record_each(struct store *s, uint64_t index, store_entry_fn fn, void *ctx, struct err *e)
 {
     pthread_mutex_lock(&s->lock);

@@ -10,6 +10,7 @@
  */
 
 #include "aggregator/store.h"
+#include "record/course.h"
 #include "record/entry.h"
 
 /* Where the record ends. */
@@ -82,6 +83,10 @@ int store_record_ask_end(struct store *s, struct err *e) MUST_CHECK;
 
 /* The entries that change the course of the run (record/course.h), in order; as store_record_each. */
 int store_record_course(struct store *s, store_entry_fn fn, void *ctx, struct err *e) MUST_CHECK;
+
+/* What they come to; each must be signed by this key. *ret is the caller's: course_deinit, also on failure. */
+int store_record_course_of(struct store *s, const struct rundesc *run, const struct key_pub *signer,
+                           struct course *ret, struct err *e) MUST_CHECK;
 
 /* The host wants the model to go back to the base of a round: durable until the entry is on record or the
  * wish is dropped. A newer wish takes the place of an older one. asked: ERR_NOTFOUND (no text).
