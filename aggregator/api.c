@@ -16,6 +16,7 @@
 #include "aggregator/store_payee.h"
 #include "aggregator/store_record.h"
 #include "aggregator/store_view.h"
+#include "aggregator/upload.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/digest.h"
@@ -23,7 +24,6 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "net/router.h"
-#include "net/signature.h"
 #include "record/runlist.h"
 
 #define JSON            "application/json"
@@ -442,52 +442,6 @@ static void post_contribution(struct host *h, struct request *r, const struct ro
     host_step(h, &ev);
 }
 
-/* A chunk has no signed text of its own, so the request is signed: nobody can fill the upload of
- * another, whatever ids get known. False: r was answered. An unknown upload is the round's to refuse.
- */
-static bool is_signed_by_owner(struct host *h, struct request *r, const char *id,
-                               const char *digest)
-{
-    const struct round_seat *s = round_seat_by_id(&h->round, id);
-    struct signature_target t = {request_method(r), request_header(r, ":authority"),
-                                 request_path(r), digest};
-    struct key_pub key;
-    struct err e = {0};
-    int rc = signature_check(&t, request_header(r, "signature-input"),
-                             request_header(r, "signature"), &key, &e);
-    if (rc == OK && s && !key_equal(&key, &s->key))
-        rc = err_set(&e, ERR_AUTH, 0, "that upload belongs to another key");
-    if (rc == OK) return true;
-    request_reply_problem(r, rc == ERR_PROTO ? 401 : 403, "potluck:problem/signature", e.what,
-                          e.hint[0] ? e.hint
-                                    : "sign the chunk with the key that reserved the upload");
-    return false;
-}
-
-static void put_chunk(struct host *h, struct request *r, const struct router_match *m)
-{
-    uint64_t i = 0;
-    struct job_input in = {0};
-    const char *digest = request_header(r, "content-digest");
-    (void)request_body(r, &in.n_bytes);
-    in.from = r;
-    if (!digest) digest = request_header(r, "repr-digest"); /* a chunk is sent whole: the same */
-    if (!digest || digest_parse(digest, &in.hash) != 0) {
-        request_reply_error(r, 400, "the header content-digest is missing or malformed",
-                            "send the chunk's SHA-256 as RFC 9530 has it: sha-256=:BASE64:");
-        return;
-    }
-    if (!number(m->segment[1], MSG_MAX_CHUNKS - 1, &i)) {
-        not_found(r, "there is no such chunk");
-        return;
-    }
-    if (!is_signed_by_owner(h, r, m->segment[0], digest)) return;
-    struct round_event ev = {
-        .kind = ROUND_EV_CHUNK, .id = m->segment[0], .i_chunk = (uint32_t)i, .n_bytes = in.n_bytes};
-    ev.req = host_wait_reply(h, r);
-    host_step_with(h, &ev, &in);
-}
-
 static void post_manifest(struct host *h, struct request *r, const struct router_match *m)
 {
     size_t n = 0;
@@ -665,7 +619,8 @@ static void get_runs(struct host *h, struct request *r, const struct router_matc
 static const struct router_entry routes[] = {
     {"GET",  "/v1/run"},                          {"POST", "/v1/join"},
     {"GET",  "/v1/round"},                        {"POST", "/v1/contributions"},
-    {"PUT",  "/v1/contributions/*/chunks/*"},     {"POST", "/v1/contributions/*/manifest"},
+    {"PUT",  "/v1/contributions/*/chunks/*"},     {"PATCH", "/v1/contributions/*/chunks/*"},
+    {"HEAD", "/v1/contributions/*/chunks/*"},     {"POST", "/v1/contributions/*/manifest"},
     {"GET",  "/v1/updates/*"},                    {"GET",  "/v1/updates/*/head"},
     {"GET",  "/v1/checkpoints/*"},                {"GET",  "/v1/tokenizer"},
     {"GET",  "/v1/data/*/*/index"},               {"GET",  "/v1/data/*/*/chunks/*"},
@@ -677,7 +632,8 @@ static const struct router_entry routes[] = {
     {"GET",  "/v1/changes"},
 };
 static const handler_fn handlers[] = {
-    get_run, post_join, get_round, post_contribution, put_chunk, post_manifest, get_update, get_head,
+    get_run, post_join, get_round, post_contribution, upload_put, upload_patch,
+    upload_head, post_manifest, get_update, get_head,
     get_checkpoint, get_tokenizer, get_index, get_chunk, get_peers, get_credits, get_receipts,
     get_status, get_blob, get_log_head, get_log_tile, get_runs, post_payout,
     get_changes,
@@ -705,4 +661,14 @@ void api_handle(struct request *r, void *ctx)
     } else {
         request_reply_error(r, 404, "there is nothing at this address", "see docs/PROTOCOL.md");
     }
+}
+
+void api_cut(struct request *r, void *ctx)
+{
+    struct host *h = ctx;
+    struct router_match m;
+    int i =
+        router_find(routes, sizeof routes / sizeof *routes, request_method(r), request_path(r), &m);
+    if (h->is_stopping || i < 0 || h->n_jobs >= API_MAX_JOBS) return;
+    if (handlers[i] == upload_put || handlers[i] == upload_patch) upload_cut(h, r, &m);
 }

@@ -8,6 +8,7 @@
 #include "aggregator/describe.h"
 #include "aggregator/hoststatus.h"
 #include "aggregator/job.h"
+#include "aggregator/scoring.h"
 #include "aggregator/store_record.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -223,6 +224,23 @@ static void tell_full_disk(struct host *h)
              h->home);
 }
 
+/* draft-ietf-httpbis-resumable-upload: 204 with the offset, or 409 when it was not the one told. */
+static void reply_offset(struct request *r, const struct round_action *a)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, a->n_stored);
+    if (!a->is_complete) request_add_header(r, "upload-offset", text);
+    request_add_header(r, "upload-complete", a->is_complete ? "?1" : "?0");
+    request_add_header(r, "cache-control", "no-store");
+    if (a->status == 204)
+        request_reply(r, 204, NULL, NULL, 0);
+    else
+        request_reply_problem(
+            r, a->status,
+            "https://iana.org/assignments/http-problem-types#mismatching-upload-offset",
+            "the bytes do not begin where those that are stored end", "go on from upload-offset");
+}
+
 static void reply(struct host *h, const struct round_action *a)
 {
     if (a->kind == ROUND_DO_REPLY_ERROR && a->status == 507) tell_full_disk(h);
@@ -231,7 +249,10 @@ static void reply(struct host *h, const struct round_action *a)
     if (a->kind == ROUND_DO_REPLY_SLOT) {
         reply_slot(r, &a->slot);
     } else if (a->kind == ROUND_DO_REPLY_STORED) {
+        request_add_header(r, "upload-complete", "?1");
         request_reply(r, 204, NULL, NULL, 0);
+    } else if (a->kind == ROUND_DO_REPLY_OFFSET) {
+        reply_offset(r, a);
     } else if (a->kind == ROUND_DO_REPLY_RECEIPT) {
         reply_receipt(h, r, &a->op);
     } else {
@@ -242,8 +263,8 @@ static void reply(struct host *h, const struct round_action *a)
 
 static bool is_reply(enum round_action_kind k)
 {
-    return k == ROUND_DO_REPLY_SLOT || k == ROUND_DO_REPLY_STORED || k == ROUND_DO_REPLY_RECEIPT ||
-           k == ROUND_DO_REPLY_ERROR;
+    return k == ROUND_DO_REPLY_SLOT || k == ROUND_DO_REPLY_STORED || k == ROUND_DO_REPLY_OFFSET ||
+           k == ROUND_DO_REPLY_RECEIPT || k == ROUND_DO_REPLY_ERROR;
 }
 
 static void announce(struct host *h)
@@ -472,6 +493,8 @@ int host_open(struct host *h, uv_loop_t *loop, const char *home, uint32_t wait_f
         return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
     int rc = open_files(h, e);
     if (rc == OK) rc = open_weights(h, &last, &round, e);
+    if (rc == OK) rc = scoring_restore(h, e);
+    if (rc == OK && h->scores.is_on) h->publish.scores = &h->scores;
     if (rc == OK) rc = open_validation(h, e);
     if (rc == OK) rc = restore_round(h, wait_for, &last, round, &out, e);
     if (rc == OK) perform(h, &out, NULL);
@@ -509,6 +532,7 @@ void host_close(struct host *h)
     host_drop_waits(h);
     valid_destroy(h->valid);
     round_deinit(&h->round);
+    scores_deinit(&h->scores);
     publish_close(&h->publish);
     course_deinit(&h->course);
     store_close(h->store);

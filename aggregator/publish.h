@@ -19,6 +19,7 @@
  */
 
 #include "aggregator/publish_log.h"
+#include "aggregator/scores.h"
 #include "aggregator/spool.h"
 #include "aggregator/store_round.h"
 #include "record/course.h"
@@ -35,6 +36,7 @@ struct publish {
     struct publish_log *log;
     publish_step_fn step; /* NULL but in tests; see publish_log.h */
     void *step_ctx;
+    const struct scores *scores; /* NULL: paid by tokens alone */
 };
 
 /* What holds in which round, from the record. *ret is the caller's: course_deinit, also on failure. */

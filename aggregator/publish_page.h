@@ -25,6 +25,9 @@ struct publish_source {
     uint64_t n_rounds;         /* by the terms of the next one */
     const struct entry_rollback *rollback; /* goes on record behind the round; NULL */
     int64_t at_ms;
+    bool is_scored;                  /* the round is weighed by quality: record/score.h */
+    const struct score_eval *scores; /* the evaluations that its sheet carries */
+    uint32_t n_scores;
 };
 
 /* Owner: the caller; publish_page_deinit. Zeroed is empty. */

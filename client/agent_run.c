@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "client/agent_parts.h"
+#include "client/snapshot.h"
 
 #define PARK_MS          20000 /* a pause longer than this saves the state */
 #define PARTING_MS       1500  /* whatever the connection says */
@@ -340,6 +341,9 @@ static void on_event(const struct session_event *ev, void *ctx)
     struct agent *a = ctx;
     if (ev->kind == SESSION_EV_ROUND && a->history)
         history_val(a->history, ev->round->val_round, ev->round->val_loss);
+    if (ev->kind == SESSION_EV_RECEIPT && ev->receipt->verdict != MSG_ACCEPTED && a->history)
+        history_moment(a->history, ev->receipt->verdict == MSG_LATE ? "late" : "rejected",
+                       ev->receipt->reason, clock_wall_ms());
     if (ev->kind == SESSION_EV_RECEIPT && ev->receipt->verdict != MSG_ACCEPTED)
         log_warn("round %llu: %s", (unsigned long long)ev->receipt->round, ev->receipt->reason);
     agent_run_event(a, ev);
@@ -363,6 +367,7 @@ static void on_credits(const struct msg_credits *credits, void *ctx)
     struct agent *a = ctx;
     if (!a->credits) a->credits = alloc_zero(1, sizeof *a->credits);
     if (a->credits) *a->credits = *credits;
+    if (a->history) history_confirmed(a->history, credits->confirmed, clock_wall_ms());
 }
 
 /* --- once a second ------------------------------------------------------------------------------- */
@@ -410,6 +415,21 @@ static void save_history(struct agent *a)
     a->is_saving_history = true;
 }
 
+/* What a gap in the speed's graph is called; "": training goes on, or is about to. */
+static const char *stands_still(enum view_state s)
+{
+    if (s == VIEW_PAUSED) return "paused";
+    if (s == VIEW_RETRYING) return "no host";
+    return s == VIEW_STOPPED ? "stopped" : "";
+}
+
+static void mark(struct agent *a)
+{
+    struct explain_line line;
+    snapshot_state(a, clock_mono_ms(), &line);
+    history_still(a->history, stands_still(line.state), line.reason, clock_wall_ms());
+}
+
 static void sample(struct agent *a)
 {
     struct work_progress p;
@@ -438,6 +458,8 @@ void agent_run_second(struct agent *a)
         return;
     }
     sample(a);
+    mark(a);
+    snapshot_traffic(a, clock_mono_ms());
     if (a->n_seconds % LOOK_EVERY_S == 1 && a->session.is_joined) wire_look_around(a->wire);
     if (a->n_seconds % SAVE_HISTORY_S == SAVE_HISTORY_S - 1) save_history(a);
     if (a->paused_at_ms && clock_mono_ms() - a->paused_at_ms > PARK_MS) {
@@ -475,6 +497,7 @@ static void read_leftovers(struct agent *a)
     rc = file_read(a->history_path, MAX_HISTORY_FILE, &b, &e);
     if (rc == OK) rc = history_load(b.p, b.len, a->history, &e);
     if (rc != OK && rc != ERR_NOTFOUND) log_err(LOG_WARN, &e, "the graphs begin anew");
+    history_begin(a->history, clock_wall_ms());
     buf_deinit(&b);
     uint32_t n_bad = 0;
     if (receipts_read(a->receipts_path, a->run, &a->key.pub, &a->counted, &n_bad, &e) != OK)

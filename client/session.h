@@ -13,12 +13,13 @@
  *   state       what goes on                              left by                        time-out
  *   IDLE        no order to work yet                      START                          none
  *   JOINING     join sent                                 ROUND                          30 s: again
- *   FETCHING    head and bytes of an update, or a         UPDATE, CHECKPOINT             10 min: again
+ *   FETCHING    head and bytes of an update, or a         UPDATE, CHECKPOINT             10 min, and 60 s
+ *                                                                                      still: again
  *               checkpoint, under way
  *   TRAINING    inner steps; polls go on beside, and the   TRAINED; newer ROUND: halt     phase end: halt
  *               exchange too while they are taken ahead
  *   PACKING     pack (or fold) the inner phase            PACKED, RETURNED               5 min: says so
- *   EXCHANGING  reserve, chunks, manifest, one at a time  RECEIPT; refusal               60 s each: again
+ *   EXCHANGING  reserve, chunks, manifest, one at a time  RECEIPT; refusal               60 s still: again
  *   RETURNING   payload goes back to error feedback       RETURNED                       5 min: says so
  *   WAITING     polls until the next round opens          newer ROUND                    45 s: poll again
  *   APPLYING    update or checkpoint into the model       APPLIED                        5 min: says so

@@ -40,6 +40,7 @@ enum session_event_kind {
     SESSION_EV_RECEIPT,     /* receipt: answer to MANIFEST, signature checked, already stored */
     SESSION_EV_UPDATE,      /* update: FETCH_UPDATE is here, signature and bytes checked */
     SESSION_EV_CHECKPOINT,  /* FETCH_CHECKPOINT is here, bytes checked */
+    SESSION_EV_PROGRESS,    /* a request of the transfer lane moves; about once a second */
     SESSION_EV_FAILED,      /* failed: any request */
     SESSION_EV_TRAINED,     /* phase: TRAIN has ended (is_halted: by HALT); its own, ahead or not */
     SESSION_EV_PACKED,      /* payload: PACK has ended, all of it durable */

@@ -11,7 +11,8 @@
 #define RETRY_AFTER_MS 600000 /* no server may ask for longer */
 #define ADDRESS_TRIES  3
 #define SLOT_TRIES     4
-#define RECORD_TRIES   3 /* before it is worth a warning */
+#define RECORD_TRIES   3     /* before it is worth a warning */
+#define PROGRESS_MS    60000 /* without any a transfer is given up */
 
 static bool ends_lane(struct session_lane *lane, const struct session_event *ev,
                       struct session_lane *ret)
@@ -402,6 +403,15 @@ static void on_intent(struct session_turn *c, const struct session_event *ev)
     s->poll_at_ms = c->now;
 }
 
+/* However slow the line is: what moves is not given up. */
+static void on_progress(struct session_turn *c, const struct session_event *ev)
+{
+    struct session_lane *lane = &c->s->transfer;
+    int64_t until = c->now + PROGRESS_MS;
+    if (!lane->tag || lane->tag != ev->tag) return;
+    if (lane->deadline_ms < until) lane->deadline_ms = until;
+}
+
 static void expire(struct session_turn *c, struct session_lane *lane)
 {
     if (!lane->tag || c->now < lane->deadline_ms) return;
@@ -446,7 +456,7 @@ static on_fn handler(enum session_event_kind kind)
         [SESSION_EV_APPLIED] = on_applied,     [SESSION_EV_WORK_FAILED] = on_work_failed,
         [SESSION_EV_STOPPED] = on_stopped,     [SESSION_EV_INTENT] = on_intent,
         [SESSION_EV_TICK] = on_tick,           [SESSION_EV_RECORD] = on_record,
-        [SESSION_EV_REWRITTEN] = on_rewritten,
+        [SESSION_EV_REWRITTEN] = on_rewritten, [SESSION_EV_PROGRESS] = on_progress,
     };
     return kind > 0 && kind < SESSION_EVENT_COUNT ? table[kind] : NULL;
 }

@@ -134,7 +134,7 @@ static void cmdline_refuses_what_it_does_not_know(void **state)
     assert_int_equal(PARSE(&c, &e, A("pause"), A("--dump"), A("80x24")), ERR_ARG);
     assert_int_equal(PARSE(&c, &e, A("status"), A("--home")), ERR_ARG);
     assert_int_equal(PARSE(&c, &e, A("status"), A("--json=1")), ERR_ARG);
-    assert_int_equal(PARSE(&c, &e, A("screen"), A("--time"), A("soon")), ERR_ARG);
+    assert_int_equal(PARSE(&c, &e, A("screen"), A("--frozen-time"), A("soon")), ERR_ARG);
 }
 
 static void cmdline_help_names_every_command_and_exit_code(void **state)
