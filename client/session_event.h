@@ -49,6 +49,7 @@ enum session_event_kind {
     SESSION_EV_WORK_FAILED, /* failed.why: any order to the trainer */
     SESSION_EV_STOPPED,     /* STOP_WORK has ended: trainer at rest, state saved */
     SESSION_EV_RECORD,      /* CHECK_RECORD: the log goes on from what was remembered */
+    SESSION_EV_HOLD,        /* is_held: something stands against training now, or no more */
     SESSION_EV_REWRITTEN,   /* failed.why: CHECK_RECORD found that it does not */
     SESSION_EVENT_COUNT,
 };
@@ -86,6 +87,7 @@ struct session_event {
     enum session_event_kind kind;
     uint32_t tag;
     enum intent_kind intent;
+    bool is_held;
     const struct msg_round *round;     /* read during the call, as the next two */
     const struct session_terms *terms; /* ROUND: of that round; NULL: as configured */
     const struct session_back *back;   /* ROUND: the newest up to then; NULL: never */
@@ -166,5 +168,6 @@ struct session_saved {
     struct session_payload payload; /* packed, not yet settled when last saved */
     struct session_note note;       /* zeroed when there is none */
     bool is_paused, is_finishing;   /* the wish */
-    bool is_empty;                  /* no weights yet: the run begins with a checkpoint */
+    bool is_held;
+    bool is_empty; /* no weights yet: the run begins with a checkpoint */
 };
