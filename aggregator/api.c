@@ -14,6 +14,7 @@
 #include "aggregator/job.h"
 #include "aggregator/round_seat.h"
 #include "aggregator/store_payee.h"
+#include "aggregator/store_record.h"
 #include "aggregator/store_view.h"
 #include "aggregator/upload.h"
 #include "base/alloc.h"
@@ -519,7 +520,7 @@ static void get_credits(struct host *h, struct request *r, const struct router_m
     if (!c || key_from_hex(m->segment[0], &k) != 0 || (text && !number(text, INT64_MAX, &before))) {
         not_found(r, "that is not a contributor's key, or not a receipt's number");
     } else {
-        int rc = store_view_credits(h->store, &k, h->run.reward_per_round, before, c, &e);
+        int rc = store_view_credits(h->store, &k, h->round.cfg.reward_per_round, before, c, &e);
         if (rc == OK) rc = msg_credits_encode(c, &json, &e);
         reply_buf(r, rc, JSON, &json, &e);
     }
@@ -562,6 +563,7 @@ static void get_status(struct host *h, struct request *r, const struct router_ma
                            .n_received = now.n_received,
                            .values_per_contribution = h->values_per_contribution,
                            .n_params = h->table.n_params};
+    hoststatus_course(&s, &h->course);
     server_traffic(h->server, &s.bytes_in, &s.bytes_out);
     uv_mutex_lock(&h->val_lock);
     s.has_val = h->has_val;
@@ -572,6 +574,26 @@ static void get_status(struct host *h, struct request *r, const struct router_ma
     if (rc == OK) rc = hoststatus_json(&s, &json, &e);
     reply_buf(r, rc, JSON, &json, &e);
     buf_deinit(&json);
+}
+
+static int put_line(uint64_t index, const char *text, size_t n, void *ctx, struct err *e)
+{
+    struct buf *lines = ctx;
+    (void)index;
+    buf_put(lines, text, n);
+    buf_put_u8(lines, '\n');
+    return buf_ok(lines, e);
+}
+
+/* Entries of the record that change the course of the run, so that nobody has to read all of it. */
+static void get_changes(struct host *h, struct request *r, const struct router_match *m)
+{
+    struct err e = {0};
+    struct buf lines = {0};
+    (void)m;
+    int rc = store_record_course(h->store, put_line, &lines, &e);
+    reply_buf(r, rc, "text/plain; charset=utf-8", &lines, &e);
+    buf_deinit(&lines);
 }
 
 /* The host's list of runs, if it keeps one: read anew each time, so that a new one counts at once. */
@@ -607,12 +629,14 @@ static const struct router_entry routes[] = {
     {"GET",  "/v1/blobs/*"},                      {"GET",  "/v1/log/checkpoint"},
     {"GET",  "/v1/log/tile/**"},
     {"GET",  "/v1/runs"},                         {"POST", "/v1/payouts"},
+    {"GET",  "/v1/changes"},
 };
 static const handler_fn handlers[] = {
     get_run, post_join, get_round, post_contribution, upload_put, upload_patch,
     upload_head, post_manifest, get_update, get_head,
     get_checkpoint, get_tokenizer, get_index, get_chunk, get_peers, get_credits, get_receipts,
     get_status, get_blob, get_log_head, get_log_tile, get_runs, post_payout,
+    get_changes,
 };
 /* clang-format on */
 

@@ -9,14 +9,20 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
-static int read_report(struct store *s, const struct hash *initial, struct finish_report *ret,
+static int read_report(struct store *s, const struct rundesc *run, struct finish_report *ret,
                        struct err *e)
 {
+    struct course course;
     struct store_tail tail;
-    struct msg_update last = {.result = *initial};
+    struct msg_update last = {.result = run->initial_model};
     int rc = store_record_tail(s, &tail, e);
     if (rc == OK) rc = store_round_last(s, &last, e);
     if (rc == ERR_NOTFOUND) rc = OK;
+    if (rc != OK) return rc;
+    rc = store_record_course_of(s, run, &run->host, &course, e);
+    const struct entry_rollback *back = course_rollback(&course, tail.n_rounds);
+    if (back) last.result = back->result;
+    course_deinit(&course);
     if (rc != OK) return rc;
     ret->n_rounds = tail.n_rounds;
     ret->paid = tail.paid;
@@ -36,7 +42,7 @@ static int ask(const char *home, const struct rundesc *d, struct finish_report *
     if (rc == OK) rc = store_record_tail(s, &tail, e);
     if (rc == OK) ret->was_ended = tail.is_ended;
     if (rc == OK && !tail.is_ended) rc = store_record_ask_end(s, e);
-    if (rc == OK) rc = read_report(s, &d->initial_model, ret, e);
+    if (rc == OK) rc = read_report(s, d, ret, e);
     store_close(s);
     return rc;
 }
@@ -88,7 +94,7 @@ static int open_and_end(const char *home, struct finish_report *ret, struct err 
     uv_loop_init(&loop);
     int rc = host_open(h, &loop, home, 1, e);
     if (rc == OK && h->round.state != ROUND_ENDED) rc = end_now(h, e);
-    if (rc == OK) rc = read_report(h->store, &h->run.initial_model, ret, e);
+    if (rc == OK) rc = read_report(h->store, &h->run, ret, e);
     h->is_stopping = true;
     uv_close((uv_handle_t *)&h->timer, NULL);
     uv_run(&loop, UV_RUN_DEFAULT); /* to the end of what is under way */

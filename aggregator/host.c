@@ -87,7 +87,8 @@ int host_round_json(struct host *h, const char *session, struct buf *out, struct
                           .checkpoint_round = h->checkpoint.round,
                           .checkpoint = h->checkpoint.file,
                           .checkpoint_bytes = h->checkpoint.n_bytes,
-                          .oldest_update_round = h->oldest_update};
+                          .oldest_update_round = h->oldest_update,
+                          .n_changes = h->course.n_entries};
     round_describe(&h->round, now, &m);
     uv_mutex_lock(&h->val_lock);
     if (h->has_val) {
@@ -333,22 +334,44 @@ static int open_files(struct host *h, struct err *e)
     return rc;
 }
 
-static void fill_config(const struct host *h, uint32_t wait_for, struct round_config *c)
+int host_note_course(struct host *h, uint64_t round, struct round_terms *ret, struct err *e)
+{
+    struct course c;
+    int rc = publish_course(&h->publish, &c, e);
+    if (rc != OK) {
+        course_deinit(&c);
+        return rc;
+    }
+    struct course_terms t = course_terms(&c, round);
+    course_deinit(&h->course);
+    h->course = c;
+    *ret = (struct round_terms){.min_contributions = t.min_contributions ? t.min_contributions : 1,
+                                .n_rounds = t.n_rounds,
+                                .round_ms = course_round_ms(&t),
+                                .inner_ms = t.inner_ms,
+                                .upload_ms = t.upload_ms,
+                                .max_inner_steps = t.max_inner_steps,
+                                .reward_per_round = t.emission};
+    return OK;
+}
+
+static void fill_config(const struct host *h, const struct round_terms *t, uint32_t wait_for,
+                        struct round_config *c)
 {
     const struct rundesc *d = &h->run;
     *c = (struct round_config){.run = d->id,
                                .wait_for = wait_for ? wait_for : 1,
-                               .min_contributions = d->min_contributions ? d->min_contributions : 1,
-                               .n_rounds = d->n_rounds,
-                               .round_ms = rundesc_round_ms(d),
-                               .inner_ms = d->inner_ms,
-                               .upload_ms = d->upload_ms,
-                               .max_inner_steps = d->max_inner_steps,
+                               .min_contributions = t->min_contributions,
+                               .n_rounds = t->n_rounds,
+                               .round_ms = t->round_ms,
+                               .inner_ms = t->inner_ms,
+                               .upload_ms = t->upload_ms,
+                               .max_inner_steps = t->max_inner_steps,
                                .tokens_per_step = (uint64_t)d->train.batch_seqs * d->train.seq_len,
                                .max_bytes =
                                    delta_max_bytes(&h->table, &d->train.delta, DELTA_CONTRIBUTION),
                                .keep_free_bytes = KEEP_FREE_BYTES,
-                               .reward_per_round = d->reward_per_round};
+                               .reward_per_round = t->reward_per_round};
     store_secret(h->store, c->secret);
 }
 
@@ -404,8 +427,10 @@ static int restore_round(struct host *h, uint32_t wait_for, const struct msg_upd
     struct round_stored *stored = NULL;
     uint32_t n = 0;
     struct store_tail tail = {0};
+    struct round_terms terms = {0};
     int rc = store_record_tail(h->store, &tail, e);
-    fill_config(h, wait_for, &c);
+    if (rc == OK) rc = host_note_course(h, round, &terms, e);
+    fill_config(h, &terms, wait_for, &c);
     c.is_ended = tail.is_ended;
     if (rc == OK) rc = round_init(&h->round, &c, e);
     if (rc == OK) rc = store_restore(h->store, round, &stored, &n, e);
@@ -509,6 +534,7 @@ void host_close(struct host *h)
     round_deinit(&h->round);
     scores_deinit(&h->scores);
     publish_close(&h->publish);
+    course_deinit(&h->course);
     store_close(h->store);
     dataset_close(&h->data);
     model_table_deinit(&h->table);

@@ -49,6 +49,7 @@ struct host {
     struct spool spool;
     struct store *store;
     struct publish publish;
+    struct course course; /* what the record says of rounds to come; taken anew with each round */
     struct round round;
     struct registry registry;
     struct admit_gate gate; /* new keys of each address */
@@ -99,6 +100,10 @@ void host_drop_waits(struct host *h); /* at the end: forget them all */
 
 /* What a poll is answered; session "" but for a join. */
 int host_round_json(struct host *h, const char *session, struct buf *out, struct err *e) MUST_CHECK;
+
+/* Read the course of the run anew, and what it means for `round`. */
+int host_note_course(struct host *h, uint64_t round, struct round_terms *ret,
+                     struct err *e) MUST_CHECK;
 
 /* Make the store's newest checkpoint and oldest update known again. */
 int host_note_checkpoint(struct host *h, struct err *e) MUST_CHECK;

@@ -62,6 +62,29 @@ static void put_totals(const struct hoststatus *s, json_t *o)
     json_set_u64(o, "ledger_lines", t->n_ledger);
 }
 
+void hoststatus_course(struct hoststatus *s, const struct course *c)
+{
+    const struct entry_rollback *back = course_back(c, s->round);
+    s->n_rounds = course_terms(c, s->round).n_rounds;
+    s->n_changes = c->n_entries;
+    s->has_back = back != NULL;
+    if (back) s->back = *back;
+}
+
+static void put_course(const struct hoststatus *s, json_t *o)
+{
+    json_set_u64(o, "changes", s->n_changes);
+    if (!s->has_back) {
+        json_object_set_new(o, "rollback", json_null());
+        return;
+    }
+    json_t *back = json_object();
+    json_set_u64(back, "next_round", s->back.next_round);
+    json_set_u64(back, "to_round", s->back.to_round);
+    json_set_text(back, "reason", s->back.reason);
+    json_object_set_new(o, "rollback", back);
+}
+
 int hoststatus_json(const struct hoststatus *s, struct buf *out, struct err *e)
 {
     json_t *o = json_object();
@@ -70,7 +93,8 @@ int hoststatus_json(const struct hoststatus *s, struct buf *out, struct err *e)
     json_set_text(o, "state", s->state);
     json_set_bool(o, "ending", s->is_ending);
     json_set_u64(o, "round", s->round);
-    json_set_u64(o, "n_rounds", s->run->n_rounds);
+    json_set_u64(o, "n_rounds", s->n_rounds);
+    put_course(s, o);
     json_set_hash(o, "model_sha256", &s->model);
     json_set_u64(o, "params", s->n_params);
     json_set_u64(o, "peers", s->n_peers);
@@ -87,6 +111,17 @@ int hoststatus_json(const struct hoststatus *s, struct buf *out, struct err *e)
     return rc;
 }
 
+/* After a rollback the model is another one than the last round made. */
+static int read_course(struct store *st, struct hoststatus *s, struct err *e)
+{
+    struct course c;
+    int rc = store_record_course_of(st, s->run, &s->run->host, &c, e);
+    if (rc == OK) hoststatus_course(s, &c);
+    if (rc == OK && s->has_back && s->back.next_round == s->round) s->model = s->back.result;
+    course_deinit(&c);
+    return rc;
+}
+
 static int read_store(struct store *st, struct hoststatus *s, struct err *e)
 {
     struct msg_update last;
@@ -100,6 +135,7 @@ static int read_store(struct store *st, struct hoststatus *s, struct err *e)
         s->round = last.round + 1;
         s->model = last.result;
     }
+    if (rc == OK || rc == ERR_NOTFOUND) rc = read_course(st, s, e);
     if (rc == OK || rc == ERR_NOTFOUND) rc = store_round_val(st, false, &s->val_first, e);
     if (rc == OK) rc = store_round_val(st, true, &s->val_last, e);
     s->has_val = rc == OK;
@@ -117,6 +153,7 @@ int hoststatus_stored(const char *home, struct rundesc *run, struct hoststatus *
                            .state = "stopped",
                            .model = run->initial_model,
                            .swarm_tok_per_s = UNKNOWN,
+                           .n_rounds = run->n_rounds,
                            .left_ms = -1};
     rc = model_table_init(&t, &run->model, e);
     if (rc != OK) return rc;
@@ -168,6 +205,15 @@ static void put_state(struct buf *out, const json_t *o)
                                                               : "");
 }
 
+static void put_back(struct buf *out, const json_t *o)
+{
+    char a[MSG_REASON_CAP];
+    const json_t *back = json_object_get(o, "rollback");
+    if (!json_is_object(back)) return;
+    buf_printf(out, "%-14s before round %.0f, to the model of round %.0f: %s\n", "went back",
+               real(back, "next_round"), real(back, "to_round"), text(back, "reason", a, sizeof a));
+}
+
 int hoststatus_text(const void *json, size_t n, struct buf *out, struct err *e)
 {
     char a[96], b[96];
@@ -176,6 +222,7 @@ int hoststatus_text(const void *json, size_t n, struct buf *out, struct err *e)
     if (rc != OK) return rc;
     buf_printf(out, "%-14s %s\n", "run", text(o, "name", a, sizeof a));
     put_state(out, o);
+    put_back(out, o);
     buf_printf(out, "%-14s %s\n", "model", text(o, "model_sha256", b, sizeof b));
     put_number(out, "parameters", real(o, "params") / 1e6, "million", 2);
     put_number(out, "contributors", real(o, "peers"), "here now", 0);

@@ -6,6 +6,7 @@
 #include "aggregator/store_round.h"
 #include "aggregator/store_view.h"
 #include "base/buf.h"
+#include "record/course.h"
 #include "record/rundesc.h"
 
 struct hoststatus {
@@ -24,7 +25,14 @@ struct hoststatus {
     struct store_totals totals;
     uint64_t values_per_contribution;
     uint64_t n_params;
+    uint64_t n_rounds;  /* by the terms of this round; 0: endless */
+    uint64_t n_changes; /* changes and rollbacks on record */
+    bool has_back;      /* the newest rollback */
+    struct entry_rollback back;
 };
+
+/* What the record has changed so far, for s->round. */
+void hoststatus_course(struct hoststatus *s, const struct course *c);
 
 int hoststatus_json(const struct hoststatus *s, struct buf *out, struct err *e) MUST_CHECK;
 

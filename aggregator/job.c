@@ -31,7 +31,11 @@ struct job {
     uint32_t n_passed;
     uint64_t seq;
     enum msg_verdict verdict;
-    bool is_over; /* PUBLISH: the record is closed */
+    bool is_over;  /* PUBLISH: the record is closed */
+    float *rolled; /* PUBLISH: the weights that the run goes back to; NULL */
+    struct hash rolled_base;
+    struct round_terms terms; /* PUBLISH: of the next round */
+    bool has_terms;
     struct err err;
 };
 
@@ -161,11 +165,27 @@ static enum round_outcome merge(struct job *j)
         &j->err);
 }
 
+/* Does the record go back now? Then the old weights are made again, before anybody is told. */
+static int go_back(struct job *j)
+{
+    struct host *h = j->h;
+    struct course course;
+    uint64_t next = j->update.round + 1;
+    int rc = publish_course(&h->publish, &course, &j->err);
+    bool is_back = rc == OK && course_rollback(&course, next);
+    course_deinit(&course);
+    if (rc != OK || !is_back) return rc;
+    j->rolled = alloc_zero(h->table.n_params, sizeof *j->rolled);
+    if (!j->rolled) return err_set(&j->err, ERR_NOMEM, 0, "no memory for the model to go back to");
+    return publish_rolled(&h->publish, next, j->rolled, &j->rolled_base, &j->err);
+}
+
 static enum round_outcome publish(struct job *j)
 {
     struct store_tail tail = {0};
     int rc = publish_commit(&j->h->publish, &j->update, j->inputs, j->n_inputs, clock_wall_ms(),
                             &j->err);
+    if (rc == OK) rc = go_back(j);
     if (rc == OK) rc = store_record_tail(j->h->store, &tail, &j->err);
     j->is_over = tail.is_ended;
     return outcome_of(rc, &j->err);
@@ -209,6 +229,7 @@ static void free_job(struct job *j)
     request_body_free(&j->body);
     free(j->manifest);
     free(j->inputs);
+    free(j->rolled);
     free(j);
 }
 
@@ -249,6 +270,23 @@ static void swap_weights(struct job *j)
              hash_hex(&j->update.result, hex));
 }
 
+/* What the record has become, before the next round opens. Without memory for it the terms stay. */
+static void take_record(struct job *j)
+{
+    struct host *h = j->h;
+    struct err e = {0};
+    const struct entry_rollback *back = NULL;
+    int rc = host_note_course(h, j->update.round + 1, &j->terms, &e);
+    j->has_terms = rc == OK;
+    if (j->rolled) memcpy(h->next, j->rolled, (size_t)h->table.n_params * sizeof *h->next);
+    if (j->rolled && rc == OK) rc = host_note_checkpoint(h, &e);
+    if (j->rolled && rc == OK) back = course_rollback(&h->course, j->update.round + 1);
+    if (back)
+        log_warn("the run goes back to the model of round %" PRIu64 ": %s", back->to_round,
+                 back->reason);
+    if (rc != OK) log_err(LOG_WARN, &e, "reading what changes with the next round");
+}
+
 static void measure(const struct job *j)
 {
     static const enum metrics_work works[] = {[ROUND_DO_STORE_CHUNK] = METRICS_CHUNK,
@@ -272,10 +310,13 @@ static void done(uv_work_t *w, int status)
     tell(j);
     measure(j);
     if (is_published) {
+        take_record(j);
         swap_weights(j);
         scores_published(&h->scores, j->op.round);
         if (!h->is_stopping) scoring_start(h, j->op.round, h->next, j->inputs, j->n_inputs);
     }
+    struct round_terms terms = j->terms;
+    struct hash base = j->rolled_base;
     struct round_event ev = {.kind = ROUND_EV_DONE,
                              .work = j->kind,
                              .op = j->op,
@@ -286,7 +327,9 @@ static void done(uv_work_t *w, int status)
                              .update = j->update.update,
                              .update_bytes = j->update.update_bytes,
                              .n_stored = j->n_stored,
-                             .is_over = j->is_over};
+                             .is_over = j->is_over,
+                             .terms = j->has_terms ? &terms : NULL,
+                             .base = j->rolled ? &base : NULL};
     memcpy(ev.reason, j->reason, sizeof ev.reason);
     ev.n_passed = j->n_passed;
     free_job(j);

@@ -13,6 +13,7 @@
 #include "record/merge.h"
 
 #define MAX_CHECKPOINTS 64
+#define WRITE_TRIES     3
 
 static size_t max_payload(const struct publish *p)
 {
@@ -28,6 +29,25 @@ static int step(const struct publish *p, const char *what, struct err *e)
 {
     return p->step ? p->step(p->step_ctx, what, e) : OK;
 }
+
+/* ---- the course of the run ------------------------------------------------------------------ */
+
+int publish_course(const struct publish *p, struct course *ret, struct err *e)
+{
+    return store_record_course_of(p->store, p->run, &p->key->pub, ret, e);
+}
+
+static int terms_of(const struct publish *p, uint64_t round, struct course_terms *ret,
+                    struct err *e)
+{
+    struct course c;
+    int rc = publish_course(p, &c, e);
+    if (rc == OK) *ret = course_terms(&c, round);
+    course_deinit(&c);
+    return rc;
+}
+
+/* ---- merging -------------------------------------------------------------------------------- */
 
 static int read_inputs(const struct publish *p, const struct round_input *in, uint32_t n,
                        struct spool_view *payloads, struct merge_input *out, struct err *e)
@@ -67,8 +87,8 @@ static int weigh_inputs(const struct round_input *in, uint32_t *n, struct merge_
 /* All contributions are walked side by side, tensor by tensor: in memory are sums of one chunk, the norms,
  * and whatever of the files the kernel has room to keep.
  */
-static int merge_files(const struct publish *p, const struct round_input *in, uint32_t n,
-                       struct buf *update, struct err *e)
+static int merge_files(const struct publish *p, const struct course_terms *t,
+                       const struct round_input *in, uint32_t n, struct buf *update, struct err *e)
 {
     struct spool_view *payloads = alloc_zero(n, sizeof *payloads);
     struct merge_input *inputs = alloc_zero(n, sizeof *inputs);
@@ -77,7 +97,7 @@ static int merge_files(const struct publish *p, const struct round_input *in, ui
     if (rc == OK) rc = read_inputs(p, in, n, payloads, inputs, e);
     if (rc == OK && p->scores) rc = weigh_inputs(in, &n_weighed, inputs, e);
     if (rc == OK)
-        rc = merge_run(p->table, &p->run->train.delta, p->run->merge_min_senders, inputs, n_weighed,
+        rc = merge_run(p->table, &p->run->train.delta, t->merge_min_senders, inputs, n_weighed,
                        update, e);
     for (uint32_t i = 0; payloads && i < n; i++)
         spool_view_close(&payloads[i]);
@@ -91,11 +111,12 @@ int publish_merge(const struct publish *p, const struct round_input *in, uint32_
 {
     struct buf update = {0};
     struct msg_update m = {0};
-    int rc = merge_files(p, in, n, &update, e);
+    struct course_terms t;
+    int rc = terms_of(p, ret->round, &t, e);
+    if (rc == OK) rc = merge_files(p, &t, in, n, &update, e);
     if (rc == OK) {
         memcpy(next, base, (size_t)p->table->n_params * sizeof *next);
-        rc = merge_apply(p->table, &p->run->train.delta, p->run->train.outer_lr, update.p,
-                         update.len, next, e);
+        rc = merge_apply(p->table, &p->run->train.delta, t.outer_lr, update.p, update.len, next, e);
     }
     if (rc == OK) rc = step(p, "update", e);
     if (rc == OK) rc = spool_put(p->spool, SPOOL_UPDATE, update.p, update.len, &m.update, e);
@@ -151,14 +172,43 @@ static int put_files(const struct publish *p, const struct publish_page *page, s
     return rc == OK ? put_blob(p, SPOOL_SHEET, &page->sheet, "sheet", e) : rc;
 }
 
+/* A wish that cannot be fulfilled must not hold up the round. */
+static int wanted_rollback(const struct publish *p, const struct msg_update *u,
+                           struct entry_rollback *ret, bool *ret_has, struct err *e)
+{
+    struct err why = {0};
+    float *weights = NULL;
+    *ret = (struct entry_rollback){.next_round = u->round + 1};
+    int rc = store_record_rollback_asked(p->store, &ret->to_round, ret->reason, e);
+    if (rc != OK) return rc == ERR_NOTFOUND ? OK : rc;
+    if (ret->to_round <= u->round) weights = alloc_zero(p->table->n_params, sizeof *weights);
+    if (weights) rc = publish_weights(p, ret->to_round, weights, &why);
+    *ret_has = weights && rc == OK;
+    if (*ret_has) ret->result = model_hash(p->table, weights);
+    free(weights);
+    if (*ret_has) return OK;
+    log_err(LOG_WARN, &why, "the run does not go back: the model of that round cannot be made");
+    return store_record_drop_rollback(p->store, e);
+}
+
+/* back: room for the rollback, if there is one. */
 static int make_page(const struct publish *p, struct publish_source *from,
-                     struct publish_page *page, struct err *e)
+                     struct entry_rollback *back, struct publish_page *page, struct err *e)
 {
     uint8_t seed[32];
     store_secret(p->store, seed);
     from->seed = seed;
-    int rc = store_record_tail(p->store, &from->tail, e);
+    struct course course;
+    bool has_back = false;
+    int rc = publish_course(p, &course, e);
+    if (rc == OK) from->terms = course_terms(&course, from->update->round);
+    if (rc == OK) from->n_rounds = course_terms(&course, from->update->round + 1).n_rounds;
+    course_deinit(&course);
+    if (rc == OK) rc = store_record_tail(p->store, &from->tail, e);
     from->is_last = rc == OK && from->tail.is_ending;
+    if (rc == OK && from->tail.is_rolling)
+        rc = wanted_rollback(p, from->update, back, &has_back, e);
+    if (has_back) from->rollback = back;
     if (rc == OK)
         rc = store_record_rows(p->store, from->tail.next_seq, SHEET_MAX_ROWS, &page->rows,
                                &page->n_rows, e);
@@ -198,6 +248,26 @@ static int commit(const struct publish *p, const struct msg_update *u,
     return rc;
 }
 
+/* Another command may put an entry on record in between (payouts, a change): then the page is made anew,
+ * with the place that the round has now.
+ */
+static int write_round(const struct publish *p, const struct msg_update *u,
+                       struct publish_source *from, struct publish_page *page, int64_t at_ms,
+                       struct err *e)
+{
+    struct entry_rollback back;
+    int rc = ERR_WRONG_STATE;
+    for (int i = 0; rc == ERR_WRONG_STATE && i < WRITE_TRIES; i++) {
+        publish_page_deinit(page);
+        from->rollback = NULL;
+        rc = make_page(p, from, &back, page, e);
+        if (rc != OK) return rc;
+        rc = put_files(p, page, e);
+        if (rc == OK) rc = commit(p, u, page, &from->tail, at_ms, e);
+    }
+    return rc;
+}
+
 int publish_commit(const struct publish *p, const struct msg_update *u,
                    const struct round_input *in, uint32_t n, int64_t at_ms, struct err *e)
 {
@@ -210,11 +280,7 @@ int publish_commit(const struct publish *p, const struct msg_update *u,
         from.n_scores = p->scores->n_shown;
     }
     int rc = find_published(p, u, e);
-    if (rc == ERR_NOTFOUND) {
-        rc = make_page(p, &from, &page, e);
-        if (rc == OK) rc = put_files(p, &page, e);
-        if (rc == OK) rc = commit(p, u, &page, &from.tail, at_ms, e);
-    }
+    if (rc == ERR_NOTFOUND) rc = write_round(p, u, &from, &page, at_ms, e);
     publish_page_deinit(&page);
     if (rc == OK) rc = publish_log_write(p->log, p->store, e);
     return rc == OK ? OK : err_wrap(e, "publishing round %" PRIu64, u->round);
@@ -321,51 +387,6 @@ static int load_checkpoint(const struct publish *p, const struct store_checkpoin
     return rc;
 }
 
-/* The weights must be what the round before produced, or what the run started from. */
-static int check_model(const struct publish *p, uint64_t round, const float *params, struct err *e)
-{
-    struct msg_update u = {.result = p->run->initial_model};
-    struct hash got = model_hash(p->table, params);
-    int rc = round ? store_round_get(p->store, round - 1, &u, NULL, e) : OK;
-    if (rc == ERR_NOTFOUND)
-        return err_set(e, ERR_NOTFOUND, 0, "round %" PRIu64 " is not on record", round - 1);
-    if (rc != OK || hash_equal(&got, &u.result)) return rc;
-    return err_set(e, ERR_AUTH, 0,
-                   "the weights at the start of round %" PRIu64 " are not those "
-                   "on record",
-                   round);
-}
-
-static int replay(const struct publish *p, uint64_t round, uint64_t end, float *params,
-                  struct err *e)
-{
-    int rc = check_model(p, round, params, e);
-    for (; rc == OK && round < end; round++) {
-        struct msg_update u;
-        struct buf update = {0};
-        rc = store_round_get(p->store, round, &u, NULL, e);
-        if (rc == OK) rc = spool_read(p->spool, SPOOL_UPDATE, &u.update, max_update(p), &update, e);
-        if (rc == OK)
-            rc = merge_apply(p->table, &p->run->train.delta, p->run->train.outer_lr, update.p,
-                             update.len, params, e);
-        if (rc == OK) rc = check_model(p, round + 1, params, e);
-        buf_deinit(&update);
-    }
-    return rc;
-}
-
-/* Checkpoints newer than the one that worked must not be offered to late joiners. */
-static void drop_damaged(const struct publish *p, const struct store_checkpoint *c, uint32_t n)
-{
-    struct err e = {0};
-    for (uint32_t i = 0; i < n; i++) {
-        if (store_round_checkpoint_drop(p->store, c[i].round, &e) == OK)
-            spool_drop(p->spool, SPOOL_CHECKPOINT, &c[i].file);
-        else
-            log_err(LOG_WARN, &e, "a damaged checkpoint stays on record");
-    }
-}
-
 int publish_initial(const struct publish *p, float *params, struct err *e)
 {
     struct hash got;
@@ -382,29 +403,148 @@ int publish_initial(const struct publish *p, float *params, struct err *e)
     return ERR_AUTH;
 }
 
-int publish_restore(const struct publish *p, float *params, struct msg_update *last, struct err *e)
+/* The model at the start of a round, as it is on record. */
+static int model_at(const struct publish *p, const struct course *c, uint64_t round,
+                    struct hash *ret, struct err *e)
+{
+    struct msg_update u = {.result = p->run->initial_model};
+    const struct entry_rollback *back = course_rollback(c, round);
+    int rc = round && !back ? store_round_get(p->store, round - 1, &u, NULL, e) : OK;
+    *ret = back ? back->result : u.result;
+    if (rc != ERR_NOTFOUND) return rc;
+    return err_set(e, ERR_NOTFOUND, 0, "round %" PRIu64 " is not on record", round - 1);
+}
+
+static int check_model(const struct publish *p, const struct course *c, uint64_t round,
+                       const float *params, struct err *e)
+{
+    struct hash want, got = model_hash(p->table, params);
+    int rc = model_at(p, c, round, &want, e);
+    if (rc != OK || hash_equal(&got, &want)) return rc;
+    return err_set(e, ERR_AUTH, 0,
+                   "the weights at the start of round %" PRIu64 " are not those "
+                   "on record",
+                   round);
+}
+
+static int apply_round(const struct publish *p, const struct course *c, uint64_t round,
+                       float *params, struct err *e)
+{
+    struct msg_update u;
+    struct buf update = {0};
+    struct hash got;
+    double outer_lr = course_terms(c, round).outer_lr;
+    int rc = store_round_get(p->store, round, &u, NULL, e);
+    if (rc == OK) rc = spool_read(p->spool, SPOOL_UPDATE, &u.update, max_update(p), &update, e);
+    if (rc == OK)
+        rc = merge_apply(p->table, &p->run->train.delta, outer_lr, update.p, update.len, params, e);
+    buf_deinit(&update);
+    if (rc != OK) return rc;
+    got = model_hash(p->table, params);
+    if (hash_equal(&got, &u.result)) return OK;
+    return err_set(e, ERR_AUTH, 0, "the model after round %" PRIu64 " is not the one on record",
+                   round);
+}
+
+/* A damaged checkpoint must not be offered to late joiners. */
+static void drop_damaged(const struct publish *p, const struct store_checkpoint *c)
+{
+    struct err e = {0};
+    if (store_round_checkpoint_drop(p->store, c->round, &e) == OK)
+        spool_drop(p->spool, SPOOL_CHECKPOINT, &c->file);
+    else
+        log_err(LOG_WARN, &e, "a damaged checkpoint stays on record");
+}
+
+/* Is there a whole checkpoint of this round? */
+static bool has_weights(const struct publish *p, const struct course *course, uint64_t round,
+                        const struct store_checkpoint *c, uint32_t n, float *params, struct err *e)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (c[i].round != round) continue;
+        int rc = load_checkpoint(p, &c[i], params, e);
+        if (rc == OK) rc = check_model(p, course, round, params, e);
+        if (rc == OK) return true;
+        log_err(LOG_WARN, e, "a checkpoint cannot be used, trying the one before");
+        drop_damaged(p, &c[i]);
+    }
+    return false;
+}
+
+/* Back from `round` to weights that are there; steps: the rounds whose updates lead back, newest first. */
+static int find_way(const struct publish *p, const struct course *course, uint64_t round,
+                    float *params, struct buf *steps, struct err *e)
 {
     struct store_checkpoint c[MAX_CHECKPOINTS];
     uint32_t n = 0;
+    int rc = store_round_checkpoints(p->store, c, MAX_CHECKPOINTS, &n, e);
+    while (rc == OK && !has_weights(p, course, round, c, n, params, e)) {
+        const struct entry_rollback *back = course_rollback(course, round);
+        if (back) {
+            round = back->to_round;
+        } else if (round) {
+            round--;
+            buf_put(steps, &round, sizeof round);
+        } else {
+            rc = publish_initial(p, params, e);
+            return rc == OK ? check_model(p, course, 0, params, e) : rc;
+        }
+        rc = buf_ok(steps, e);
+    }
+    return rc;
+}
+
+static int weights_at(const struct publish *p, const struct course *course, uint64_t round,
+                      float *params, struct err *e)
+{
+    struct buf steps = {0};
+    int rc = find_way(p, course, round, params, &steps, e);
+    const uint64_t *s = (const void *)steps.p;
+    for (size_t i = steps.len / sizeof *s; rc == OK && i-- > 0;)
+        rc = apply_round(p, course, s[i], params, e);
+    buf_deinit(&steps);
+    return rc;
+}
+
+int publish_weights(const struct publish *p, uint64_t round, float *params, struct err *e)
+{
+    struct course course;
+    int rc = publish_course(p, &course, e);
+    if (rc == OK) rc = weights_at(p, &course, round, params, e);
+    course_deinit(&course);
+    return rc;
+}
+
+int publish_rolled(const struct publish *p, uint64_t round, float *params, struct hash *ret_base,
+                   struct err *e)
+{
+    struct course course;
+    int rc = publish_course(p, &course, e);
+    const struct entry_rollback *back = rc == OK ? course_rollback(&course, round) : NULL;
+    if (rc == OK && !back) rc = ERR_NOTFOUND;
+    if (rc == OK) *ret_base = back->result;
+    if (rc == OK) rc = weights_at(p, &course, round, params, e);
+    course_deinit(&course);
+    if (rc == OK) rc = step(p, "old model", e);
+    return rc == OK ? publish_checkpoint(p, round, params, e) : rc;
+}
+
+int publish_restore(const struct publish *p, float *params, struct msg_update *last, struct err *e)
+{
+    struct course course;
     int found = store_round_last(p->store, last, e);
     if (found != OK && found != ERR_NOTFOUND) return found;
     uint64_t end = found == OK ? last->round + 1 : 0;
-    int rc = store_round_checkpoints(p->store, c, MAX_CHECKPOINTS, &n, e);
-    if (rc != OK) return rc;
-    for (uint32_t i = 0; i < n; i++) {
-        if (c[i].round > end) continue;
-        rc = load_checkpoint(p, &c[i], params, e);
-        if (rc == OK) rc = replay(p, c[i].round, end, params, e);
-        if (rc == OK) {
-            drop_damaged(p, c, i);
-            return found;
-        }
-        log_err(LOG_WARN, e, "a checkpoint cannot be used, trying the one before");
+    int rc = publish_course(p, &course, e);
+    bool is_read = rc == OK;
+    if (rc == OK) rc = weights_at(p, &course, end, params, e);
+    if (rc == OK && course_rollback(&course, end)) {
+        last->result = course_rollback(&course, end)->result;
+        last->update = (struct hash){0};
+        last->update_bytes = 0;
     }
-    /* No checkpoint: round 0's weights can be had again, and maybe all updates are still there. */
-    rc = publish_initial(p, params, e);
-    if (rc == OK) rc = replay(p, 0, end, params, e);
-    if (rc == OK) return found;
+    course_deinit(&course);
+    if (rc == OK || !is_read) return rc == OK ? found : rc;
     if (found == ERR_NOTFOUND && p->run->is_from_checkpoint) return rc;
     err_set(e, ERR_AUTH, 0, "no checkpoint in '%s/checkpoints' is whole", p->spool->home);
     err_hint(e, "put back a copy of that folder; docs/OPERATING.md, 'When something breaks'");

@@ -22,6 +22,7 @@
 #include "aggregator/scores.h"
 #include "aggregator/spool.h"
 #include "aggregator/store_round.h"
+#include "record/course.h"
 #include "record/rundesc.h"
 
 #define PUBLISH_KEEP_CHECKPOINTS 2
@@ -38,6 +39,9 @@ struct publish {
     const struct scores *scores; /* NULL: paid by tokens alone */
 };
 
+/* What holds in which round, from the record. *ret is the caller's: course_deinit, also on failure. */
+int publish_course(const struct publish *p, struct course *ret, struct err *e) MUST_CHECK;
+
 /* Open the log into p->log, begin the record when it is empty, and write whatever files of the
  * record a crash kept from being written. Close with publish_close.
  */
@@ -45,13 +49,15 @@ int publish_open(struct publish *p, int64_t at_ms, struct err *e) MUST_CHECK;
 void publish_close(struct publish *p); /* accepts zeroed */
 
 /* Merge payloads from the spool into an update, durable under its hash, and into next [n_params] =
- * base - outer_lr * update. ret gets result, update and update_bytes.
+ * base - outer_lr * update, by the terms of ret->round. ret gets result, update and update_bytes.
  */
 int publish_merge(const struct publish *p, const struct round_input *in, uint32_t n,
                   const float *base, float *next, struct msg_update *ret, struct err *e) MUST_CHECK;
 
 /* Everything after the update file, up to the tree head. Again after a failure, and after success
- * it changes nothing. u has run, round, base, result, update, n_merged, n_tokens, train_loss.
+ * it changes nothing. u has run, round, base, result, update, n_merged, n_tokens, train_loss. A
+ * rollback that the host has asked for goes on record with it; one to a model that cannot be made
+ * any more is dropped with a warning.
  */
 int publish_commit(const struct publish *p, const struct msg_update *u,
                    const struct round_input *in, uint32_t n, int64_t at_ms,
@@ -75,9 +81,22 @@ int publish_initial(const struct publish *p, float *params, struct err *e) MUST_
 int publish_checkpoint(const struct publish *p, uint64_t round, const float *params,
                        struct err *e) MUST_CHECK;
 
+/* The weights at the start of `round`, which is on record or the next one, into params [n_params]: from a
+ * whole checkpoint on the way there, else from the first weights, and the updates since. ERR_AUTH,
+ * ERR_NOTFOUND, ... when no way leads there. Checkpoints that turn out damaged are forgotten.
+ */
+int publish_weights(const struct publish *p, uint64_t round, float *params,
+                    struct err *e) MUST_CHECK;
+
+/* When the record goes back before `round`: its weights into params, and a checkpoint of them, durable,
+ * so that contributors can follow. ERR_NOTFOUND (no text): it does not. ret_base: their hash.
+ */
+int publish_rolled(const struct publish *p, uint64_t round, float *params, struct hash *ret_base,
+                   struct err *e) MUST_CHECK;
+
 /* The weights after the newest merged round, rebuilt from the newest checkpoint that is whole.
- * params [n_params] and last are written; last->result is their hash, last->round the newest
- * merged round; ERR_NOTFOUND (no text) and the initial weights when no round is merged yet.
+ * params [n_params] and last are written; last->result is their hash (after a rollback: of the model
+ * that the run went back to, and no update made it), last->round the newest merged round; ERR_NOTFOUND (no text) and the initial weights when no round is merged yet.
  * ERR_AUTH with a sentence when nothing whole leads there.
  */
 int publish_restore(const struct publish *p, float *params, struct msg_update *last,

@@ -24,7 +24,7 @@ void publish_page_deinit(struct publish_page *p)
     if (!p) return;
     store_record_rows_free(p->rows, p->n_rows);
     buf_deinit(&p->sheet);
-    for (uint32_t i = 0; i < 2; i++)
+    for (uint32_t i = 0; i < PUBLISH_PAGE_ENTRIES; i++)
         buf_deinit(&p->entries[i].text);
     *p = (struct publish_page){0};
 }
@@ -176,7 +176,7 @@ static int add_round(const struct publish_source *s, struct publish_page *p, str
                              .n_merged = u->n_merged,
                              .n_tokens = u->n_tokens,
                              .train_loss = u->train_loss,
-                             .emission = s->run->reward_per_round,
+                             .emission = s->terms.emission,
                              .paid = p->paid,
                              .secret = entry_secret(s->seed, &s->run->id, u->round),
                              .commit_next = entry_commit(&s->run->id, u->round + 1, &next),
@@ -189,11 +189,18 @@ static int add_round(const struct publish_source *s, struct publish_page *p, str
     return add_entry(s, p, &m, e);
 }
 
+static int add_rollback(const struct publish_source *s, struct publish_page *p, struct err *e)
+{
+    struct entry m = {.kind = ENTRY_ROLLBACK};
+    m.rollback = *s->rollback;
+    return add_entry(s, p, &m, e);
+}
+
 static int add_end(const struct publish_source *s, struct publish_page *p, struct err *e)
 {
     struct entry m = {.kind = ENTRY_END};
     m.end = (struct entry_end){.n_rounds = s->update->round + 1,
-                               .result = s->update->result,
+                               .result = s->rollback ? s->rollback->result : s->update->result,
                                .paid = s->tail.paid + p->paid};
     return add_entry(s, p, &m, e);
 }
@@ -210,10 +217,11 @@ int publish_page_end(const struct rundesc *run, const struct key *key,
 
 int publish_page_make(const struct publish_source *s, struct publish_page *p, struct err *e)
 {
-    bool is_last = s->is_last || (s->run->n_rounds && s->update->round + 1 >= s->run->n_rounds);
+    bool is_last = s->is_last || (s->n_rounds && s->update->round + 1 >= s->n_rounds);
     int rc = settle_all(s, p, e);
     if (rc == OK) rc = make_sheet(s, p, e);
     if (rc == OK) rc = add_round(s, p, e);
+    if (rc == OK && s->rollback) rc = add_rollback(s, p, e);
     if (rc == OK && is_last) rc = add_end(s, p, e);
     return rc;
 }

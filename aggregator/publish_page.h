@@ -1,12 +1,15 @@
 #pragma once
 /* Why: what a merged round becomes on the public record, computed before anything is written: the
- * settled receipts, the sheet that lists them, the round's entry and, after the last round, the
- * end. Arithmetic and signatures only, from rows of the store: no file, no clock.
+ * settled receipts, the sheet that lists them, the round's entry, a rollback that the host wants and,
+ * after the last round, the end. Arithmetic and signatures only, from rows of the store: no file, no clock.
  */
 
 #include "aggregator/store_record.h"
+#include "record/course.h"
 #include "record/rundesc.h"
 #include "record/sheet.h"
+
+#define PUBLISH_PAGE_ENTRIES 3 /* a round, a rollback, the end */
 
 /* What a page is made from. */
 struct publish_source {
@@ -16,8 +19,11 @@ struct publish_source {
     const struct msg_update *update;
     const struct round_input *inputs; /* what was merged, with rewards */
     uint32_t n_inputs;
-    struct store_tail tail; /* of the record, before this round */
-    bool is_last;           /* the host ends the run with this round, whatever its number */
+    struct store_tail tail;    /* of the record, before this round */
+    bool is_last;              /* the host ends the run with this round, whatever its number */
+    struct course_terms terms; /* of this round */
+    uint64_t n_rounds;         /* by the terms of the next one */
+    const struct entry_rollback *rollback; /* goes on record behind the round; NULL */
     int64_t at_ms;
     bool is_scored;                  /* the round is weighed by quality: record/score.h */
     const struct score_eval *scores; /* the evaluations that its sheet carries */
@@ -32,7 +38,7 @@ struct publish_page {
     struct hash sheet_hash;
     uint64_t paid;
     uint32_t n_entries;
-    struct store_entry entries[2];
+    struct store_entry entries[PUBLISH_PAGE_ENTRIES];
 };
 
 void publish_page_deinit(struct publish_page *p); /* accepts NULL and zeroed */

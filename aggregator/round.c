@@ -140,14 +140,28 @@ static void maybe_close(struct round *r, int64_t now_ms, struct round_actions *o
     round_reply_add(out, ROUND_DO_ANNOUNCE);
 }
 
-static void open_next(struct round *r, bool is_over, int64_t now_ms, struct round_actions *out)
+static void take_terms(struct round_config *c, const struct round_terms *t)
 {
-    r->base = r->merged.result;
-    r->update = r->merged.update;
-    r->update_bytes = r->merged.update_bytes;
+    c->min_contributions = t->min_contributions;
+    c->n_rounds = t->n_rounds;
+    c->round_ms = t->round_ms;
+    c->inner_ms = t->inner_ms;
+    c->upload_ms = t->upload_ms;
+    c->max_inner_steps = t->max_inner_steps;
+    c->reward_per_round = t->reward_per_round;
+}
+
+/* After a rollback no update made the model. */
+static void open_next(struct round *r, const struct round_event *ev, int64_t now_ms,
+                      struct round_actions *out)
+{
+    r->base = ev->base ? *ev->base : r->merged.result;
+    r->update = ev->base ? (struct hash){0} : r->merged.update;
+    r->update_bytes = ev->base ? 0 : r->merged.update_bytes;
     r->round++;
     r->n_inputs = 0;
-    bool is_last = is_over || (r->cfg.n_rounds && r->round >= r->cfg.n_rounds);
+    if (ev->terms) take_terms(&r->cfg, ev->terms);
+    bool is_last = ev->is_over || (r->cfg.n_rounds && r->round >= r->cfg.n_rounds);
     r->state = is_last ? ROUND_ENDED : ROUND_OPEN;
     start_clock(r, now_ms);
     for (uint32_t i = 0; i < r->n_seats; i++)
@@ -177,7 +191,7 @@ static void done_publish(struct round *r, const struct round_event *ev, int64_t 
 {
     if (r->state != ROUND_PUBLISHING || ev->op.attempt != r->attempt) return;
     if (ev->outcome == ROUND_OK)
-        open_next(r, ev->is_over, now_ms, out);
+        open_next(r, ev, now_ms, out);
     else
         r->retry_ms = now_ms + ROUND_RETRY_MS;
 }

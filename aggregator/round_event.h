@@ -125,6 +125,17 @@ enum round_outcome {
     ROUND_FAILED,   /* other I/O trouble */
 };
 
+/* Of round_config, what the record may change from a round on. */
+struct round_terms {
+    uint32_t min_contributions; /* >= 1; verdicts are enough at the deadline */
+    uint64_t n_rounds;          /* 0: endless */
+    uint64_t round_ms;          /* from opening to deadline */
+    uint64_t inner_ms;          /* 0 when H decides */
+    uint64_t upload_ms;
+    uint32_t max_inner_steps;
+    uint64_t reward_per_round;
+};
+
 struct round_event {
     enum round_event_kind kind;
     uint64_t req;
@@ -148,8 +159,10 @@ struct round_event {
     enum msg_verdict verdict;    /* same: of the receipt that is stored */
     struct hash result, update;  /* MERGE: model after it; SHA-256 of the update's bytes */
     uint64_t update_bytes;
-    bool is_over; /* PUBLISH: the record ends with this round */
-    bool is_now;  /* END */
+    bool is_over;                    /* PUBLISH: the record ends with this round */
+    bool is_now;                     /* END */
+    const struct round_terms *terms; /* PUBLISH: of the next round; NULL: as they were */
+    const struct hash *base; /* PUBLISH: the run goes back, to this model; NULL: to the result */
 };
 
 /* A contributor as the store remembers it, for round_restore. */

@@ -19,6 +19,7 @@ struct trial {
     struct host *h;
     struct rundesc *run;
     uint64_t round;
+    double outer_lr; /* by the terms of that round */
     float *base;
     uint32_t n;
     struct useful_contribution *in;
@@ -109,7 +110,7 @@ static void try_out(uv_work_t *w)
     store_secret(t->h->store, seed);
     struct useful_job job = {.trainer = trainer,
                              .base = t->base,
-                             .outer_lr = t->run->train.outer_lr,
+                             .outer_lr = t->outer_lr,
                              .delta = t->run->train.delta,
                              .space = space_of(t),
                              .run = t->run->id,
@@ -191,6 +192,7 @@ void scoring_start(struct host *h, uint64_t round, const float *base, const stru
     t->h = h;
     t->run = &h->run;
     t->round = round;
+    t->outer_lr = course_terms(&h->course, round).outer_lr;
     t->budget_ns = (int64_t)h->setup.score_seconds * 1000000000;
     t->work.data = t;
     h->n_jobs++;

@@ -17,7 +17,8 @@ static int read_tail(struct store_db *db, struct store_tail *ret, struct err *e)
         db, "SELECT (SELECT coalesce(max(idx)+1,0) FROM entries), coalesce(last_seq,0)+1,"
             " coalesce(round+1,0), coalesce(paid_in_all,0),"
             " EXISTS (SELECT 1 FROM entries WHERE kind=?),"
-            " EXISTS (SELECT 1 FROM meta WHERE key='end_asked')"
+            " EXISTS (SELECT 1 FROM meta WHERE key='end_asked'),"
+            " EXISTS (SELECT 1 FROM meta WHERE key='rollback_to')"
             " FROM (SELECT 1) LEFT JOIN rounds ON round=(SELECT max(round) FROM rounds)");
     store_db_bind_u64(&q, ENTRY_END);
     int rc = store_db_step(&q, e);
@@ -27,7 +28,8 @@ static int read_tail(struct store_db *db, struct store_tail *ret, struct err *e)
                                    .n_rounds = store_db_u64(&q, 2),
                                    .paid = store_db_u64(&q, 3),
                                    .is_ended = store_db_u64(&q, 4) != 0,
-                                   .is_ending = !store_db_u64(&q, 4) && store_db_u64(&q, 5)};
+                                   .is_ending = !store_db_u64(&q, 4) && store_db_u64(&q, 5),
+                                   .is_rolling = !store_db_u64(&q, 4) && store_db_u64(&q, 6)};
     store_db_done(&q);
     return rc;
 }
@@ -125,6 +127,11 @@ int store_record_rows(struct store *s, uint64_t seq, uint32_t max_n, struct stor
 
 /* ---- publication ---------------------------------------------------------------------------- */
 
+static int drop_wish(struct store_db *db, struct err *e)
+{
+    return store_db_exec(db, "DELETE FROM meta WHERE key IN ('rollback_to','rollback_reason')", e);
+}
+
 static int insert_entry(struct store_db *db, uint64_t index, const struct store_entry *x,
                         struct err *e)
 {
@@ -143,7 +150,8 @@ static int insert_entry(struct store_db *db, uint64_t index, const struct store_
     store_db_bind_u64(&q, (uint64_t)x->kind);
     store_db_bind_chars(&q, x->text.p, x->text.len);
     store_db_bind_bytes(&q, leaf.b, HASH_BYTES);
-    return store_db_run(&q, e);
+    rc = store_db_run(&q, e);
+    return rc == OK && x->kind == ENTRY_ROLLBACK ? drop_wish(db, e) : rc;
 }
 
 static int find_round(struct store_db *db, const struct msg_update *u, bool *ret_is_same,
@@ -316,6 +324,45 @@ int store_record_append(struct store *s, uint64_t index, const struct store_entr
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
+int store_record_course(struct store *s, store_entry_fn fn, void *ctx, struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    struct store_query q =
+        store_db_query(s->db, "SELECT idx, text FROM entries WHERE kind IN (?,?) ORDER BY idx");
+    store_db_bind_u64(&q, ENTRY_CHANGE);
+    store_db_bind_u64(&q, ENTRY_ROLLBACK);
+    int rc = OK;
+    while (rc == OK && (rc = store_db_step(&q, e)) == OK) {
+        const char *text = store_db_text(&q, 1);
+        rc = fn(store_db_u64(&q, 0), text, strlen(text), ctx, e);
+    }
+    store_db_done(&q);
+    pthread_mutex_unlock(&s->lock);
+    return rc == ERR_AGAIN ? OK : rc;
+}
+
+struct reading {
+    const struct key_pub *signer;
+    struct course *course;
+};
+
+static int take_course(uint64_t index, const char *text, size_t n, void *ctx, struct err *e)
+{
+    struct reading *r = ctx;
+    struct entry m;
+    int rc = entry_verify(text, n, r->signer, &m, e);
+    if (rc == OK) rc = course_take(r->course, &m, e);
+    return rc == OK ? OK : err_wrap(e, "entry %" PRIu64 " of the record", index);
+}
+
+int store_record_course_of(struct store *s, const struct rundesc *run, const struct key_pub *signer,
+                           struct course *ret, struct err *e)
+{
+    struct reading r = {signer, ret};
+    course_init(ret, run);
+    return store_record_course(s, take_course, &r, e);
+}
+
 int store_record_each(struct store *s, uint64_t index, store_entry_fn fn, void *ctx, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
@@ -342,6 +389,49 @@ int store_record_ask_end(struct store *s, struct err *e)
     struct store_query q =
         store_db_query(s->db, "INSERT INTO meta VALUES('end_asked',1) ON CONFLICT(key) DO NOTHING");
     int rc = store_db_run(&q, e);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+static int put_wish(struct store_db *db, uint64_t to_round, const char *reason, struct err *e)
+{
+    struct store_query q =
+        store_db_query(db, "INSERT INTO meta VALUES('rollback_to',?1),('rollback_reason',?2)"
+                           " ON CONFLICT(key) DO UPDATE SET value=excluded.value");
+    store_db_bind_u64(&q, to_round);
+    store_db_bind_text(&q, reason);
+    return store_db_run(&q, e);
+}
+
+int store_record_ask_rollback(struct store *s, uint64_t to_round, const char *reason, struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    int rc = put_wish(s->db, to_round, reason, e);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+int store_record_rollback_asked(struct store *s, uint64_t *ret_to, char reason[MSG_REASON_CAP],
+                                struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    struct store_query q =
+        store_db_query(s->db, "SELECT a.value, b.value FROM meta a JOIN meta b"
+                              " WHERE a.key='rollback_to' AND b.key='rollback_reason'");
+    int rc = store_db_step(&q, e);
+    if (rc == OK) {
+        *ret_to = store_db_u64(&q, 0);
+        snprintf(reason, MSG_REASON_CAP, "%s", store_db_text(&q, 1));
+    }
+    store_db_done(&q);
+    pthread_mutex_unlock(&s->lock);
+    return rc == ERR_AGAIN ? ERR_NOTFOUND : rc;
+}
+
+int store_record_drop_rollback(struct store *s, struct err *e)
+{
+    pthread_mutex_lock(&s->lock);
+    int rc = drop_wish(s->db, e);
     pthread_mutex_unlock(&s->lock);
     return rc;
 }

@@ -10,6 +10,7 @@
  */
 
 #include "aggregator/store.h"
+#include "record/course.h"
 #include "record/entry.h"
 
 /* Where the record ends. */
@@ -19,7 +20,8 @@ struct store_tail {
     uint64_t n_rounds;
     uint64_t paid; /* in all */
     bool is_ended;
-    bool is_ending; /* the host has asked for the end, and it is not on record yet */
+    bool is_ending;  /* the host has asked for the end, and it is not on record yet */
+    bool is_rolling; /* likewise for a rollback: store_record_rollback_asked */
 };
 
 int store_record_tail(struct store *s, struct store_tail *ret, struct err *e) MUST_CHECK;
@@ -78,6 +80,22 @@ int store_record_each(struct store *s, uint64_t index, store_entry_fn fn, void *
 
 /* The host wants the run to end: durable, and the next publication does it. Never taken back. */
 int store_record_ask_end(struct store *s, struct err *e) MUST_CHECK;
+
+/* The entries that change the course of the run (record/course.h), in order; as store_record_each. */
+int store_record_course(struct store *s, store_entry_fn fn, void *ctx, struct err *e) MUST_CHECK;
+
+/* What they come to; each must be signed by this key. *ret is the caller's: course_deinit, also on failure. */
+int store_record_course_of(struct store *s, const struct rundesc *run, const struct key_pub *signer,
+                           struct course *ret, struct err *e) MUST_CHECK;
+
+/* The host wants the model to go back to the base of a round: durable until the entry is on record or the
+ * wish is dropped. A newer wish takes the place of an older one. asked: ERR_NOTFOUND (no text).
+ */
+int store_record_ask_rollback(struct store *s, uint64_t to_round, const char *reason,
+                              struct err *e) MUST_CHECK;
+int store_record_rollback_asked(struct store *s, uint64_t *ret_to, char reason[MSG_REASON_CAP],
+                                struct err *e) MUST_CHECK;
+int store_record_drop_rollback(struct store *s, struct err *e) MUST_CHECK;
 
 /* Rounds below this one have no payloads any more, as far as they were looked at. */
 int store_record_forgotten(struct store *s, uint64_t *ret, struct err *e) MUST_CHECK;

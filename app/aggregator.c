@@ -1,4 +1,4 @@
-/* potluck-aggregator: init, prepare, serve, status, end, payouts. The command line and the exit
+/* potluck-aggregator: init, prepare, serve, status, change, rollback, end, payouts. The command line and the exit
  * codes are here; everything else is in aggregator/.
  */
 
@@ -21,6 +21,7 @@
 #include "app/optread.h"
 #include "app/paying.h"
 #include "app/planning.h"
+#include "app/steering.h"
 #include "base/log.h"
 #include "net/limits.h"
 
@@ -47,6 +48,7 @@ enum {
     OPT_TO,
     OPT_OUT,
     OPT_CSV,
+    OPT_REASON,
     OPT_CONFIG,
     OPT_PEERS,
     OPT_UP,
@@ -74,7 +76,7 @@ struct line {
     uint32_t per_address;
     bool is_metrics_open;
     bool is_sure, is_csv;
-    const char *to, *out;
+    const char *to, *out, *reason;
     const char *port_file;
     const char *listen_addr;
     bool has_uses, has_days;
@@ -154,6 +156,7 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
     case OPT_CSV: l->is_csv = true; return OK;
     case OPT_TO: l->to = arg; return OK;
     case OPT_OUT: l->out = arg; return OK;
+    case OPT_REASON: l->reason = arg; return OK;
     case OPT_PORT_FILE: l->port_file = arg; return OK;
     case OPT_TOKENIZER: l->tokenizer_path = arg; return OK;
     case OPT_FILE: l->file = arg; return OK;
@@ -219,6 +222,7 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
         {"to",           required_argument, NULL, OPT_TO         },
         {"out",          required_argument, NULL, OPT_OUT        },
         {"csv",          no_argument,       NULL, OPT_CSV        },
+        {"reason",       required_argument, NULL, OPT_REASON     },
         {"config",       required_argument, NULL, OPT_CONFIG     },
         {"peers",        required_argument, NULL, OPT_PEERS      },
         {"up",           required_argument, NULL, OPT_UP         },
@@ -446,9 +450,9 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 
 static int check_command(const char *command, struct err *e)
 {
-    static const char *const known[] = {"init",   "prepare", "serve",   "status", "doors",
-                                        "invite", "allow",   "list",    "end",    "payouts",
-                                        "plan",   "backup",  "restore", "ban",    NULL};
+    static const char *const known[] = {
+        "init",    "prepare", "serve",    "status", "doors",  "invite",  "allow", "list", "end",
+        "payouts", "change",  "rollback", "plan",   "backup", "restore", "ban",   NULL};
     for (size_t i = 0; known[i]; i++)
         if (strcmp(command, known[i]) == 0) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
@@ -478,12 +482,20 @@ static int run(const char *command, struct line *l, struct err *e)
         struct backing_words w = {home, l->rest, l->n_rest, l->is_json};
         return backing_run(command, &w, e);
     }
+    if (strcmp(command, "change") == 0) {
+        struct steering_words w = {home, l->from_path, l->reason, false, l->rest, l->n_rest};
+        return steering_change(&w, e);
+    }
     if (l->n_rest && strcmp(command, "prepare") != 0)
         return err_set(e, ERR_ARG, 0, "'%.80s' is not expected here", l->rest[0]);
     if (strcmp(command, "init") == 0) return run_init(l, home, e);
     if (strcmp(command, "prepare") == 0) return run_prepare(l, home, e);
     if (strcmp(command, "serve") == 0) return run_serve(l, home, e);
     if (strcmp(command, "end") == 0) return ending_run(home, l->is_sure, e);
+    if (strcmp(command, "rollback") == 0) {
+        struct steering_words w = {home, l->to, l->reason, l->is_sure, NULL, 0};
+        return steering_rollback(&w, e);
+    }
     if (strcmp(command, "payouts") == 0) {
         struct paying_words w = {home, l->from_path, l->to, l->out, l->is_csv};
         return paying_run(&w, e);

@@ -9,19 +9,26 @@
 #include "aggregator/finish.h"
 #include "base/utf8.h"
 
-static int ask(const struct rundesc *d, struct err *e)
+int ending_ask(const char *question, struct err *e)
 {
-    char answer[16] = "", name[96];
+    char answer[16] = "";
     if (!isatty(STDIN_FILENO)) {
-        err_set(e, ERR_ARG, 0, "the end of a run cannot be taken back, and nobody is here to ask");
+        err_set(e, ERR_ARG, 0, "that cannot be taken back, and nobody is here to ask");
         err_hint(e, "add --yes when you mean it");
         return ERR_ARG;
     }
-    printf("End the run '%s' for everybody? It cannot be taken back. Type yes: ",
-           utf8_printable(d->name, name, sizeof name));
+    printf("%s Type yes: ", question);
     fflush(stdout);
     if (fgets(answer, sizeof answer, stdin) && strcmp(answer, "yes\n") == 0) return OK;
-    return err_set(e, ERR_WRONG_STATE, 0, "the run goes on: the answer was not yes");
+    return err_set(e, ERR_WRONG_STATE, 0, "nothing was changed: the answer was not yes");
+}
+
+static int ask(const struct rundesc *d, struct err *e)
+{
+    char name[96], question[200];
+    snprintf(question, sizeof question, "End the run '%s' for everybody? It cannot be taken back.",
+             utf8_printable(d->name, name, sizeof name));
+    return ending_ask(question, e);
 }
 
 int ending_run(const char *home, bool is_sure, struct err *e)

@@ -22,7 +22,9 @@ enum {
     BACKUP = 2048,
     RESTORE = 4096,
     BAN = 8192,
-    ALL = 16383 - PLAN /* which has no home */
+    CHANGE = 16384,
+    ROLLBACK = 32768,
+    ALL = 65535 - PLAN /* which has no home */
 };
 
 struct command {
@@ -73,6 +75,17 @@ static const struct command commands[] = {
      "What `potluck runs` shows to people who look for something to join. Without a word this\n"
      "home's own run is put in.\n",
      "  potluck-aggregator list --home my-run add friends.potluck\n"},
+    {"change", CHANGE, "[NAME=VALUE...]", "change a run that is under way, from a round on",
+     "NAME is one of init's: reward, lr, outer-lr, inner-steps, inner-seconds, max-inner-steps,\n"
+     "upload-seconds, min-contributions, min-senders, rounds. It is signed and put on the public record;\n"
+     "contributors take it up by themselves. Without a word: what was changed so far, and what holds.\n",
+     "  potluck-aggregator change --home my-run reward=50 upload-seconds=120 --reason 'slow lines'\n"
+     "  potluck-aggregator change --home my-run --from 40 lr=5e-4\n"},
+    {"rollback", ROLLBACK, "--to ROUND --reason TEXT", "take the model back to an earlier round",
+     "When the open round closes, the model is again what it was when round ROUND began; rounds are\n"
+     "numbered on. It is signed and put on the public record, and everybody reads the reason. Rewards\n"
+     "stay: the work was done as asked.\n",
+     "  potluck-aggregator rollback --home my-run --to 12 --reason 'the loss went up for good'\n"},
     {"end", END, "", "end the run for everybody",
      "While it is served, the open round becomes the last one, at its usual close. Otherwise it ends\n"
      "here and now: what was accepted of the open round is merged and paid. Cannot be taken back.\n",
@@ -124,7 +137,10 @@ static const struct {
     {"uses", "N", INVITE, "let so many in (1; 0: any number)"},
     {"days", "D", INVITE, "the code's life (30; 0: for ever)"},
     {"file", "PATH", LIST, "the list (HOME/runs.potluck, which serve hands out)"},
-    {"yes", "", END, "do not ask"},
+    {"yes", "", END | ROLLBACK, "do not ask"},
+    {"from", "ROUND", CHANGE, "the first round that it holds for (the next one)"},
+    {"to", "ROUND", ROLLBACK, "the round whose beginning to go back to"},
+    {"reason", "TEXT", CHANGE | ROLLBACK, "why; everybody reads it"},
     {"from", "DAY|ROUND", PAYOUTS, "where the period begins (where the last one ended)"},
     {"to", "DAY|ROUND", PAYOUTS, "where it ends, that day or round included (the newest round)"},
     {"out", "FILE", PAYOUTS, "write it there (standard output)"},

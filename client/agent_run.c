@@ -40,7 +40,9 @@ static void order(struct agent *a, const struct session_action *x)
                            .tag = x->tag,
                            .round = x->round,
                            .n_steps = x->n_steps,
-                           .until_ms = x->until_ms == SESSION_NONE ? INT64_MAX : x->until_ms};
+                           .until_ms = x->until_ms == SESSION_NONE ? INT64_MAX : x->until_ms,
+                           .terms = course_terms(wire_course(a->wire), x->round),
+                           .is_anew = x->what == SESSION_DO_LOAD && x->is_long};
     if (o.kind == WORK_APPLY || o.kind == WORK_LOAD) wire_take_fetched(a->wire, &o.bytes);
     work_order(a->work, &o);
 }

@@ -3,6 +3,9 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "client/session_in.h"
 
 /* One sentence for each state; %r round, %s steps, %d pieces, %w why, %o who is waited for, %p fetch percentage. */
 struct sentence {
@@ -116,10 +119,18 @@ static int64_t ends_in(const struct session *s, const struct explain_facts *f)
     if (s->state == SESSION_RETRYING)
         at = s->retry_at_ms != SESSION_NONE && !s->is_shut_out ? s->retry_at_ms : s->poll_at_ms;
     bool is_ahead = s->fate != SESSION_FATE_NONE;
-    if (s->state == SESSION_TRAINING && !s->config.inner_steps && !is_ahead) at = s->train_until_ms;
+    if (s->state == SESSION_TRAINING && !s->terms.inner_steps && !is_ahead) at = s->train_until_ms;
     if (s->state == SESSION_WAITING) at = s->round_at_ms + s->round.left_ms;
     if (at == SESSION_NONE) return VIEW_NONE;
     return at > f->now_ms ? at - f->now_ms : 0;
+}
+
+/* While the round that began with it lasts. */
+static bool is_about_round(enum session_state s)
+{
+    return s == SESSION_FETCHING || s == SESSION_APPLYING || s == SESSION_TRAINING ||
+           s == SESSION_PACKING || s == SESSION_EXCHANGING || s == SESSION_WAITING ||
+           s == SESSION_ENDED;
 }
 
 void explain_session(const struct session *s, const struct explain_facts *f,
@@ -144,6 +155,11 @@ void explain_session(const struct session *s, const struct explain_facts *f,
         text = "not let in: %w";
     if (s->state == SESSION_LEAVING && s->ending == INTENT_STOP) ret->state = VIEW_ENDING;
     fill(ret->reason, sizeof ret->reason, text, s, f);
+    if (session_is_back(s) && is_about_round(s->state)) {
+        size_t n = strlen(ret->reason);
+        snprintf(ret->reason + n, sizeof ret->reason - n, "; the host went back to round %llu: %s",
+                 (unsigned long long)s->back_to, s->back_reason);
+    }
     snprintf(ret->hint, sizeof ret->hint, "%s", x->hint);
     if (s->state == SESSION_TRAINING && f->is_waiting_for_text) ret->state = VIEW_FETCHING;
     bool is_busy = ret->state == VIEW_RUNNING || ret->state == VIEW_SENDING;

@@ -80,6 +80,8 @@ static const struct sent_kind kinds[SENT_KINDS] = {
     [SENT_UPDATE] = {"GET", "/v1/updates/{round}", NULL,
         "After each round: fetches what everybody learnt together.", {
         {"round", "which round"}}},
+    [SENT_CHANGES] = {"GET", "/v1/changes", NULL,
+        "When the host has changed the run: fetches what it has signed about that.", {{NULL, NULL}}},
     [SENT_TREE_HEAD] = {"GET", "/v1/log/checkpoint", NULL,
         "When the agent starts, after each round, and to verify: fetches what the host's public record comes to.", {{NULL, NULL}}},
     [SENT_TILE] = {"GET", "/v1/log/{tile}", NULL,

@@ -26,6 +26,7 @@ enum sent_what {
     SENT_MANIFEST,
     SENT_UPDATE_HEAD,
     SENT_UPDATE,
+    SENT_CHANGES,
     SENT_TREE_HEAD,
     SENT_TILE,
     SENT_CHECKPOINT,

@@ -36,7 +36,7 @@ static bool wants_ahead(const struct session *s)
     bool is_packed = s->fate == SESSION_FATE_UNSENT || s->fate == SESSION_FATE_ACCEPTED;
     bool is_near = s->round.round <= s->model_round + 1 && s->round.state != MSG_ROUND_ENDED;
     bool is_barred = s->is_finishing || s->is_shut_out || s->is_base_wrong || s->has_diverged ||
-                     s->n_work_failures > 0;
+                     s->n_work_failures > 0 || session_is_astray(s);
     return is_packed && is_near && !is_barred && s->ahead.n_steps < s->config.ahead_steps;
 }
 
@@ -126,6 +126,7 @@ static void fetch(struct session_turn *c)
         struct session_action *a = session_turn_begin(
             c, &s->work, is_update ? SESSION_DO_APPLY : SESSION_DO_LOAD, SESSION_WORK_MS);
         a->round = s->fetched_round;
+        a->is_long = !is_update && session_is_astray(s);
         session_turn_state(c, SESSION_APPLYING);
         return;
     }
@@ -163,18 +164,18 @@ static void train(struct session_turn *c)
 {
     struct session *s = c->s;
     if (must_wait(c)) return;
-    bool by_steps = s->config.inner_steps > 0;
+    bool by_steps = s->terms.inner_steps > 0;
     int64_t left =
-        by_steps ? s->round.left_ms - (int64_t)s->config.upload_ms : s->round.inner_left_ms;
+        by_steps ? s->round.left_ms - (int64_t)s->terms.upload_ms : s->round.inner_left_ms;
     if (left < 0) left = 0;
     struct session_action *a = session_turn_begin(c, &s->work, SESSION_DO_TRAIN, 0);
     a->hash = s->base;
-    a->n_steps = by_steps ? s->config.inner_steps : s->config.max_inner_steps;
+    a->n_steps = by_steps ? s->terms.inner_steps : s->terms.max_inner_steps;
     a->until_ms = s->round_at_ms + left;
     s->train_until_ms = a->until_ms;
     /* Past the deadline nothing can be sent any more; the trainer itself minds until_ms. */
     int64_t from = a->until_ms > c->now ? a->until_ms : c->now;
-    s->work.deadline_ms = from + (int64_t)s->config.upload_ms + SESSION_WORK_MS;
+    s->work.deadline_ms = from + (int64_t)s->terms.upload_ms + SESSION_WORK_MS;
     s->is_halting = false;
     session_turn_state(c, SESSION_TRAINING);
 }
@@ -310,8 +311,7 @@ static void next_work(struct session_turn *c)
         return;
     }
     if (is_here(s) && !hash_equal(&s->base, &s->round.base)) {
-        session_turn_say(c, true,
-                         "the model here differs from the aggregator's; fetching a checkpoint");
+        session_turn_differs(c);
         s->is_base_wrong = true;
     }
     if (s->fate == SESSION_FATE_UNSENT)

@@ -82,7 +82,7 @@ enum session_state {
     SESSION_STATE_COUNT,
 };
 
-/* What the run description and the machine fix for the life of a session. */
+/* What the run description and the machine say; the record may change the first three (terms). */
 struct session_config {
     struct hash run;
     uint32_t inner_steps; /* H; 0: the time budget decides */
@@ -91,21 +91,6 @@ struct session_config {
     uint32_t upload_ms;
     uint32_t n_addresses; /* >= 1 */
     uint64_t seed;        /* of the retry jitter */
-};
-
-/* What a restart brings back: from the trainer's state file, and the note. */
-struct session_saved {
-    uint64_t model_round; /* the model held is the base of this round */
-    struct hash base;
-    struct session_phase phase; /* of that round so far */
-    struct session_phase ahead; /* of the next one */
-    bool is_round_done;         /* nothing more to send in this round (returned or folded) */
-    bool has_payload;
-    struct session_payload payload; /* packed, not yet settled when last saved */
-    struct session_note note;       /* zeroed when there is none */
-    bool is_paused, is_finishing;   /* the wish */
-    bool is_held;
-    bool is_empty; /* no weights yet: the run begins with a checkpoint */
 };
 
 struct session_lane { /* a request or order under way */
@@ -144,11 +129,14 @@ struct session {
     uint32_t n_slot_tries; /* reservations made for this payload */
 
     /* facts: aggregator */
-    bool is_joined, has_round;
-    bool is_shut_out;       /* 403: the host does not let this key in */
-    uint32_t n_refusals;    /* of presence, in a row */
-    struct msg_round round; /* newest answer */
-    int64_t round_at_ms;    /* when it came */
+    bool is_joined, has_round, has_back;
+    bool is_shut_out;            /* 403: the host does not let this key in */
+    uint32_t n_refusals;         /* of presence, in a row */
+    struct msg_round round;      /* newest answer */
+    int64_t round_at_ms;         /* when it came */
+    struct session_terms terms;  /* of that round */
+    uint64_t back_next, back_to; /* the host went back: back_next began with back_to's model */
+    char back_reason[MSG_REASON_CAP];
     char token[MSG_ID_HEX];
     uint32_t i_address;
     uint32_t n_failures; /* in a row, any lane */

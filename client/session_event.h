@@ -1,6 +1,7 @@
 #pragma once
 /* Why: what a contributor's session is told and what it orders: the vocabulary between the pure
- * machine (client/session.h) and whoever carries its orders out, the agent or the simulator.
+ * machine (client/session.h) and whoever carries its orders out, the agent or the simulator; and what a
+ * restart brings back.
  */
 
 #include <stdbool.h>
@@ -69,12 +70,27 @@ struct session_payload {
     int64_t created_at_ms; /* wall clock, for the manifest: the same in every resend */
 };
 
+/* What holds in a round, where the record has changed the run (record/course.h). */
+struct session_terms {
+    uint32_t inner_steps; /* H; 0: the time budget decides */
+    uint32_t max_inner_steps;
+    uint32_t upload_ms;
+};
+
+/* The host has gone back: round next_round began with the model of to_round. */
+struct session_back {
+    uint64_t next_round, to_round;
+    const char *reason;
+};
+
 struct session_event {
     enum session_event_kind kind;
     uint32_t tag;
     enum intent_kind intent;
     bool is_held;
-    const struct msg_round *round;     /* read during the call */
+    const struct msg_round *round;     /* read during the call, as the next two */
+    const struct session_terms *terms; /* ROUND: of that round; NULL: as configured */
+    const struct session_back *back;   /* ROUND: the newest up to then; NULL: never */
     const struct msg_slot *slot;       /* read during the call */
     const struct msg_receipt *receipt; /* read during the call */
     const struct msg_update *update;   /* read during the call */
@@ -112,7 +128,8 @@ enum session_do {
     SESSION_DO_FOLD,      /* pack and return at once: a phase that came too late keeps its worth */
     SESSION_DO_RETURN,    /* pending payload back into error feedback; make it durable */
     SESSION_DO_APPLY,     /* the update of `round` just fetched */
-    SESSION_DO_LOAD,      /* the checkpoint of `round` just fetched */
+    SESSION_DO_LOAD,      /* the checkpoint of `round` just fetched; is_long: the host went back,
+                           * moments and error feedback begin anew */
     SESSION_DO_STOP_WORK, /* end everything under way in the trainer, save, then EV_STOPPED */
     /* others */
     SESSION_DO_NOTE, /* persist session->note, durable before the next action is begun */
@@ -138,4 +155,19 @@ struct session_action {
 struct session_actions {
     uint32_t n;
     struct session_action a[SESSION_MAX_ACTIONS];
+};
+
+/* What a restart brings back: from the trainer's state file, and the note. */
+struct session_saved {
+    uint64_t model_round; /* the model held is the base of this round */
+    struct hash base;
+    struct session_phase phase; /* of that round so far */
+    struct session_phase ahead; /* of the next one */
+    bool is_round_done;         /* nothing more to send in this round (returned or folded) */
+    bool has_payload;
+    struct session_payload payload; /* packed, not yet settled when last saved */
+    struct session_note note;       /* zeroed when there is none */
+    bool is_paused, is_finishing;   /* the wish */
+    bool is_held;
+    bool is_empty; /* no weights yet: the run begins with a checkpoint */
 };

@@ -193,6 +193,12 @@ static void on_round(struct session_turn *c, const struct session_event *ev)
     s->has_round = true;
     s->round_at_ms = c->now;
     s->poll_at_ms = c->now + (s->round.state == MSG_ROUND_ENDED ? ENDED_GAP_MS : POLL_GAP_MS);
+    if (ev->terms) s->terms = *ev->terms;
+    s->has_back = ev->back != NULL;
+    if (!ev->back) return;
+    s->back_next = ev->back->next_round;
+    s->back_to = ev->back->to_round;
+    snprintf(s->back_reason, sizeof s->back_reason, "%s", ev->back->reason);
 }
 
 static void on_slot(struct session_turn *c, const struct session_event *ev)

@@ -1,5 +1,5 @@
 #pragma once
-/* Why: what session.c and session_look.c share, and nobody else may see. */
+/* Why: what the files of the session share, and explain.c, which says it; nobody else may see. */
 
 #include "client/session.h"
 
@@ -14,3 +14,8 @@ enum session_state session_state_of_order(enum session_do what);
  * (INTENT_JOIN) does not wait for this.
  */
 int64_t session_refused_ms(uint32_t n_refusals);
+
+/* Has the host gone back before the open round, or since the model held here? Then back_* say it. */
+bool session_is_back(const struct session *s);
+/* Must the model held be left behind, with what was learnt on the way to it? */
+bool session_is_astray(const struct session *s);

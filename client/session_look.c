@@ -8,6 +8,7 @@ void session_init(struct session *s, const struct session_config *c, const struc
 {
     memset(s, 0, sizeof *s);
     s->config = *c;
+    s->terms = (struct session_terms){c->inner_steps, c->max_inner_steps, c->upload_ms};
     s->base = *base;
     s->retry_at_ms = SESSION_NONE;
     rng_init(&s->rng, c->seed, 0);
@@ -33,9 +34,22 @@ void session_restore(struct session *s, const struct session_saved *v)
     s->is_judged = s->fate == SESSION_FATE_REFUSED; /* not known any more: the safe side */
 }
 
+bool session_is_back(const struct session *s)
+{
+    return s->has_back && s->has_round &&
+           (s->back_next == s->round.round || s->back_next > s->model_round);
+}
+
+bool session_is_astray(const struct session *s)
+{
+    if (!s->has_back || s->is_empty) return false;
+    return s->back_next > s->model_round || (s->back_next == s->model_round && s->is_base_wrong);
+}
+
 bool session_can_update(const struct session *s)
 {
     const struct msg_round *r = &s->round;
+    if (session_is_astray(s)) return false;
     if (s->is_base_wrong || s->is_update_gone || s->model_round >= r->round) return false;
     if (s->model_round < r->oldest_update_round) return false;
     if (!r->checkpoint_bytes || r->checkpoint_round <= s->model_round) return true;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/session_in.h"
+
 #define BACKOFF_MS      1000
 #define BACKOFF_SOON    14
 #define BACKOFF_SOON_MS 5000
@@ -105,4 +107,18 @@ void session_turn_halt(struct session_turn *c)
     if (c->s->is_halting || c->s->work.what != SESSION_DO_TRAIN) return;
     c->s->is_halting = true;
     session_turn_add(c, SESSION_DO_HALT)->tag = c->s->work.tag;
+}
+
+void session_turn_differs(struct session_turn *c)
+{
+    const struct session *s = c->s;
+    char text[MSG_REASON_CAP + 80];
+    if (!session_is_back(s)) {
+        session_turn_say(c, true,
+                         "the model here differs from the aggregator's; fetching a checkpoint");
+        return;
+    }
+    snprintf(text, sizeof text, "the host went back to round %llu: %s",
+             (unsigned long long)s->back_to, s->back_reason);
+    session_turn_say(c, true, text);
 }

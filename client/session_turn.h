@@ -41,6 +41,9 @@ void session_turn_forget_payload(struct session *s);
 void session_turn_forget_phase(struct session *s);
 void session_turn_note(struct session_turn *c);
 
+/* Say why the model here is not the one of the open round: the host went back, or something is wrong. */
+void session_turn_differs(struct session_turn *c);
+
 /* is_final: there is a verdict, or there never will be one for anything this machine can send; then
  * the round is over for us. Otherwise a round that is still open is trained for once more.
  */

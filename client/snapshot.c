@@ -79,7 +79,7 @@ void snapshot_state(const struct agent *a, int64_t now_ms, struct explain_line *
         a->solving ? explain_puzzle(ret) : explain_opening(ret);
     } else {
         struct explain_facts f = {.n_steps = a->progress.journal.n_steps,
-                                  .n_planned = a->run->inner_steps,
+                                  .n_planned = a->session.terms.inner_steps,
                                   .is_waiting_for_text = a->progress.is_waiting_for_text,
                                   .now_ms = now_ms,
                                   .fetch_frac = wire_fetch_frac(a->wire)};
@@ -108,7 +108,7 @@ static void fill_run(const struct agent *a, struct view *v)
     snprintf(v->run_note, sizeof v->run_note, "%s", d->note);
     hash_hex(&d->id, v->run_id);
     snprintf(v->aggregator, sizeof v->aggregator, "%s:%u", g->host, g->port);
-    v->n_rounds = d->n_rounds;
+    v->n_rounds = course_terms(wire_course(a->wire), a->session.round.round).n_rounds;
     v->n_card = about_fill(d, v->card);
     v->n_layers = d->model.num_hidden_layers;
     v->hidden_size = d->model.hidden_size;
@@ -126,9 +126,10 @@ static void fill_round(const struct agent *a, struct view *v, int64_t now_ms)
 {
     const struct session *s = &a->session;
     v->round = s->model_round;
+    struct course_terms t = course_terms(wire_course(a->wire), s->model_round);
     bool is_ahead = s->state == SESSION_TRAINING && s->fate != SESSION_FATE_NONE;
     v->i_step = is_ahead ? a->progress.journal.ahead_steps : a->progress.journal.n_steps;
-    v->n_steps = is_ahead ? a->run->ahead_steps : a->run->inner_steps;
+    v->n_steps = is_ahead ? a->run->ahead_steps : t.inner_steps;
     hash_hex(&s->base, v->model_hash);
     v->is_model_hash_agreed = s->is_agreed;
     v->is_model_hash_wrong = s->is_base_wrong && !s->is_empty;
@@ -143,10 +144,10 @@ static void fill_round(const struct agent *a, struct view *v, int64_t now_ms)
     int64_t left = s->round.left_ms - (now_ms - s->round_at_ms);
     if (left < 0) left = 0;
     v->round_ends_at_ms = v->at_ms + left;
-    uint64_t whole = rundesc_round_ms(a->run);
-    double by_steps = a->run->inner_steps ? (double)v->i_step / a->run->inner_steps : 0;
+    uint64_t whole = course_round_ms(&t);
+    double by_steps = t.inner_steps ? (double)v->i_step / t.inner_steps : 0;
     double by_time = whole ? 1.0 - (double)left / (double)whole : (double)NAN;
-    v->round_frac = a->run->inner_steps ? by_steps : by_time;
+    v->round_frac = t.inner_steps ? by_steps : by_time;
     if (v->round_frac < 0) v->round_frac = 0;
     if (v->round_frac > 1) v->round_frac = 1;
 }

@@ -43,6 +43,7 @@ void wire_part_closed(void *ctx)
     buf_deinit(&w->fetched);
     treehead_check_clear(&w->check);
     treehead_deinit(&w->treehead);
+    changes_deinit(&w->changes);
     free(w);
     if (fn) fn(fn_ctx);
 }
@@ -156,16 +157,6 @@ void wire_call_err(struct call *k, const struct err *e)
 }
 
 /* --- answers to the session ---------------------------------------------------------------------- */
-
-static int answer_round(struct call *k, const struct link_reply *reply, struct err *e)
-{
-    struct msg_round round;
-    int rc = msg_round_decode(reply->body, reply->n_body, &round, e);
-    if (rc != OK) return rc;
-    struct session_event ev = {.kind = SESSION_EV_ROUND, .tag = k->tag, .round = &round};
-    k->wire->config.on_event(&ev, k->wire->config.ctx);
-    return OK;
-}
 
 static int answer_slot(struct call *k, const struct link_reply *reply, struct err *e)
 {
@@ -309,10 +300,11 @@ static int answer_body(struct call *k, struct err *e)
 static int answer_session(struct call *k, const struct link_reply *reply, struct err *e)
 {
     if (k->purpose == FOR_BODY) return answer_body(k, e);
+    if (k->purpose == FOR_CHANGES) return wire_round_changes(k, reply, e);
     struct session_event ev = {.kind = SESSION_EV_CHUNK, .tag = k->tag};
     switch ((int)k->action.what) {
     case SESSION_DO_JOIN:
-    case SESSION_DO_POLL: return answer_round(k, reply, e);
+    case SESSION_DO_POLL: return wire_round_answer(k, reply, e);
     case SESSION_DO_RESERVE: return answer_slot(k, reply, e);
     case SESSION_DO_MANIFEST: return answer_receipt(k, reply, e);
     case SESSION_DO_FETCH_UPDATE: return answer_head(k, reply, e);
@@ -473,7 +465,7 @@ static void end_session_call(struct call *k, const struct link_reply *reply)
 static void on_done(const struct link_reply *reply, void *ctx)
 {
     struct call *k = ctx;
-    if (k->purpose == FOR_SESSION || k->purpose == FOR_BODY) {
+    if (k->purpose == FOR_SESSION || k->purpose == FOR_BODY || k->purpose == FOR_CHANGES) {
         if (!k->is_dropped && !k->wire->is_closing) {
             end_session_call(k, reply);
             return;
@@ -688,11 +680,17 @@ int wire_create(const struct wire_config *c, struct wire **ret, struct err *e)
         free(w);
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
     }
-    int rc = treehead_open(&w->treehead, c->run_dir, c->evidence_dir, c->run, e);
+    int rc = changes_open(&w->changes, c->run_dir, c->run, e);
+    if (rc != OK) {
+        free(w);
+        return rc;
+    }
+    rc = treehead_open(&w->treehead, c->run_dir, c->evidence_dir, c->run, e);
     if (rc == ERR_AUTH || rc == ERR_PROTO || rc == ERR_LIMIT) {
         log_err(LOG_ERROR, e, "the host's record is remembered anew");
     } else if (rc != OK) {
         treehead_deinit(&w->treehead);
+        changes_deinit(&w->changes);
         free(w);
         return rc;
     }
@@ -723,6 +721,11 @@ void wire_close(struct wire *w, void (*closed_fn)(void *ctx), void *ctx)
         if (k->is_waiting) wire_call_end(k);
     }
     uv_close((uv_handle_t *)&w->retry, retry_closed);
+}
+
+const struct course *wire_course(const struct wire *w)
+{
+    return &w->changes.course;
 }
 
 double wire_rtt_ms(const struct wire *w)

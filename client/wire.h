@@ -15,6 +15,7 @@
 #include "client/chunks.h"
 #include "client/pass.h"
 #include "client/session.h"
+#include "record/course.h"
 #include "record/rundesc.h"
 
 struct wire;
@@ -65,6 +66,9 @@ bool wire_goodbye(struct wire *w, const char *token, void (*fn)(void *ctx), void
 
 /* Ask for peers and credits, unless such a question is still under way. */
 void wire_look_around(struct wire *w);
+
+/* What the host has changed, as far as it is known here. Valid until the next event. */
+const struct course *wire_course(const struct wire *w);
 
 double wire_rtt_ms(const struct wire *w);
 double wire_fetch_frac(const struct wire *w); /* of the update or checkpoint; NaN when none */

@@ -1,10 +1,11 @@
 #pragma once
-/* Why: the wire's insides, seen by wire.c (requests and their answers), wire_up.c (the chunks of
- * a contribution) and wire_log.c (the host's record) alone.
+/* Why: the wire's insides, seen by wire.c (requests and their answers), wire_round.c (rounds and their
+ * terms), wire_up.c (the chunks of a contribution) and wire_log.c (the host's record) alone.
  */
 
 #include "base/hash.h"
 #include "base/path.h"
+#include "client/changes.h"
 #include "client/treehead.h"
 #include "client/wire.h"
 #include "client/work.h"
@@ -51,6 +52,7 @@ struct wire {
     void (*parted_fn)(void *ctx); /* someone waits for the goodbye */
     void *parted_ctx;
     bool is_looking_peers, is_looking_credits;
+    struct changes changes;
     struct treehead treehead;    /* what is remembered of the host's record */
     struct treehead_check check; /* of its newest tree head; one at a time */
     int n_open;                  /* handles and links still to close */
@@ -60,7 +62,16 @@ struct wire {
 };
 
 /* What a request is for. */
-enum purpose { FOR_SESSION, FOR_BODY, FOR_CHUNK, FOR_TEXT, FOR_PEERS, FOR_CREDITS, FOR_GOODBYE };
+enum purpose {
+    FOR_SESSION,
+    FOR_BODY,
+    FOR_CHANGES,
+    FOR_CHUNK,
+    FOR_TEXT,
+    FOR_PEERS,
+    FOR_CREDITS,
+    FOR_GOODBYE
+};
 
 struct call {
     struct wire *wire;
@@ -72,6 +83,7 @@ struct call {
     bool is_dropped;
     struct session_action action;
     struct msg_update head; /* FOR_BODY of an update */
+    struct msg_round round; /* FOR_CHANGES: what came before */
     struct chunks_want want;
     uint32_t i_chunk;    /* FOR_CHUNK */
     uint32_t n_restarts; /* FOR_CHUNK: times that the offset was another one */
@@ -105,6 +117,12 @@ size_t wire_up_piece(const struct wire *w, uint32_t i, const uint8_t **ret);
 
 /* Ask with this call; the answer comes where all answers come. */
 void wire_call_get(struct wire *w, struct call *k, const char *path, size_t max);
+
+/* wire_round.c: the answer to a join or poll, told to the session once all changes that it counts are
+ * here. ERR_AGAIN: the call goes on for them.
+ */
+int wire_round_answer(struct call *k, const struct link_reply *reply, struct err *e) MUST_CHECK;
+int wire_round_changes(struct call *k, const struct link_reply *reply, struct err *e) MUST_CHECK;
 
 /* wire_log.c: what an answer to SESSION_DO_CHECK_RECORD means, told to the session. ERR_AGAIN: the
  * call goes on for a tile. Other errors: to be told as a failure.

@@ -431,6 +431,7 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
         return err_set(e, ERR_WRONG_STATE, 0, "asked to train a round that is not held");
     if (!ahead) j->is_round_done = false;
     w->is_new_phase = true;
+    trainer_set_rates(w->state.trainer, o->terms.lr, o->terms.outer_lr);
     struct walk at = walk_of(j, ahead);
     struct assign_space space;
     int rc = ready_text(w, &space, e);
@@ -440,7 +441,7 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
         rc = gather(w, &space, &at, e);
         if (rc != OK) break;
         struct trainer_step_result r;
-        uint64_t i_step = work_state_schedule(w->config.run, at.round, *at.n_steps);
+        uint64_t i_step = course_schedule_step(&o->terms, *at.n_steps);
         rc = trainer_step(w->state.trainer, w->tokens, i_step, &r, e);
         if (rc == ERR_CANCELLED) {
             rc = rest(w, e);
@@ -467,8 +468,14 @@ static int carry_out(struct work *w, struct work_order *o, struct err *e)
     case WORK_PACK: rc = work_state_pack(&w->state, e); break;
     case WORK_FOLD: rc = work_state_fold(&w->state, e); break;
     case WORK_RETURN: rc = work_state_return(&w->state, e); break;
-    case WORK_APPLY: rc = work_state_apply(&w->state, o->bytes.p, o->bytes.len, e); break;
-    case WORK_LOAD: rc = work_state_load(&w->state, o->round, o->bytes.p, o->bytes.len, e); break;
+    case WORK_APPLY:
+        trainer_set_rates(w->state.trainer, o->terms.lr, o->terms.outer_lr);
+        rc = work_state_apply(&w->state, o->bytes.p, o->bytes.len, e);
+        break;
+    case WORK_LOAD:
+        rc = work_state_load(&w->state, o->round, o->bytes.p, o->bytes.len, e);
+        if (rc == OK && o->is_anew) trainer_forget(w->state.trainer);
+        break;
     case WORK_STOP: rc = work_state_save(&w->state, e); break;
     case WORK_OPEN: break;
     }

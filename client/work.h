@@ -30,6 +30,7 @@
 #include "client/speak.h"
 #include "client/work_state.h"
 #include "engine/trainer.h"
+#include "record/course.h"
 #include "record/rundesc.h"
 
 /* Pieces of text asked for at one time: the open chunks of this round and of the next, and some. */
@@ -70,7 +71,9 @@ struct work_order {
     uint64_t round;
     uint32_t n_steps; /* TRAIN: of the phase in all, or of the steps ahead when round is the next */
     int64_t until_ms; /* TRAIN: clock_mono_ms */
-    struct buf bytes; /* moved in */
+    struct course_terms terms; /* TRAIN, APPLY: of the round */
+    bool is_anew;              /* LOAD: moments and error feedback too */
+    struct buf bytes;          /* moved in */
 };
 
 enum work_news_kind { WORK_DONE = 1, WORK_FAILED, WORK_WANTS };

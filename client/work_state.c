@@ -23,11 +23,6 @@ int work_state_payload(const char *dir, const struct hash *payload, char dst[PAT
     return path_format(dst, "%s/payload-%.16s", dir, hash_hex(payload, hex));
 }
 
-uint64_t work_state_schedule(const struct rundesc *run, uint64_t round, uint32_t i_step)
-{
-    return rundesc_schedule_step(run, round, i_step);
-}
-
 /* Payloads that the state just saved does not name are of no more use. */
 static void sweep_payloads(const struct work_state *s)
 {

@@ -67,9 +67,6 @@ int work_state_apply(struct work_state *s, const void *bytes, size_t n, struct e
 int work_state_load(struct work_state *s, uint64_t round, const void *bytes, size_t n,
                     struct err *e) MUST_CHECK;
 
-/* Number of an inner step in the learning rate's schedule: the same for every contributor. */
-uint64_t work_state_schedule(const struct rundesc *run, uint64_t round, uint32_t i_step);
-
 /* Training diverged: back to the base, this round is over. The moments stay: they are bounded by the
  * clipped norm, and the step that diverged never touched them. Not saved.
  */

@@ -498,6 +498,22 @@ int trainer_return_payload(struct trainer *t, const void *bytes, size_t n, struc
     return rc;
 }
 
+void trainer_set_rates(struct trainer *t, double lr, double outer_lr)
+{
+    t->params.lr = lr;
+    t->params.outer_lr = outer_lr;
+}
+
+void trainer_forget(struct trainer *t)
+{
+    static const int blocks[] = {TRAINER_STATE_M, TRAINER_STATE_V, TRAINER_STATE_E};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        if (t->state.block[blocks[i]])
+            memset(t->state.block[blocks[i]], 0,
+                   packed_bytes(t->state.kind[blocks[i]], t->table.n_params));
+    t->state.n_steps = 0;
+}
+
 int trainer_ahead_begin(struct trainer *t, struct err *e)
 {
     float *anchor = t->memory[BUDGET_ANCHOR];

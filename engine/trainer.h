@@ -152,6 +152,14 @@ void trainer_ahead_drop(struct trainer *t);
  */
 int trainer_apply_update(struct trainer *t, const void *bytes, size_t n, struct err *e) MUST_CHECK;
 
+/* Other rates than those of the parameters, from the next step and the next update on. */
+void trainer_set_rates(struct trainer *t, double lr, double outer_lr);
+
+/* Forget what was learnt on the way here beside the weights: moments and error feedback are zero again,
+ * as at the beginning.
+ */
+void trainer_forget(struct trainer *t);
+
 /* Forget local steps since the last update, ahead or not: local = base. */
 void trainer_reset_local(struct trainer *t);
 

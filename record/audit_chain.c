@@ -7,13 +7,14 @@ void audit_chain_init(struct audit_chain *c, const struct rundesc *run)
 {
     *c = (struct audit_chain){.run = run, .retention = ENTRY_RETAIN_ALL, .next_seq = 1};
     c->base = run->initial_model;
+    course_init(&c->course, run);
 }
 
 void audit_chain_deinit(struct audit_chain *c)
 {
     if (!c) return;
     buf_deinit(&c->steps);
-    buf_deinit(&c->changes);
+    course_deinit(&c->course);
     buf_deinit(&c->payouts);
     buf_deinit(&c->payees);
     *c = (struct audit_chain){0};
@@ -23,26 +24,6 @@ const struct audit_step *audit_chain_step(const struct audit_chain *c, uint64_t 
 {
     const struct audit_step *s = (const void *)c->steps.p;
     return round < c->steps.len / sizeof *s ? &s[round] : NULL;
-}
-
-struct audit_rules audit_chain_rules(const struct audit_chain *c, uint64_t round)
-{
-    struct audit_rules r = {.outer_lr = c->run->train.outer_lr,
-                            .merge_min_senders = c->run->merge_min_senders,
-                            .emission = c->run->reward_per_round,
-                            .max_inner_steps = c->run->max_inner_steps};
-    const struct entry_change *m = (const void *)c->changes.p;
-    for (size_t i = 0; i < c->changes.len / sizeof *m; i++) {
-        if (m[i].from_round > round) continue;
-        if (m[i].has[ENTRY_F_OUTER_LR]) r.outer_lr = m[i].value[ENTRY_F_OUTER_LR];
-        if (m[i].has[ENTRY_F_MERGE_MIN_SENDERS])
-            r.merge_min_senders = m[i].value[ENTRY_F_MERGE_MIN_SENDERS];
-        if (m[i].has[ENTRY_F_REWARD_PER_ROUND])
-            r.emission = (uint64_t)m[i].value[ENTRY_F_REWARD_PER_ROUND];
-        if (m[i].has[ENTRY_F_MAX_INNER_STEPS])
-            r.max_inner_steps = (uint32_t)m[i].value[ENTRY_F_MAX_INNER_STEPS];
-    }
-    return r;
 }
 
 bool audit_chain_is_old(const struct audit_chain *c, uint64_t round)
@@ -75,7 +56,7 @@ static const char *round_is_wrong(const struct audit_chain *c, const struct entr
         return "leaves out receipts or lists some a second time";
     if (m->first_seq < c->next_seq) return "lists receipts a second time";
     if (m->last_seq + 1 < m->first_seq) return "counts its receipts backwards";
-    if (m->emission != audit_chain_rules(c, m->round).emission)
+    if (m->emission != course_terms(&c->course, m->round).emission)
         return "offers another reward than the run's rule says";
     bool may_pay_nothing = m->rule_reward == ENTRY_RULE_SCORED; /* when nobody's work is of use */
     if (m->paid != (m->n_tokens ? m->emission : 0) && !(may_pay_nothing && m->paid == 0))
@@ -86,6 +67,8 @@ static const char *round_is_wrong(const struct audit_chain *c, const struct entr
 static const char *change_is_wrong(const struct audit_chain *c, const struct entry_change *m)
 {
     if (!c->is_resuming && m->from_round < c->n_rounds) return "changes rounds that are over";
+    if (c->course.n_entries >= COURSE_MAX_ENTRIES) return "is one change too many";
+    if (course_check(&c->course, m, NULL) != OK) return "sets what no run may have";
     return NULL;
 }
 
@@ -93,6 +76,7 @@ static const char *rollback_is_wrong(const struct audit_chain *c, const struct e
 {
     const struct audit_step *to = audit_chain_step(c, m->to_round);
     if (c->is_resuming) return NULL;
+    if (c->course.n_entries >= COURSE_MAX_ENTRIES) return "is one rollback too many";
     if (m->next_round != c->n_rounds) return "names another round than the one that comes next";
     if (!to) return "goes back to a round that is not on record";
     if (to->is_known && !hash_equal(&to->base, &m->result))
@@ -190,12 +174,12 @@ static int apply(struct audit_chain *c, const struct entry *m, struct err *e)
         c->retention = m->open.retention;
         break;
     case ENTRY_ROUND: return take_round(c, &m->round, e);
-    case ENTRY_CHANGE: buf_put(&c->changes, &m->change, sizeof m->change); break;
+    case ENTRY_CHANGE: return course_take(&c->course, m, e);
     case ENTRY_ROLLBACK:
         to = audit_chain_step(c, m->rollback.to_round);
         c->base = m->rollback.result;
         c->base_of = to && to->is_known ? to->base_of : m->rollback.to_round;
-        break;
+        return course_take(&c->course, m, e);
     case ENTRY_END: c->has_end = true; break;
     case ENTRY_PAYOUT: buf_put(&c->payouts, &m->payout, sizeof m->payout); break;
     case ENTRY_ADDRESS:
@@ -204,8 +188,7 @@ static int apply(struct audit_chain *c, const struct entry *m, struct err *e)
         break;
     }
     int rc = buf_ok(&c->payouts, e);
-    if (rc == OK) rc = buf_ok(&c->payees, e);
-    return rc == OK ? buf_ok(&c->changes, e) : rc;
+    return rc == OK ? buf_ok(&c->payees, e) : rc;
 }
 
 int audit_chain_take(struct audit_chain *c, const struct entry *m, struct audit_book *b,

@@ -8,6 +8,7 @@
  */
 
 #include "record/audit.h"
+#include "record/course.h"
 #include "record/entry.h"
 #include "record/rundesc.h"
 
@@ -17,14 +18,6 @@ struct audit_step {
     uint64_t base_of; /* whose base this base is again, after a rollback; else its own number */
     struct hash base;
     struct hash update;
-};
-
-/* What a round was held by: the run description, changed by the entries before it. */
-struct audit_rules {
-    double outer_lr;
-    double merge_min_senders;
-    uint64_t emission;
-    uint32_t max_inner_steps;
 };
 
 /* An address on record. */
@@ -47,10 +40,10 @@ struct audit_chain {
     uint64_t next_seq;
     uint64_t paid;
     uint64_t n_receipts;
-    struct buf steps;   /* struct audit_step */
-    struct buf changes; /* struct entry_change */
-    struct buf payouts; /* struct entry_payout */
-    struct buf payees;  /* struct audit_payee */
+    struct buf steps;     /* struct audit_step */
+    struct course course; /* changes and rollbacks */
+    struct buf payouts;   /* struct entry_payout */
+    struct buf payees;    /* struct audit_payee */
 };
 
 void audit_chain_init(struct audit_chain *c, const struct rundesc *run);
@@ -65,7 +58,6 @@ void audit_chain_skip(struct audit_chain *c);
 
 /* NULL when there is no such round. */
 const struct audit_step *audit_chain_step(const struct audit_chain *c, uint64_t round);
-struct audit_rules audit_chain_rules(const struct audit_chain *c, uint64_t round);
 
 /* May the payloads of this round be gone by what the run promises? */
 bool audit_chain_is_old(const struct audit_chain *c, uint64_t round);

@@ -90,7 +90,7 @@ int audit_model_apply(struct audit_model *m, uint64_t round, const void *update,
                       struct hash *ret_result, struct err *e)
 {
     const struct rundesc *run = m->chain->run;
-    double outer_lr = audit_chain_rules(m->chain, round).outer_lr;
+    double outer_lr = course_terms(&m->chain->course, round).outer_lr;
     int rc = merge_apply(m->table, &run->train.delta, outer_lr, update, n, m->params, e);
     m->has = rc == OK;
     if (rc != OK) return rc;

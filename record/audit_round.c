@@ -19,7 +19,7 @@ struct job {
     const struct audit_rounds *a;
     uint64_t index; /* of the entry */
     const struct entry_round *m;
-    struct audit_rules rules;
+    struct course_terms rules;
     struct sheet sheet;
     uint32_t n_merged;
     const struct sheet_row **merged; /* [n_merged], in the order of their keys */
@@ -542,7 +542,7 @@ int audit_round(const struct audit_rounds *a, uint64_t index, const struct entry
 {
     struct job j = {.a = a, .index = index, .m = m};
     enum audit_sheet state;
-    j.rules = audit_chain_rules(a->chain, m->round);
+    j.rules = course_terms(&a->chain->course, m->round);
     j.is_scored =
         a->scores && m->rule_reward == ENTRY_RULE_SCORED && m->rule_merge == ENTRY_RULE_SCORED;
     int rc = audit_sheet_read(a->source, a->book, m, &j.sheet, &state, e);

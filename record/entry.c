@@ -11,13 +11,14 @@
  * lets it go, so the bounds are written once.
  */
 
-#define TYP          "potluck-entry+1"
-#define MAX_LOSS     1e6
-#define MAX_REAL     1e9
-#define TEXT(s)      (s), sizeof(s) - 1
-#define N_COMMON     4 /* kind, run, index, at_ms */
-#define N_WORDS(a)   ((uint32_t)(sizeof(a) / sizeof *(a)))
-#define IS_REAL(f)   ((f) == ENTRY_F_MERGE_MIN_SENDERS || (f) == ENTRY_F_OUTER_LR)
+#define TYP        "potluck-entry+1"
+#define MAX_LOSS   1e6
+#define MAX_REAL   1e9
+#define TEXT(s)    (s), sizeof(s) - 1
+#define N_COMMON   4 /* kind, run, index, at_ms */
+#define N_WORDS(a) ((uint32_t)(sizeof(a) / sizeof *(a)))
+#define IS_REAL(f)                                                                                 \
+    ((f) == ENTRY_F_LR || (f) == ENTRY_F_MERGE_MIN_SENDERS || (f) == ENTRY_F_OUTER_LR)
 #define MAX_DURATION UINT32_MAX
 
 static const char *const kind_words[] = {
@@ -28,6 +29,7 @@ static const char *const kind_words[] = {
 static const char *const field_words[ENTRY_FIELDS] = {
     [ENTRY_F_INNER_MS] = "inner_ms",
     [ENTRY_F_INNER_STEPS] = "inner_steps",
+    [ENTRY_F_LR] = "lr",
     [ENTRY_F_MAX_INNER_STEPS] = "max_inner_steps",
     [ENTRY_F_MERGE_MIN_SENDERS] = "merge_min_senders",
     [ENTRY_F_MIN_CONTRIBUTIONS] = "min_contributions",

@@ -73,8 +73,9 @@ struct entry_round {
 enum entry_field {
     ENTRY_F_INNER_MS,
     ENTRY_F_INNER_STEPS,
+    ENTRY_F_LR, /* a real number, as outer_lr and merge_min_senders; the others are counts */
     ENTRY_F_MAX_INNER_STEPS,
-    ENTRY_F_MERGE_MIN_SENDERS, /* a real number, as outer_lr; the others are counts */
+    ENTRY_F_MERGE_MIN_SENDERS,
     ENTRY_F_MIN_CONTRIBUTIONS,
     ENTRY_F_N_ROUNDS,
     ENTRY_F_OUTER_LR,

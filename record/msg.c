@@ -261,6 +261,7 @@ static void round_put(json_t *o, const struct msg_round *m)
     json_set_hash(o, "checkpoint", &m->checkpoint);
     json_set_u64(o, "checkpoint_bytes", m->checkpoint_bytes);
     json_set_u64(o, "oldest_update_round", m->oldest_update_round);
+    json_set_u64(o, "n_changes", m->n_changes);
     json_set_u64(o, "n_contributors", m->n_contributors);
     json_set_u64(o, "n_received", m->n_received);
     json_set_real(o, "val_loss", m->val_loss);
@@ -284,6 +285,7 @@ static void round_get(struct json_reader *r, const json_t *o, struct msg_round *
     json_hash(r, o, "checkpoint", &m->checkpoint);
     m->checkpoint_bytes = msg_json_count(r, o, "checkpoint_bytes", 0);
     m->oldest_update_round = msg_json_count(r, o, "oldest_update_round", 0);
+    m->n_changes = msg_json_count(r, o, "n_changes", 0);
     m->n_contributors = json_u32(r, o, "n_contributors", 0, INT32_MAX);
     m->n_received = json_u32(r, o, "n_received", 0, INT32_MAX);
     m->val_loss = msg_json_maybe(r, o, "val_loss", 0, MAX_LOSS);

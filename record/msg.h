@@ -48,6 +48,7 @@ struct msg_round {
     struct hash checkpoint;    /* hash of its file */
     uint64_t checkpoint_bytes;
     uint64_t oldest_update_round; /* updates from this round on can still be fetched */
+    uint64_t n_changes;           /* entries of the record that change the run: GET /v1/changes */
     uint32_t n_contributors;      /* active now */
     uint32_t n_received;          /* accepted contributions of this round so far */
     double val_loss;              /* newest validation: nats per token; NaN when none */

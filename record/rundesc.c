@@ -13,9 +13,6 @@
 #define TYP             "potluck-run+1"
 #define LINK_SCHEME     "potluck://"
 #define MAX_INDEX_BYTES (64ULL << 20)
-#define MAX_PHASE_MS    (7U * 24 * 3600 * 1000)
-#define MAX_STEPS       (1U << 24)
-#define MAX_SENDERS     1024 /* inputs of one merge */
 #define INIT_CHECKPOINT "checkpoint"
 #define PUZZLE_KIND     "scrypt"
 
@@ -118,15 +115,15 @@ static void put_rounds(json_t *top, const struct rundesc *d)
 static void get_rounds(struct json_reader *r, const json_t *top, struct rundesc *d)
 {
     const json_t *o = json_object_in(r, top, "rounds");
-    d->inner_steps = json_u32(r, o, "inner_steps", 0, MAX_STEPS);
-    d->inner_ms = json_u32(r, o, "inner_ms", 0, MAX_PHASE_MS);
-    d->max_inner_steps = json_u32(r, o, "max_inner_steps", 1, MAX_STEPS);
+    d->inner_steps = json_u32(r, o, "inner_steps", 0, RUNDESC_MAX_STEPS);
+    d->inner_ms = json_u32(r, o, "inner_ms", 0, RUNDESC_MAX_PHASE_MS);
+    d->max_inner_steps = json_u32(r, o, "max_inner_steps", 1, RUNDESC_MAX_STEPS);
     bool takes_ahead = json_object_get(o, "ahead_steps") != NULL;
-    if (takes_ahead) d->ahead_steps = json_u32(r, o, "ahead_steps", 1, MAX_STEPS);
-    d->upload_ms = json_u32(r, o, "upload_ms", 1, MAX_PHASE_MS);
-    d->min_contributions = json_u32(r, o, "min_contributions", 1, MAX_SENDERS);
+    if (takes_ahead) d->ahead_steps = json_u32(r, o, "ahead_steps", 1, RUNDESC_MAX_STEPS);
+    d->upload_ms = json_u32(r, o, "upload_ms", 1, RUNDESC_MAX_PHASE_MS);
+    d->min_contributions = json_u32(r, o, "min_contributions", 1, RUNDESC_MAX_SENDERS);
     d->n_rounds = msg_json_count(r, o, "n_rounds", 0);
-    d->merge_min_senders = json_real_in(r, o, "merge_min_senders", 0, MAX_SENDERS);
+    d->merge_min_senders = json_real_in(r, o, "merge_min_senders", 0, RUNDESC_MAX_SENDERS);
     bool is_limited = json_object_get(o, "retention") != NULL; /* left out: everything is kept */
     if (is_limited) d->retention = msg_json_count(r, o, "retention", 1);
     msg_json_only(r, o, "the rounds", 7 + (size_t)is_limited + (size_t)takes_ahead);

@@ -22,6 +22,9 @@
 #define RUNDESC_MAX_AGGREGATORS 8
 #define RUNDESC_MAX_SHARDS      256
 #define RUNDESC_MAX_BYTES       (256u * 1024)
+#define RUNDESC_MAX_STEPS       (1U << 24) /* of an inner phase */
+#define RUNDESC_MAX_PHASE_MS    (7U * 24 * 3600 * 1000)
+#define RUNDESC_MAX_SENDERS     1024           /* inputs of one merge */
 #define RUNDESC_CODE_CAP        MSG_INVITE_CAP /* of an invite code */
 
 /* One address of the run. All of them carry the same aggregator key's signature. */

@@ -6,11 +6,15 @@
  * database and its files hold what is durable. Virtual is only the power: before each durable step
  * (and after the last) it may go. Then everything in memory is forgotten, the store is opened again
  * and the record repaired, during which the power may go once more. While a round is published,
- * late manifests arrive and contributors who heard nothing ask for their receipt again.
+ * late manifests arrive and contributors who heard nothing ask for their receipt again. Between rounds
+ * the host changes rewards and asks to go back to earlier models; a run ends by its number of
+ * rounds, with a round that the host chooses, or between two rounds, by seed.
  *
  * The oracle sits outside: it reads only files that anybody may read, and remembers what it saw.
  *   - each tree head continues every earlier one: same root over the same first entries;
- *   - each entry follows the one before (model, receipts, secret that was committed to);
+ *   - each entry follows the one before (model, receipts, secret that was committed to); the run goes back
+ *     exactly when the host asked for it, to a model that was there, and after each start the weights
+ *     are those on record;
  *   - each receipt has the next number, is on exactly one sheet, and was answered so;
  *   - each round pays exactly its emission, or nothing when nobody is merged;
  *   - the ledger has one posting for each receipt on a sheet, of the amount that the sheet says,
@@ -42,7 +46,8 @@
 #define MAX_STEPS 64
 
 struct sums {
-    uint64_t n_rounds, n_crashes, n_receipts, n_late, n_asked_again, n_entries, n_full;
+    uint64_t n_rounds, n_crashes, n_receipts, n_late, n_asked_again, n_entries, n_changes,
+        n_rollbacks;
     uint64_t at[MAX_STEPS];
     char names[MAX_STEPS][24];
     uint32_t n_names;
@@ -222,18 +227,21 @@ static void forget(struct world *w)
 
 /* ---- the aggregator's life ------------------------------------------------------------------ */
 
-static struct round_config config_of(const struct world *w)
+static struct round_config config_of(struct world *w, uint64_t round)
 {
+    struct course course;
+    MUST(w, publish_course(&w->publish, &course, &w->e));
     struct round_config c = {.run = w->run.id,
                              .wait_for = 1,
                              .min_contributions = 1,
-                             .n_rounds = w->run.n_rounds,
+                             .n_rounds = course_terms(&course, round).n_rounds,
                              .round_ms = 20000,
                              .upload_ms = 10000,
                              .max_inner_steps = 4,
                              .tokens_per_step = 10000,
                              .max_bytes = 1 << 20,
-                             .reward_per_round = w->run.reward_per_round};
+                             .reward_per_round = course_terms(&course, round).emission};
+    course_deinit(&course);
     store_secret(w->store, c.secret);
     return c;
 }
@@ -267,7 +275,7 @@ static bool start(struct world *w, uint64_t *ret_round, struct msg_update *last)
 static void wake(struct world *w, uint64_t round, const struct msg_update *last,
                  struct round_actions *out)
 {
-    struct round_config c = config_of(w);
+    struct round_config c = config_of(w, round);
     struct round_stored *stored = NULL;
     uint32_t n = 0;
     MUST(w, round_init(&w->round, &c, &w->e));
@@ -281,15 +289,17 @@ static void wake(struct world *w, uint64_t round, const struct msg_update *last,
     round_step(&w->round, &tick, w->now, out);
 }
 
+/* base: that the run goes back to; NULL. */
 static void done(struct world *w, enum round_action_kind kind, int rc, const struct msg_update *u,
-                 struct round_actions *out)
+                 const struct hash *base, struct round_actions *out)
 {
     struct round_event ev = {.kind = ROUND_EV_DONE,
                              .work = kind,
                              .outcome = rc == OK ? ROUND_OK : ROUND_FAILED,
                              .result = u->result,
                              .update = u->update,
-                             .update_bytes = u->update_bytes};
+                             .update_bytes = u->update_bytes,
+                             .base = base};
     ev.op.attempt = w->round.attempt;
     round_step(&w->round, &ev, w->now, out);
 }
@@ -305,17 +315,21 @@ static bool publish(struct world *w, struct round_actions *out)
     int rc = publish_merge(&w->publish, in, n, w->base, w->next, &u, &w->e);
     if (w->is_cut) return false;
     HOLDS(w, rc == OK, "the round cannot be merged: %s", w->e.what);
-    done(w, ROUND_DO_MERGE, rc, &u, out);
+    done(w, ROUND_DO_MERGE, rc, &u, NULL, out);
     u = *round_update(&w->round);
     rc = publish_commit(&w->publish, &u, in, n, w->now, &w->e);
     if (w->is_cut) return false;
     HOLDS(w, rc == OK, "the round cannot be published: %s", w->e.what);
+    struct hash back;
+    int rolled = publish_rolled(&w->publish, u.round + 1, w->next, &back, &w->e);
+    if (w->is_cut) return false;
+    HOLDS(w, rolled == OK || rolled == ERR_NOTFOUND, "the way back is lost: %s", w->e.what);
     if (w->n_left == 0) { /* after the last step, before anybody is told */
         w->is_cut = true;
         snprintf(w->cut_at, sizeof w->cut_at, "announcement");
         return false;
     }
-    done(w, ROUND_DO_PUBLISH, rc, &u, out);
+    done(w, ROUND_DO_PUBLISH, rc, &u, rolled == OK ? &back : NULL, out);
     float *old = w->base;
     w->base = w->next;
     w->next = old;
@@ -342,10 +356,14 @@ static void make_run(struct world *w, uint64_t seed, uint64_t n_rounds)
                   .initializer_range = 0.02,
                   .tie_word_embeddings = true},
         .merge_min_senders = 2,
-        .n_rounds = n_rounds,
+        .n_rounds = w->ending == END_BY_NUMBER ? n_rounds : 0,
         .retention = 20,
         .reward_per_round = SIM_RECORD_EMISSION
     };
+    w->run.inner_steps = w->run.max_inner_steps = 4;
+    w->run.upload_ms = 10000;
+    w->run.min_contributions = 1;
+    w->run.train.lr = 1e-3;
     w->run.train.outer_lr = 1;
     w->run.train.delta = (struct delta_params){.chunk = 256, .k = 8};
     MUST(w, key_from_seed(bytes, &w->key, &w->e));
@@ -383,6 +401,8 @@ static bool live(struct world *w, uint64_t round, struct sums *sums)
     HOLDS(w, open_round >= round && open_round <= round + 1, "round %" PRIu64 " is open",
           open_round);
     HOLDS(w, open_round == w->seen.next_round, "the record and the rounds differ");
+    struct hash model = model_hash(&w->table, w->base);
+    HOLDS(w, hash_equal(&model, &w->seen.model), "the weights are not those on record");
     if (open_round > round) return true; /* published before the cut, and now announced */
     if (rng_below(&w->rng, 3) == 0) {
         answer(w, 0, round, MSG_REJECTED); /* lost answer: asked again */
@@ -473,6 +493,36 @@ static void have_accident(struct world *w, uint64_t round)
     }
 }
 
+/* What the host's other commands leave in the books while nobody, or somebody, serves. */
+static void steer(struct world *w, uint64_t round)
+{
+    struct store_tail tail;
+    struct store_entry row = {.kind = ENTRY_CHANGE};
+    struct entry m = {.kind = ENTRY_CHANGE, .run = w->run.id, .at_ms = w->now};
+    if (rng_below(&w->rng, 16) == 0) {
+        uint64_t to = round - rng_below(&w->rng, round < 8 ? (uint32_t)round + 1 : 8);
+        struct publish p = {.run = &w->run,
+                            .table = &w->table,
+                            .spool = &w->spool,
+                            .store = w->store,
+                            .key = &w->key};
+        w->is_back_asked = publish_weights(&p, to, w->next, NULL) == OK; /* as the command does */
+        if (w->is_back_asked)
+            MUST(w, store_record_ask_rollback(w->store, to, "an accident", &w->e));
+    }
+    if (w->ending == END_WITH_A_ROUND && round + 1 == w->n_rounds)
+        MUST(w, store_record_ask_end(w->store, &w->e));
+    if (round == 0 || rng_below(&w->rng, 8)) return;
+    MUST(w, store_record_tail(w->store, &tail, &w->e));
+    m.index = tail.n_entries;
+    m.change.from_round = round + 1;
+    m.change.has[ENTRY_F_REWARD_PER_ROUND] = true;
+    m.change.value[ENTRY_F_REWARD_PER_ROUND] = 1 + rng_below(&w->rng, 1000000);
+    MUST(w, entry_sign(&m, &w->key, &row.text, &w->e));
+    MUST(w, store_record_append(w->store, m.index, &row, 1, &w->e));
+    buf_deinit(&row.text);
+}
+
 static void run_round(struct world *w, uint64_t round, int *next_cut, struct sums *sums)
 {
     bool is_through = false;
@@ -482,9 +532,11 @@ static void run_round(struct world *w, uint64_t round, int *next_cut, struct sum
     MUST(w, spool_open(&w->spool, w->home, &w->e));
     MUST(w, store_open(path, &w->run.id, &w->store, &w->e));
     contribute(w, round, sums);
+    steer(w, round);
+    uint64_t n_back = w->seen.n_rollbacks;
     store_close(w->store);
     w->store = NULL;
-    w->is_busy = true;
+    w->is_busy = w->ending != END_BETWEEN_ROUNDS || round + 1 < w->n_rounds;
     for (int life = 0; !is_through; life++) {
         w->is_cut = false;
         w->n_steps = 0;
@@ -497,9 +549,33 @@ static void run_round(struct world *w, uint64_t round, int *next_cut, struct sum
     }
     sim_record_look(w);
     HOLDS(w, w->seen.next_round == round + 1, "round %" PRIu64 " is not on record", round);
+    HOLDS(w, w->seen.n_rollbacks - n_back == w->is_back_asked,
+          "the host asked to go back, and the record does not");
+    w->is_back_asked = false;
     w->n_left = -1;
     if ((round + 1) % 10 == 0) MUST(w, publish_checkpoint(&w->publish, round + 1, w->base, &w->e));
     forget(w);
+}
+
+/* With the power going before each step of it. */
+static void end_between_rounds(struct world *w, struct sums *sums)
+{
+    struct msg_update last;
+    uint64_t round = 0;
+    for (int cut = 0; w->ending == END_BETWEEN_ROUNDS; cut++) {
+        w->is_cut = false;
+        w->n_left = cut;
+        bool is_up = start(w, &round, &last);
+        int rc = is_up ? publish_end(&w->publish, &last.result, w->now, &w->e) : ERR_IO;
+        if (w->is_cut) {
+            cut_power(w, sums);
+            continue;
+        }
+        HOLDS(w, rc == OK, "the run cannot be ended: %s", w->e.what);
+        sim_record_look(w);
+        forget(w);
+        if (w->seen.is_ended) break; /* and nothing was left to do */
+    }
 }
 
 static void run_world(uint64_t seed, uint64_t n_rounds, struct sums *sums)
@@ -508,16 +584,21 @@ static void run_world(uint64_t seed, uint64_t n_rounds, struct sums *sums)
     int next_cut = 0;
     check(w);
     make_home(w);
+    w->ending = (enum ending)((seed + 1) % ENDINGS);
+    w->n_rounds = n_rounds;
     make_run(w, seed, n_rounds);
     for (uint64_t r = 0; r < n_rounds; r++) {
         run_round(w, r, &next_cut, sums);
         if (r % 100 == 99) sim_record_audit(w);
     }
+    end_between_rounds(w, sums);
     sim_record_audit(w);
     HOLDS(w, w->seen.is_ended, "the run is over, but the record does not say so");
     sums->n_rounds += n_rounds;
     sums->n_receipts += w->n_answers;
     sums->n_entries += w->seen.range.n;
+    sums->n_changes += w->seen.n_changes;
+    sums->n_rollbacks += w->seen.n_rollbacks;
     remove_home(w->home);
     model_table_deinit(&w->table);
     free(w->base);
@@ -572,9 +653,10 @@ int main(int argc, char **argv)
         left -= n;
     }
     printf("%" PRIu64 " rounds, %" PRIu64 " entries, %" PRIu64 " receipts (%" PRIu64
-           " late, %" PRIu64 " asked for again); the power went %" PRIu64 " times, before:",
+           " late, %" PRIu64 " asked for again), %" PRIu64 " changes, back %" PRIu64
+           " times; the power went %" PRIu64 " times, before:",
            sums.n_rounds, sums.n_entries, sums.n_receipts, sums.n_late, sums.n_asked_again,
-           sums.n_crashes);
+           sums.n_changes, sums.n_rollbacks, sums.n_crashes);
     for (uint32_t i = 0; i < sums.n_names; i++)
         printf("%s %s %" PRIu64, i ? "," : "", sums.names[i], sums.at[i]);
     printf("\n");

@@ -22,6 +22,9 @@ struct answer {
     bool is_on_sheet;
 };
 
+/* How a run comes to its end. */
+enum ending { END_BY_NUMBER, END_WITH_A_ROUND, END_BETWEEN_ROUNDS, ENDINGS };
+
 /* What the outside world has seen of the record. */
 struct witness {
     struct merkle_range range;
@@ -30,6 +33,9 @@ struct witness {
     struct hash model, commit;
     uint64_t paid;
     bool is_ended;
+    struct hash bases[SIM_RECORD_ROUNDS + 1];
+    uint64_t emissions[SIM_RECORD_ROUNDS + 2]; /* by changes on record; 0: as the round before */
+    uint64_t n_changes, n_rollbacks;
 };
 
 struct world {
@@ -39,6 +45,9 @@ struct world {
     struct key key;
     struct rng rng;
     int64_t now;
+    enum ending ending;
+    uint64_t n_rounds;
+    bool is_back_asked; /* for a rollback, with the open round */
     /* what a crash takes away */
     struct store *store;
     struct spool spool;

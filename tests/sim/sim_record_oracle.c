@@ -50,6 +50,34 @@ static void see_row(struct world *w, const struct sheet *s, const struct sheet_r
     w->seen.next_seq++;
 }
 
+static uint64_t emission_of(const struct witness *v, uint64_t round)
+{
+    while (round && !v->emissions[round])
+        round--;
+    return v->emissions[round] ? v->emissions[round] : SIM_RECORD_EMISSION;
+}
+
+/* Only what was asked for, in its place, and to a model that was there. */
+static void see_rollback(struct world *w, const struct entry_rollback *m)
+{
+    struct witness *v = &w->seen;
+    HOLDS(w, m->next_round == v->next_round, "the run goes back before round %" PRIu64,
+          m->next_round);
+    HOLDS(w, m->to_round < m->next_round && hash_equal(&m->result, &v->bases[m->to_round]),
+          "the run goes back to another model than round %" PRIu64 " began with", m->to_round);
+    v->model = m->result;
+    v->n_rollbacks++;
+}
+
+static void see_change(struct world *w, const struct entry_change *m)
+{
+    struct witness *v = &w->seen;
+    HOLDS(w, m->from_round > v->next_round && m->from_round <= SIM_RECORD_ROUNDS + 1,
+          "a round that has begun is changed");
+    v->emissions[m->from_round] = (uint64_t)m->value[ENTRY_F_REWARD_PER_ROUND];
+    v->n_changes++;
+}
+
 static void see_round(struct world *w, const struct entry_round *m)
 {
     struct buf b = {0};
@@ -73,8 +101,9 @@ static void see_round(struct world *w, const struct entry_round *m)
     HOLDS(w, v->next_seq == m->last_seq + 1, "the sheet ends elsewhere");
     HOLDS(w,
           n_merged == m->n_merged && paid == m->paid &&
-              paid == (n_merged ? SIM_RECORD_EMISSION : 0),
+              paid == (n_merged ? emission_of(v, m->round) : 0),
           "the round pays %" PRIu64 " to %" PRIu32, paid, n_merged);
+    v->bases[m->round] = m->base;
     v->paid += paid;
     v->model = m->result;
     v->commit = m->commit_next;
@@ -97,6 +126,10 @@ static void see_entry(struct world *w, const struct tiles_entry *x)
         v->commit = m.open.commit_next;
     } else if (m.kind == ENTRY_ROUND) {
         see_round(w, &m.round);
+    } else if (m.kind == ENTRY_CHANGE) {
+        see_change(w, &m.change);
+    } else if (m.kind == ENTRY_ROLLBACK) {
+        see_rollback(w, &m.rollback);
     } else {
         HOLDS(w, m.kind == ENTRY_END, "an entry that nobody asked for");
         HOLDS(w,

@@ -54,7 +54,10 @@ static int setup(void **state)
     x->run.reward_per_round = 1000;
     x->run.train.outer_lr = 1;
     x->run.merge_min_senders = 2;
-    x->run.max_inner_steps = 8;
+    x->run.max_inner_steps = x->run.inner_steps = 8;
+    x->run.upload_ms = 1000;
+    x->run.min_contributions = 1;
+    x->run.train.lr = 1e-3;
     x->b = (struct audit_book){.fn = note, .ctx = x};
     audit_chain_init(&x->c, &x->run);
     struct hash secret = entry_secret(x->seed, &x->run.id, 0);
@@ -161,11 +164,15 @@ static void a_change_holds_from_its_round_on(void **state)
     next.round.emission = next.round.paid = 500;
     tell(x, next);
     assert_int_equal(audit_count(&x->b, AUDIT_WRONG), 0);
-    assert_true(audit_chain_rules(&x->c, 2).outer_lr == 1);
-    assert_true(audit_chain_rules(&x->c, 3).outer_lr == 0.5);
+    assert_true(course_terms(&x->c.course, 2).outer_lr == 1);
+    assert_true(course_terms(&x->c.course, 3).outer_lr == 0.5);
     m.change.from_round = 2;
     tell(x, m);
     expect(x, AUDIT_ENTRY, "changes rounds that are over");
+    m.change.from_round = 9;
+    m.change.value[ENTRY_F_OUTER_LR] = 11;
+    tell(x, m);
+    assert_non_null(strstr(x->last.what, "sets what no run may have"));
 }
 
 static void a_rollback_goes_to_a_base_on_record(void **state)

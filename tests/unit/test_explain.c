@@ -7,7 +7,7 @@
 
 static struct session in_state(enum session_state state)
 {
-    struct session s = {.state = state, .model_round = 7, .config = {.inner_steps = 30}};
+    struct session s = {.state = state, .model_round = 7, .terms = {.inner_steps = 30}};
     s.payload.n_chunks = 4;
     s.i_chunk = 1;
     s.has_round = true;
@@ -48,6 +48,24 @@ static void explain_names_round_and_step(void **state)
     assert_int_equal(line.state, VIEW_RUNNING);
     assert_string_equal(line.reason, "round 7, step 12 of 30");
     assert_string_equal(line.hint, "p: pause");
+}
+
+/* While the round lasts that began with it, and on the way there. */
+static void explain_says_that_the_host_went_back(void **state)
+{
+    (void)state;
+    struct session s = in_state(SESSION_TRAINING);
+    s.has_back = true;
+    s.back_next = 8;
+    s.back_to = 3;
+    snprintf(s.back_reason, sizeof s.back_reason, "the loss went up");
+    struct explain_line line = explain(&s);
+    assert_string_equal(line.reason,
+                        "round 7, step 12 of 30; the host went back to round 3: the loss went up");
+    s.model_round = 8;
+    s.round.round = 9;
+    line = explain(&s);
+    assert_null(strstr(line.reason, "went back"));
 }
 
 static void explain_says_who_is_waited_for_and_how_long(void **state)
@@ -212,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(explain_has_a_whole_sentence_for_every_state),
         cmocka_unit_test(explain_names_round_and_step),
+        cmocka_unit_test(explain_says_that_the_host_went_back),
         cmocka_unit_test(explain_says_who_is_waited_for_and_how_long),
         cmocka_unit_test(explain_names_no_number_that_is_old_or_zero),
         cmocka_unit_test(explain_tells_the_end_of_the_run_from_waiting),

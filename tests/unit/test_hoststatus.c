@@ -56,6 +56,30 @@ static double member(const struct hoststatus *s, const char *name)
     return x;
 }
 
+static void a_run_that_went_back_says_so(void **state)
+{
+    (void)state;
+    struct buf json = {0}, text = {0};
+    struct hoststatus s = full();
+    struct course c;
+    struct entry m = {.kind = ENTRY_ROLLBACK, .index = 4};
+    m.rollback = (struct entry_rollback){.next_round = 3, .to_round = 1, .reason = "it diverged"};
+    course_init(&c, &d);
+    hoststatus_course(&s, &c);
+    assert_int_equal(hoststatus_json(&s, &json, &e), OK);
+    assert_non_null(strstr(buf_str(&json), "\"rollback\":null"));
+    assert_int_equal(course_take(&c, &m, &e), OK);
+    hoststatus_course(&s, &c);
+    buf_clear(&json);
+    assert_int_equal(hoststatus_json(&s, &json, &e), OK);
+    assert_int_equal(hoststatus_text(json.p, json.len, &text, &e), OK);
+    assert_non_null(strstr(
+        buf_str(&text), "went back      before round 3, to the model of round 1: it diverged\n"));
+    course_deinit(&c);
+    buf_deinit(&json);
+    buf_deinit(&text);
+}
+
 static void figures_are_in_their_units(void **state)
 {
     struct hoststatus s = full();
@@ -139,7 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(figures_are_in_their_units), CASE(what_is_not_known_is_null),
         CASE(a_person_gets_lines),        CASE(values_follow_the_packing_rule),
-        CASE(the_end_is_said_in_words),
+        CASE(the_end_is_said_in_words),   CASE(a_run_that_went_back_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

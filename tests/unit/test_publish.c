@@ -359,6 +359,121 @@ static void the_last_round_closes_the_record(void **state)
     assert_true(hash_equal(&m.end.result, &u.result));
 }
 
+/* Rounds 0 to 3, then back to the base of round 1; the hash of that. */
+static struct hash go_back(struct press *x)
+{
+    struct hash bases[4], got;
+    for (uint64_t round = 0; round < 4; round++) {
+        bases[round] = model_hash(&x->t, x->base);
+        if (round == 3) assert_int_equal(store_record_ask_rollback(x->st, 1, "a slip", &x->e), OK);
+        make_round(x, round);
+    }
+    assert_int_equal(publish_rolled(&x->p, 4, x->base, &got, &x->e), OK);
+    assert_true(hash_equal(&got, &bases[1]));
+    got = model_hash(&x->t, x->base);
+    assert_true(hash_equal(&got, &bases[1]));
+    return got;
+}
+
+static void the_run_goes_back_behind_the_round_that_closed(void **state)
+{
+    struct press *x = *state;
+    struct store_tail tail;
+    struct hash base = go_back(x), ignored;
+    struct entry m = entry_at(x, 5);
+    assert_int_equal(m.kind, ENTRY_ROLLBACK);
+    assert_int_equal(m.rollback.next_round, 4);
+    assert_int_equal(m.rollback.to_round, 1);
+    assert_true(hash_equal(&m.rollback.result, &base));
+    assert_string_equal(m.rollback.reason, "a slip");
+    assert_int_equal(store_record_tail(x->st, &tail, &x->e), OK);
+    assert_false(tail.is_rolling); /* once is enough */
+    assert_int_equal(tail.n_entries, 6);
+    assert_int_equal(publish_rolled(&x->p, 3, x->next, &ignored, &x->e), ERR_NOTFOUND);
+    struct msg_update u = make_round(x, 4);
+    assert_true(hash_equal(&u.base, &base));
+    assert_int_equal(entry_at(x, 6).kind, ENTRY_ROUND);
+}
+
+/* Right behind the rollback, rounds later, and when its checkpoint is gone. */
+static void a_restart_finds_the_way_back(void **state)
+{
+    struct press *x = *state;
+    struct msg_update last;
+    struct hash base = go_back(x), got, none = {0};
+    assert_int_equal(publish_restore(&x->p, x->next, &last, &x->e), OK);
+    got = model_hash(&x->t, x->next);
+    assert_true(hash_equal(&got, &base) && hash_equal(&last.result, &base));
+    assert_true(hash_equal(&last.update, &none) && last.round == 3);
+    struct msg_update u = make_round(x, 4);
+    assert_int_equal(publish_restore(&x->p, x->next, &last, &x->e), OK);
+    got = model_hash(&x->t, x->next);
+    assert_true(hash_equal(&got, &u.result) && hash_equal(&last.result, &u.result));
+    assert_int_equal(store_round_checkpoint_drop(x->st, 4, &x->e), OK);
+    assert_int_equal(publish_restore(&x->p, x->next, &last, &x->e), OK);
+    got = model_hash(&x->t, x->next);
+    assert_true(hash_equal(&got, &u.result));
+    assert_int_equal(publish_weights(&x->p, 3, x->next, &x->e), OK); /* the way that was left */
+    assert_int_equal(store_round_get(x->st, 2, &u, NULL, &x->e), OK);
+    got = model_hash(&x->t, x->next);
+    assert_true(hash_equal(&got, &u.result));
+}
+
+static void a_wish_that_cannot_be_is_dropped(void **state)
+{
+    struct press *x = *state;
+    struct store_tail tail;
+    make_round(x, 0);
+    assert_int_equal(store_record_ask_rollback(x->st, 9, "a slip", &x->e), OK);
+    make_round(x, 1);
+    assert_int_equal(store_record_tail(x->st, &tail, &x->e), OK);
+    assert_int_equal(tail.n_entries, 3);
+    assert_false(tail.is_rolling);
+}
+
+/* The end of the run in the same round: its final model is the one gone back to. */
+static void a_rollback_comes_before_the_end(void **state)
+{
+    struct press *x = *state;
+    make_round(x, 0);
+    assert_int_equal(store_record_ask_rollback(x->st, 0, "a slip", &x->e), OK);
+    assert_int_equal(store_record_ask_end(x->st, &x->e), OK);
+    make_round(x, 1);
+    assert_int_equal(entry_at(x, 3).kind, ENTRY_ROLLBACK);
+    struct entry m = entry_at(x, 4);
+    assert_int_equal(m.kind, ENTRY_END);
+    assert_true(hash_equal(&m.end.result, &x->d.initial_model));
+}
+
+/* On record before it holds, merged and paid by it, and replayed by it after a restart. */
+static void a_change_holds_for_merge_reward_and_restart(void **state)
+{
+    struct press *x = *state;
+    struct store_entry row = {.kind = ENTRY_CHANGE};
+    struct msg_update last;
+    struct hash got;
+    struct entry m = {.kind = ENTRY_CHANGE, .run = x->d.id, .index = 2, .at_ms = 1};
+    make_round(x, 0);
+    m.change.from_round = 2;
+    m.change.has[ENTRY_F_OUTER_LR] = m.change.has[ENTRY_F_REWARD_PER_ROUND] = true;
+    m.change.value[ENTRY_F_OUTER_LR] = 0.25;
+    m.change.value[ENTRY_F_REWARD_PER_ROUND] = 77;
+    assert_int_equal(entry_sign(&m, &x->key, &row.text, &x->e), OK);
+    assert_int_equal(store_record_append(x->st, 2, &row, 1, &x->e), OK);
+    make_round(x, 1);
+    struct msg_update u = make_round(x, 2);
+    assert_int_equal(entry_at(x, 3).round.emission, 1000);
+    assert_int_equal(entry_at(x, 4).round.emission, 77);
+    assert_int_equal(publish_restore(&x->p, x->next, &last, &x->e), OK);
+    got = model_hash(&x->t, x->next);
+    assert_true(hash_equal(&got, &u.result));
+    struct course c;
+    assert_int_equal(publish_course(&x->p, &c, &x->e), OK);
+    assert_true(course_terms(&c, 2).outer_lr == 0.25 && course_terms(&c, 1).emission == 1000);
+    course_deinit(&c);
+    buf_deinit(&row.text);
+}
+
 static void a_round_in_which_the_host_asks_is_the_last(void **state)
 {
     struct press *x = *state;
@@ -425,6 +540,8 @@ static void a_cut_at_any_step_is_repaired_by_doing_it_again(void **state)
         struct msg_update u = {.run = x->d.id, .round = round, .n_merged = 2, .n_tokens = 64};
         u.base = model_hash(&x->t, x->base);
         assert_int_equal(publish_merge(&x->p, in, 2, x->base, x->next, &u, &x->e), OK);
+        bool is_back = round % 3 == 2;
+        if (is_back) assert_int_equal(store_record_ask_rollback(x->st, 1, "a slip", &x->e), OK);
         w.n_left = n_steps;
         publish_log_on_step(x->p.log, cut, &w);
         x->p.step = cut;
@@ -439,9 +556,18 @@ static void a_cut_at_any_step_is_repaired_by_doing_it_again(void **state)
             assert_int_equal(publish_open(&x->p, 7, &x->e), OK);
             assert_int_equal(publish_commit(&x->p, &u, in, 2, 8, &x->e), OK);
         }
-        struct entry m = entry_at(x, round + 1);
+        uint64_t n_back = (round + 1) / 3; /* rollbacks so far */
+        struct entry m = entry_at(x, round + 1 + n_back - is_back);
         assert_int_equal(m.round.round, round);
         assert_int_equal(m.round.last_seq, 2 * (round + 1));
+        if (is_back) {
+            struct hash got;
+            m = entry_at(x, round + 1 + n_back);
+            assert_int_equal(m.kind, ENTRY_ROLLBACK);
+            assert_int_equal(publish_rolled(&x->p, round + 1, x->base, &got, &x->e), OK);
+            assert_true(hash_equal(&got, &m.rollback.result));
+            continue;
+        }
         float *old = x->base;
         x->base = x->next;
         x->next = old;
@@ -467,6 +593,11 @@ int main(void)
         CASE(what_leads_from_the_oldest_checkpoint_stays),
         CASE(a_round_is_on_the_record_with_its_sheet_and_receipts),
         CASE(the_last_round_closes_the_record),
+        CASE(the_run_goes_back_behind_the_round_that_closed),
+        CASE(a_restart_finds_the_way_back),
+        CASE(a_wish_that_cannot_be_is_dropped),
+        CASE(a_rollback_comes_before_the_end),
+        CASE(a_change_holds_for_merge_reward_and_restart),
         CASE(a_round_in_which_the_host_asks_is_the_last),
         CASE(a_run_ends_between_rounds_once),
         CASE(a_run_does_not_end_between_rounds_with_receipts_left),

@@ -54,6 +54,8 @@ static int make(struct publish_page *p, const struct round_input *in, uint32_t n
         .tail = {.n_entries = 5, .next_seq = 11, .paid = 4000},
         .at_ms = 77
     };
+    s.terms.emission = run.reward_per_round;
+    s.n_rounds = run.n_rounds;
     return publish_page_make(&s, p, &e);
 }
 

@@ -299,6 +299,41 @@ static void a_published_round_opens_the_next_from_its_result(void **state)
     assert_int_equal(round_n_accepted(&g->r), 0);
 }
 
+/* What the record changed holds for the next round, and where it goes back no update leads there. */
+static void the_next_round_opens_by_the_terms_it_is_given(void **state)
+{
+    struct rig *g = *state;
+    struct hash base = rig_hash(55), none = {0};
+    struct round_terms terms = {.min_contributions = 2,
+                                .n_rounds = 9,
+                                .round_ms = 5000,
+                                .inner_ms = 4000,
+                                .upload_ms = 1000,
+                                .max_inner_steps = 50,
+                                .reward_per_round = 300};
+    open_for_two(g);
+    rig_contribute(g, 1);
+    rig_contribute(g, 2);
+    rig_end(g, ROUND_DO_MERGE, ROUND_OK);
+    struct round_op op = rig_action(g, ROUND_DO_PUBLISH)->op;
+    rig_step(g, &(struct round_event){.kind = ROUND_EV_DONE,
+                                      .work = ROUND_DO_PUBLISH,
+                                      .op = op,
+                                      .outcome = ROUND_OK,
+                                      .terms = &terms,
+                                      .base = &base});
+    assert_int_equal(g->r.round, 1);
+    assert_true(hash_equal(&g->r.base, &base) && hash_equal(&g->r.update, &none));
+    assert_int_equal(g->r.deadline_ms, g->now + 5000);
+    struct msg_round m;
+    round_describe(&g->r, g->now, &m);
+    assert_int_equal(m.inner_left_ms, 4000);
+    rig_contribute(g, 1); /* fewer than the new minimum */
+    rig_tick(g, 6000);
+    assert_int_equal(g->r.state, ROUND_OPEN);
+    assert_int_equal(g->r.cfg.reward_per_round, 300);
+}
+
 static void the_run_ends_after_its_last_round(void **state)
 {
     struct rig *g = *state;
@@ -665,6 +700,7 @@ int main(void)
         CASE(a_closing_round_that_loses_its_last_hope_opens_again),
         CASE(inputs_are_in_key_order_and_rewards_sum_up),
         CASE(a_published_round_opens_the_next_from_its_result),
+        CASE(the_next_round_opens_by_the_terms_it_is_given),
         CASE(the_run_ends_after_its_last_round),
         CASE(a_host_ends_the_run_with_the_open_round),
         CASE(the_last_round_closes_at_its_deadline_with_nothing),

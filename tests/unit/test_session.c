@@ -23,7 +23,7 @@ static void session_trains_by_time_when_the_run_says_so(void **state)
     (void)state;
     struct rig r;
     init(&r, 1);
-    r.s.config.inner_steps = 0;
+    r.s.terms.inner_steps = 0;
     r.round.inner_left_ms = 20000;
     start(&r);
     answer_round(&r);

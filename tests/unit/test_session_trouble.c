@@ -1,3 +1,4 @@
+#include "client/session_in.h"
 #include "tests/unit/sessionrig.h"
 
 /* --- what goes wrong --------------------------------------------------------------------------------- */
@@ -372,6 +373,92 @@ static void session_waits_for_the_next_round_when_training_diverged(void **state
     assert_non_null(find(&r, SESSION_DO_TRAIN));
 }
 
+static void answer_round_back(struct rig *r, uint64_t next, uint64_t to)
+{
+    struct session_back back = {next, to, "it is a test"};
+    struct session_event ev = {
+        .kind = SESSION_EV_ROUND, .tag = r->s.presence.tag, .round = &r->round, .back = &back};
+    if (!r->s.presence.tag) {
+        r->now = r->s.poll_at_ms;
+        send(r, SESSION_EV_TICK, 0);
+        ev.tag = r->s.presence.tag;
+    }
+    step(r, &ev);
+}
+
+/* No update leads there: the checkpoint at once, and what was learnt on the way is left behind. */
+static void session_follows_a_host_that_goes_back(void **state)
+{
+    (void)state;
+    struct rig r;
+    to_waiting(&r);
+    set_round(&r, 1, MSG_ROUND_OPEN);
+    r.round.base = model_of(77);
+    r.round.checkpoint_round = 1;
+    answer_round_back(&r, 1, 0);
+    const struct session_action *a = find(&r, SESSION_DO_FETCH_CHECKPOINT);
+    assert_true(a && a->round == 1);
+    send(&r, SESSION_EV_CHECKPOINT, r.s.transfer.tag);
+    a = find(&r, SESSION_DO_LOAD);
+    assert_true(a && a->is_long);
+    end_applying(&r, 77);
+    assert_int_equal(r.s.state, SESSION_TRAINING);
+    assert_true(session_is_back(&r.s));
+    assert_false(session_is_astray(&r.s));
+}
+
+/* The update was here before the news: the model differs for a reason that is told. */
+static void session_that_went_on_too_far_comes_back(void **state)
+{
+    (void)state;
+    struct rig r;
+    to_waiting(&r);
+    set_round(&r, 1, MSG_ROUND_MERGING);
+    poll(&r);
+    answer_update(&r, 0);
+    end_applying(&r, 1);
+    set_round(&r, 1, MSG_ROUND_OPEN);
+    r.round.base = model_of(77);
+    r.round.checkpoint_round = 1;
+    answer_round_back(&r, 1, 0);
+    const struct session_action *a = find(&r, SESSION_DO_SAY);
+    assert_non_null(a);
+    assert_string_equal(a->text, "the host went back to round 0: it is a test");
+    assert_non_null(find(&r, SESSION_DO_FETCH_CHECKPOINT));
+    send(&r, SESSION_EV_CHECKPOINT, r.s.transfer.tag);
+    a = find(&r, SESSION_DO_LOAD);
+    assert_true(a && a->is_long);
+}
+
+/* A rollback of long ago is no reason to forget anything. */
+static void session_past_a_rollback_goes_by_updates(void **state)
+{
+    (void)state;
+    struct rig r;
+    to_waiting(&r);
+    set_round(&r, 1, MSG_ROUND_OPEN);
+    answer_round_back(&r, 0, 0);
+    assert_non_null(find(&r, SESSION_DO_FETCH_UPDATE));
+    assert_false(session_is_back(&r.s));
+}
+
+/* Of the round, from the event; without any, those of the configuration. */
+static void session_trains_by_the_terms_of_the_round(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct session_terms terms = {.inner_steps = 3, .max_inner_steps = 4, .upload_ms = 20000};
+    init(&r, 1);
+    start(&r);
+    struct session_event ev = {
+        .kind = SESSION_EV_ROUND, .tag = r.s.presence.tag, .round = &r.round, .terms = &terms};
+    step(&r, &ev);
+    const struct session_action *a = find(&r, SESSION_DO_TRAIN);
+    assert_non_null(a);
+    assert_int_equal(a->n_steps, 3);
+    assert_int_equal(a->until_ms, r.now + 40000);
+}
+
 static void a_chunk_that_moves_is_not_given_up(void **state)
 {
     (void)state;
@@ -418,6 +505,10 @@ int main(void)
         cmocka_unit_test(session_retries_when_the_disk_is_full),
         cmocka_unit_test(session_trains_once_more_when_the_round_is_still_open),
         cmocka_unit_test(session_waits_for_the_next_round_when_training_diverged),
+        cmocka_unit_test(session_follows_a_host_that_goes_back),
+        cmocka_unit_test(session_that_went_on_too_far_comes_back),
+        cmocka_unit_test(session_past_a_rollback_goes_by_updates),
+        cmocka_unit_test(session_trains_by_the_terms_of_the_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

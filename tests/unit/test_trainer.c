@@ -222,6 +222,59 @@ static void trainer_resumed_gives_the_bits_of_one_never_stopped(void **state)
     trainer_destroy(b);
 }
 
+/* Nothing of what was learnt is left beside the weights: it goes on as one that just began from them. */
+static void trainer_that_forgets_is_like_a_new_one(void **state)
+{
+    (void)state;
+    struct trainer *a = make(2), *b = make(2);
+    size_t n = trainer_table(b)->n_params * sizeof(float);
+    struct buf pa = {0}, pb = {0};
+    steps_and_pack(a, 0, &pa);
+    steps_and_pack(a, 4, &pa);
+    assert_int_equal(trainer_load_weights(a, trainer_weights(b), n, NULL), OK);
+    assert_true(same_bits(a, b));
+    steps_and_pack(a, 0, &pa); /* without forgetting it is another one */
+    steps_and_pack(b, 0, &pb);
+    assert_false(pa.len == pb.len && memcmp(pa.p, pb.p, pa.len) == 0);
+    trainer_init_weights(b, 5);
+    struct trainer *c = make(2);
+    trainer_init_weights(c, 5);
+    trainer_forget(b);
+    steps_and_pack(b, 0, &pb);
+    steps_and_pack(c, 0, &pa);
+    assert_true(same_bits(b, c));
+    assert_int_equal(pa.len, pb.len);
+    assert_memory_equal(pa.p, pb.p, pa.len);
+    buf_deinit(&pa);
+    buf_deinit(&pb);
+    trainer_destroy(a);
+    trainer_destroy(b);
+    trainer_destroy(c);
+}
+
+/* As if it had been made with them. */
+static void trainer_takes_other_rates(void **state)
+{
+    (void)state;
+    struct train_params half = params;
+    half.lr = params.lr / 2;
+    half.outer_lr = 0.5;
+    struct trainer *a = make(2), *b = NULL;
+    struct buf pa = {0}, pb = {0};
+    const struct trainer_options o = {.n_threads = 2};
+    assert_int_equal(trainer_create(&model, &half, &o, &b, NULL), OK);
+    trainer_init_weights(b, 5);
+    trainer_init_weights(a, 5);
+    trainer_set_rates(a, half.lr, half.outer_lr);
+    steps_and_pack(a, 0, &pa);
+    steps_and_pack(b, 0, &pb);
+    assert_true(same_bits(a, b));
+    trainer_destroy(a);
+    trainer_destroy(b);
+    buf_deinit(&pa);
+    buf_deinit(&pb);
+}
+
 static void trainer_returned_payload_goes_out_again(void **state)
 {
     (void)state;
@@ -659,6 +712,8 @@ int main(void)
         cmocka_unit_test(trainer_step_allocates_nothing),
         cmocka_unit_test(trainer_loss_falls_on_a_tiny_text_within_fifty_steps),
         cmocka_unit_test(trainer_resumed_gives_the_bits_of_one_never_stopped),
+        cmocka_unit_test(trainer_that_forgets_is_like_a_new_one),
+        cmocka_unit_test(trainer_takes_other_rates),
         cmocka_unit_test(trainer_returned_payload_goes_out_again),
         cmocka_unit_test(trainer_cancelled_before_a_step_leaves_everything),
         cmocka_unit_test(trainer_cancelled_in_mid_step_leaves_no_trace),

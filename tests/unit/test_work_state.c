@@ -87,7 +87,7 @@ static void train(struct rig *r, uint32_t n)
         struct trainer_step_result x;
         for (uint32_t i = 0; i < B * (T + 1); i++)
             tokens[i] = (i * 7 + j->n_steps * 3) % 32;
-        uint64_t i_step = work_state_schedule(&r->run, j->model_round, j->n_steps);
+        uint64_t i_step = rundesc_schedule_step(&r->run, j->model_round, j->n_steps);
         assert_int_equal(trainer_step(r->s.trainer, tokens, i_step, &x, NULL), OK);
         j->n_steps++;
         j->n_tokens += x.n_tokens;
@@ -579,17 +579,6 @@ static void work_state_takes_the_kind_that_was_not_chosen_from_the_file(void **s
     assert_non_null(strstr(trainer_class(r->s.trainer), "moments bf16 / feedback bf16"));
 }
 
-static void work_state_schedule_counts_by_rounds(void **state)
-{
-    (void)state;
-    static struct rundesc d = {.inner_steps = 30, .max_inner_steps = 30};
-    assert_int_equal(work_state_schedule(&d, 2, 5), 65);
-    d.inner_steps = 0;
-    d.inner_ms = 25000;
-    d.max_inner_steps = 2500; /* what may be claimed has nothing to do with the learning rate */
-    assert_int_equal(work_state_schedule(&d, 2, 5), 205);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -626,7 +615,6 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(work_state_takes_the_kind_that_was_not_chosen_from_the_file,
                                         setup, teardown),
-        cmocka_unit_test(work_state_schedule_counts_by_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

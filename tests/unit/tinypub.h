@@ -25,6 +25,8 @@ static inline int tinypub_page(struct store *s, const struct rundesc *run, const
     struct publish_source from = {
         .run = run, .key = key, .seed = seed, .update = u, .inputs = in, .n_inputs = n, .at_ms = 9};
     store_secret(s, seed);
+    from.terms.emission = run->reward_per_round;
+    from.n_rounds = run->n_rounds;
     assert_int_equal(store_record_tail(s, &from.tail, e), OK);
     assert_int_equal(store_record_rows(s, from.tail.next_seq, 1000, &page->rows, &page->n_rows, e),
                      OK);
