@@ -8,6 +8,7 @@
 #include "aggregator/describe.h"
 #include "aggregator/hoststatus.h"
 #include "aggregator/job.h"
+#include "aggregator/scoring.h"
 #include "aggregator/store_record.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -467,6 +468,8 @@ int host_open(struct host *h, uv_loop_t *loop, const char *home, uint32_t wait_f
         return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
     int rc = open_files(h, e);
     if (rc == OK) rc = open_weights(h, &last, &round, e);
+    if (rc == OK) rc = scoring_restore(h, e);
+    if (rc == OK && h->scores.is_on) h->publish.scores = &h->scores;
     if (rc == OK) rc = open_validation(h, e);
     if (rc == OK) rc = restore_round(h, wait_for, &last, round, &out, e);
     if (rc == OK) perform(h, &out, NULL);
@@ -504,6 +507,7 @@ void host_close(struct host *h)
     host_drop_waits(h);
     valid_destroy(h->valid);
     round_deinit(&h->round);
+    scores_deinit(&h->scores);
     publish_close(&h->publish);
     store_close(h->store);
     dataset_close(&h->data);

@@ -17,6 +17,7 @@
 #include "aggregator/publish.h"
 #include "aggregator/registry.h"
 #include "aggregator/round.h"
+#include "aggregator/scores.h"
 #include "aggregator/setup.h"
 #include "aggregator/spool.h"
 #include "aggregator/store.h"
@@ -63,6 +64,8 @@ struct host {
     uint32_t n_jobs;
     bool is_stopping;
     bool is_checkpointing;
+    bool is_scoring;      /* contributions are being tried out (aggregator/scoring.h) */
+    struct scores scores; /* zeroed: paid by tokens alone */
     struct store_checkpoint checkpoint; /* newest */
     uint64_t oldest_update;
     uv_mutex_t val_lock; /* guards the next three; written on the validation thread */

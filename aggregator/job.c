@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "aggregator/judge.h"
+#include "aggregator/scoring.h"
 #include "aggregator/store_record.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -270,7 +271,11 @@ static void done(uv_work_t *w, int status)
     bool is_published = j->kind == ROUND_DO_PUBLISH && j->outcome == ROUND_OK;
     tell(j);
     measure(j);
-    if (is_published) swap_weights(j);
+    if (is_published) {
+        swap_weights(j);
+        scores_published(&h->scores, j->op.round);
+        if (!h->is_stopping) scoring_start(h, j->op.round, h->next, j->inputs, j->n_inputs);
+    }
     struct round_event ev = {.kind = ROUND_EV_DONE,
                              .work = j->kind,
                              .op = j->op,
@@ -314,8 +319,11 @@ static bool take_input(struct job *j, const struct job_input *in)
     if (j->kind != ROUND_DO_MERGE && j->kind != ROUND_DO_PUBLISH) return true;
     j->update = *round_update(&j->h->round);
     j->inputs = alloc_zero(j->n_inputs, sizeof *j->inputs);
-    if (j->inputs) memcpy(j->inputs, inputs, j->n_inputs * sizeof *inputs);
-    return j->inputs;
+    if (!j->inputs) return false;
+    if (j->n_inputs) memcpy(j->inputs, inputs, j->n_inputs * sizeof *inputs);
+    struct host *h = j->h;
+    return !h->scores.is_on || scores_weigh(&h->scores, j->op.round, h->round.cfg.reward_per_round,
+                                            j->inputs, j->n_inputs, &j->err) == OK;
 }
 
 void job_start(struct host *h, const struct round_action *a, const struct job_input *in)

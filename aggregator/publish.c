@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "record/checkpoint.h"
+#include "record/clip.h"
 #include "record/merge.h"
 
 #define MAX_CHECKPOINTS 64
@@ -43,16 +44,38 @@ static int read_inputs(const struct publish *p, const struct round_input *in, ui
     return OK;
 }
 
+/* The scored rule: weights instead of tokens, bounded; what weighs nothing is left out. */
+static int weigh_inputs(const struct round_input *in, uint32_t *n, struct merge_input *out,
+                        struct err *e)
+{
+    uint32_t n_kept = 0;
+    uint64_t *w = alloc_zero(*n ? *n : 1, sizeof *w);
+    if (!w) return err_set(e, ERR_NOMEM, 0, "no memory to merge");
+    for (uint32_t i = 0; i < *n; i++)
+        w[i] = in[i].weight;
+    clip_weights(w, *n);
+    for (uint32_t i = 0; i < *n; i++) {
+        if (!w[i]) continue;
+        out[n_kept] = out[i];
+        out[n_kept++].n_tokens = w[i];
+    }
+    *n = n_kept;
+    free(w);
+    return OK;
+}
+
 static int merge_files(const struct publish *p, const struct round_input *in, uint32_t n,
                        struct buf *update, struct err *e)
 {
     struct buf *payloads = alloc_zero(n, sizeof *payloads);
     struct merge_input *inputs = alloc_zero(n, sizeof *inputs);
     int rc = payloads && inputs ? OK : err_set(e, ERR_NOMEM, 0, "no memory to merge");
+    uint32_t n_weighed = n;
     if (rc == OK) rc = read_inputs(p, in, n, payloads, inputs, e);
+    if (rc == OK && p->scores) rc = weigh_inputs(in, &n_weighed, inputs, e);
     if (rc == OK)
-        rc = merge_run(p->table, &p->run->train.delta, p->run->merge_min_senders, inputs, n, update,
-                       e);
+        rc = merge_run(p->table, &p->run->train.delta, p->run->merge_min_senders, inputs, n_weighed,
+                       update, e);
     for (uint32_t i = 0; payloads && i < n; i++)
         buf_deinit(&payloads[i]);
     free(payloads);
@@ -178,6 +201,11 @@ int publish_commit(const struct publish *p, const struct msg_update *u,
     struct publish_page page = {0};
     struct publish_source from = {
         .run = p->run, .key = p->key, .update = u, .inputs = in, .n_inputs = n, .at_ms = at_ms};
+    if (p->scores) {
+        from.is_scored = true;
+        from.scores = p->scores->shown;
+        from.n_scores = p->scores->n_shown;
+    }
     int rc = find_published(p, u, e);
     if (rc == ERR_NOTFOUND) {
         rc = make_page(p, &from, &page, e);

@@ -19,6 +19,7 @@
  */
 
 #include "aggregator/publish_log.h"
+#include "aggregator/scores.h"
 #include "aggregator/spool.h"
 #include "aggregator/store_round.h"
 #include "record/rundesc.h"
@@ -34,6 +35,7 @@ struct publish {
     struct publish_log *log;
     publish_step_fn step; /* NULL but in tests; see publish_log.h */
     void *step_ctx;
+    const struct scores *scores; /* NULL: paid by tokens alone */
 };
 
 /* Open the log into p->log, begin the record when it is empty, and write whatever files of the

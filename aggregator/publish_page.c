@@ -50,6 +50,8 @@ static int settle(const struct publish_source *s, const struct round_input *in,
     snprintf(row->why, sizeof row->why,
              "%" PRIu64 " of %" PRIu64 " tokens merged in round %" PRIu64, m->n_tokens,
              s->update->n_tokens, s->update->round);
+    size_t n = strlen(row->why);
+    if (s->is_scored) snprintf(row->why + n, sizeof row->why - n, "; %s", in->why);
     buf_clear(&row->text);
     return msg_receipt_sign(m, s->key, &row->text, e);
 }
@@ -100,7 +102,8 @@ static void put_checks(const struct store_row *row, struct sheet_row *r)
     }
 }
 
-static void put_row(const struct store_row *row, struct sheet_row *r)
+static void put_row(const struct publish_source *s, const struct store_row *row,
+                    struct sheet_row *r)
 {
     const struct msg_receipt *m = &row->receipt;
     *r = (struct sheet_row){.seq = m->seq,
@@ -115,6 +118,11 @@ static void put_row(const struct store_row *row, struct sheet_row *r)
                             .verdict = m->verdict,
                             .weight = m->is_settled ? m->n_tokens : 0,
                             .reward = m->reward};
+    const struct round_input *in = m->is_settled && s->is_scored ? find_input(s, m->seq) : NULL;
+    if (in) {
+        r->weight = in->weight;
+        r->score = in->score;
+    }
     memcpy(r->reason, m->reason, sizeof r->reason);
     put_checks(row, r);
 }
@@ -125,8 +133,15 @@ static int make_sheet(const struct publish_source *s, struct publish_page *p, st
     sheet.rows = alloc_zero(p->n_rows ? p->n_rows : 1, sizeof *sheet.rows);
     if (!sheet.rows) return err_set(e, ERR_NOMEM, 0, "no memory for a sheet");
     for (uint32_t i = 0; i < p->n_rows; i++)
-        put_row(&p->rows[i], &sheet.rows[i]);
-    int rc = sheet_encode(&sheet, &p->sheet, e);
+        put_row(s, &p->rows[i], &sheet.rows[i]);
+    int rc = OK;
+    if (s->n_scores) sheet.scores = alloc_zero(s->n_scores, sizeof *sheet.scores);
+    if (s->n_scores && !sheet.scores) rc = err_set(e, ERR_NOMEM, 0, "no memory for a sheet");
+    if (sheet.scores) {
+        memcpy(sheet.scores, s->scores, s->n_scores * sizeof *sheet.scores);
+        sheet.n_scores = s->n_scores;
+    }
+    if (rc == OK) rc = sheet_encode(&sheet, &p->sheet, e);
     if (rc == OK) p->sheet_hash = hash_of(p->sheet.p, p->sheet.len);
     sheet_deinit(&sheet);
     return rc;
@@ -152,24 +167,25 @@ static int add_round(const struct publish_source *s, struct publish_page *p, str
     const struct msg_update *u = s->update;
     struct hash next = entry_secret(s->seed, &s->run->id, u->round + 1);
     struct entry m = {.kind = ENTRY_ROUND};
-    m.round = (struct entry_round){.round = u->round,
-                                   .base = u->base,
-                                   .result = u->result,
-                                   .update = u->update,
-                                   .update_bytes = u->update_bytes,
-                                   .n_merged = u->n_merged,
-                                   .n_tokens = u->n_tokens,
-                                   .train_loss = u->train_loss,
-                                   .emission = s->run->reward_per_round,
-                                   .paid = p->paid,
-                                   .secret = entry_secret(s->seed, &s->run->id, u->round),
-                                   .commit_next = entry_commit(&s->run->id, u->round + 1, &next),
-                                   .rule_merge = ENTRY_RULE_MERGE,
-                                   .rule_reward = ENTRY_RULE_REWARD,
-                                   .first_seq = s->tail.next_seq,
-                                   .last_seq = s->tail.next_seq + p->n_rows - 1,
-                                   .sheet = p->sheet_hash,
-                                   .sheet_bytes = p->sheet.len};
+    m.round =
+        (struct entry_round){.round = u->round,
+                             .base = u->base,
+                             .result = u->result,
+                             .update = u->update,
+                             .update_bytes = u->update_bytes,
+                             .n_merged = u->n_merged,
+                             .n_tokens = u->n_tokens,
+                             .train_loss = u->train_loss,
+                             .emission = s->run->reward_per_round,
+                             .paid = p->paid,
+                             .secret = entry_secret(s->seed, &s->run->id, u->round),
+                             .commit_next = entry_commit(&s->run->id, u->round + 1, &next),
+                             .rule_merge = s->is_scored ? ENTRY_RULE_SCORED : ENTRY_RULE_MERGE,
+                             .rule_reward = s->is_scored ? ENTRY_RULE_SCORED : ENTRY_RULE_REWARD,
+                             .first_seq = s->tail.next_seq,
+                             .last_seq = s->tail.next_seq + p->n_rows - 1,
+                             .sheet = p->sheet_hash,
+                             .sheet_bytes = p->sheet.len};
     return add_entry(s, p, &m, e);
 }
 

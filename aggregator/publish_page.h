@@ -19,6 +19,9 @@ struct publish_source {
     struct store_tail tail; /* of the record, before this round */
     bool is_last;           /* the host ends the run with this round, whatever its number */
     int64_t at_ms;
+    bool is_scored;                  /* the round is weighed by quality: record/score.h */
+    const struct score_eval *scores; /* the evaluations that its sheet carries */
+    uint32_t n_scores;
 };
 
 /* Owner: the caller; publish_page_deinit. Zeroed is empty. */

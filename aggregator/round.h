@@ -134,6 +134,10 @@ struct round_input {
     struct round_claim claim;
     uint64_t receipt_seq;
     uint64_t reward; /* micro-credits; they sum up to the emission */
+    /* Of a run that scores, filled by aggregator/scores.h: */
+    uint64_t weight;
+    int64_t score;
+    char why[112]; /* this quality */
 };
 
 struct round {

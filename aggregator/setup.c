@@ -70,6 +70,7 @@ static const struct setup_option options[] = {
     REAL("min-senders", min_senders, 1, 1024, "what fewer send counts as if so many had, at most those who took part"),
     COUNT("min-contributions", min_contributions, 1, 1024, "a round waits for so many contributions"),
     COUNT("val-seqs", val_seqs, 1, 65536, "held-out texts the model is measured on after a round"),
+    COUNT("score-seconds", score_seconds, 0, 3600, "processor time a round for trying out what came, which is then paid by its use too; 0: off"),
     COUNT("checkpoint-every", checkpoint_every, 1, 1e6, "rounds from one saved model to the next"),
     COUNT("retention", retention, 0, 1e9, "rounds whose contributions are kept for auditors; 0: all"),
     COUNT("seed", seed, 0, 9007199254740991.0, "of the first weights; 0: random"),

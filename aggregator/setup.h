@@ -37,6 +37,7 @@ struct setup {
     uint64_t retention;                  /* rounds of payloads kept; 0: all */
     uint64_t puzzle_bits, puzzle_memory; /* what a new key has to solve; bits 0: nothing; MiB */
     uint64_t reward;                     /* whole credits a round */
+    uint64_t score_seconds; /* processor time for trying out contributions; 0: paid by tokens */
     double lr, outer_lr, min_senders, weight_decay;
     char from[PATH_CAP]; /* the model that the run goes on from, as init was told; "" = none */
 };

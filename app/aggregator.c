@@ -13,6 +13,7 @@
 #include "aggregator/origin.h"
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
+#include "app/backing.h"
 #include "app/doors.h"
 #include "app/ending.h"
 #include "app/hosthelp.h"
@@ -442,8 +443,9 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 
 static int check_command(const char *command, struct err *e)
 {
-    static const char *const known[] = {"init",  "prepare", "serve", "status",  "doors", "invite",
-                                        "allow", "list",    "end",   "payouts", "plan",  NULL};
+    static const char *const known[] = {"init",   "prepare", "serve",   "status", "doors",
+                                        "invite", "allow",   "list",    "end",    "payouts",
+                                        "plan",   "backup",  "restore", NULL};
     for (size_t i = 0; known[i]; i++)
         if (strcmp(command, known[i]) == 0) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
@@ -469,6 +471,10 @@ static int run(const char *command, struct line *l, struct err *e)
         return listing_run(&w, e);
     }
     if (doors_is_command(command)) return run_who(command, l, home, e);
+    if (backing_is_command(command)) {
+        struct backing_words w = {home, l->rest, l->n_rest, l->is_json};
+        return backing_run(command, &w, e);
+    }
     if (l->n_rest && strcmp(command, "prepare") != 0)
         return err_set(e, ERR_ARG, 0, "'%.80s' is not expected here", l->rest[0]);
     if (strcmp(command, "init") == 0) return run_init(l, home, e);

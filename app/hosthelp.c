@@ -19,7 +19,9 @@ enum {
     END = 256,
     PAYOUTS = 512,
     PLAN = 1024,
-    ALL = 1023 /* but plan, which has no home */
+    BACKUP = 2048,
+    RESTORE = 4096,
+    ALL = 8191 - PLAN /* which has no home */
 };
 
 struct command {
@@ -77,6 +79,13 @@ static const struct command commands[] = {
      "have set with `potluck payout`, which come on record with it. Without a period: all that is not settled yet.\n",
      "  potluck-aggregator payouts --home my-run --from 2026-11-01 --to 2026-11-30 --out november.json\n"
      "  potluck-aggregator payouts --home my-run --csv\n"},
+    {"backup", BACKUP, "DIR", "copy the home into a folder, also while it is served",
+     "The books as they are at one moment, then every file they name, held against its hash. Again into\n"
+     "the same folder only what is new is copied. The copy has the run's keys: keep it as safe as them.\n",
+     "  potluck-aggregator backup --home my-run /mnt/other-disk/my-run\n"},
+    {"restore", RESTORE, "DIR", "make a home from a backup",
+     "The home must not exist or be empty. Everything is checked while it is read.\n",
+     "  potluck-aggregator restore --home my-run /mnt/other-disk/my-run\n"},
     {"plan", PLAN, "--peers N --up MBIT --down MBIT [choices]", "say what a run would ask of everybody",
      "How often to exchange and how much to send is chosen for these links, unless you choose;\n"
      "then bytes, seconds, cores, memory and disk follow. Nothing is read but --config, a\n"
@@ -114,7 +123,7 @@ static const struct {
     {"to", "DAY|ROUND", PAYOUTS, "where it ends, that day or round included (the newest round)"},
     {"out", "FILE", PAYOUTS, "write it there (standard output)"},
     {"csv", "", PAYOUTS, "write its lines for a spreadsheet"},
-    {"json", "", STATUS | DOORS | INVITE | ALLOW | PLAN, "answer with one JSON object"},
+    {"json", "", STATUS | DOORS | INVITE | ALLOW | BACKUP | RESTORE | PLAN, "answer with one JSON object"},
     {"home", "DIR", ALL, "keys, data and books of this run (or POTLUCK_HOME)"},
 };
 /* clang-format on */
@@ -153,6 +162,9 @@ static void put_default(struct buf *out, const struct setup *s, const struct set
     if (count) buf_printf(out, " (%" PRIu64 ")", count);
 }
 
+static const char *const choice_args[] = {
+    [SETUP_TEXT] = "TEXT", [SETUP_COUNT] = "N", [SETUP_REAL] = "X"};
+
 static void put_choices(struct buf *out, int where)
 {
     size_t n = 0;
@@ -161,7 +173,9 @@ static void put_choices(struct buf *out, int where)
     setup_defaults(&s);
     for (size_t i = 0; i < n; i++) {
         if (!(where_choice(o[i].name) & where)) continue;
-        buf_printf(out, "  --%-18s %s", o[i].name, o[i].help);
+        char left[40];
+        snprintf(left, sizeof left, "%s %s", o[i].name, choice_args[o[i].type]);
+        buf_printf(out, "  --%-19s %s", left, o[i].help);
         if (where & (INIT | PLAN)) put_default(out, &s, &o[i]);
         buf_put_str(out, "\n");
     }
@@ -173,7 +187,7 @@ static void put_options(struct buf *out, int where)
         char left[32];
         if (!(options[i].where & where)) continue;
         snprintf(left, sizeof left, "%s %s", options[i].name, options[i].arg);
-        buf_printf(out, "  --%-18s %s\n", left, options[i].help);
+        buf_printf(out, "  --%-19s %s\n", left, options[i].help);
     }
 }
 

@@ -77,7 +77,8 @@ static const char *round_is_wrong(const struct audit_chain *c, const struct entr
     if (m->last_seq + 1 < m->first_seq) return "counts its receipts backwards";
     if (m->emission != audit_chain_rules(c, m->round).emission)
         return "offers another reward than the run's rule says";
-    if (m->paid != (m->n_tokens ? m->emission : 0))
+    bool may_pay_nothing = m->rule_reward == ENTRY_RULE_SCORED; /* when nobody's work is of use */
+    if (m->paid != (m->n_tokens ? m->emission : 0) && !(may_pay_nothing && m->paid == 0))
         return "does not pay out exactly what the round offers";
     return NULL;
 }

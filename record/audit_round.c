@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/jws.h"
+#include "record/clip.h"
 #include "record/merge.h"
 #include "record/reward.h"
 
@@ -28,6 +29,7 @@ struct job {
     struct buf *payloads;            /* [n_merged] */
     struct buf update;               /* as recomputed */
     bool has_update;                 /* update holds what the record names */
+    bool is_scored;                  /* by ENTRY_RULE_SCORED */
 };
 
 static void wrong(struct job *j, enum audit_item item, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -161,21 +163,37 @@ static void check_checks(struct job *j, const struct sheet_row *r)
         wrong(j, AUDIT_SHEET, "receipt %" PRIu64 " was refused though no check failed", r->seq);
 }
 
-/* The rule of today: tokens weigh, nothing scores. */
+/* What a line weighs and scores: by its tokens alone, or by what is known of its key. */
+static void check_weight(struct job *j, const struct sheet_row *r)
+{
+    uint64_t weight = r->n_tokens;
+    int64_t score = 0;
+    if (j->is_scored) {
+        struct score_standing s = score_book_get(&j->a->scores->book, &r->contributor);
+        weight = score_weight(r->n_tokens, score_quality(&s, j->m->round));
+        score = s.useful;
+    }
+    if (!is_merged(j, r)) weight = 0, score = 0;
+    if (r->weight != weight)
+        wrong(j, AUDIT_SHEET,
+              "receipt %" PRIu64 " weighs %" PRIu64 " in the merge, by its tokens%s %" PRIu64,
+              r->seq, r->weight, j->is_scored ? " and quality" : "", weight);
+    if (r->score != score && j->is_scored)
+        wrong(j, AUDIT_SHEET,
+              "receipt %" PRIu64 " has score %" PRId64 ", the evaluations on record give %" PRId64,
+              r->seq, r->score, score);
+    else if (r->score != score)
+        wrong(j, AUDIT_SHEET, "receipt %" PRIu64 " has a score under a rule that does not score",
+              r->seq);
+}
+
 static void check_line(struct job *j, const struct sheet_row *r)
 {
-    uint64_t weight = is_merged(j, r) ? r->n_tokens : 0;
     check_checks(j, r);
     if (r->round > j->m->round || (r->verdict == MSG_ACCEPTED && r->round != j->m->round))
         wrong(j, AUDIT_SHEET, "receipt %" PRIu64 " is of round %" PRIu64 ", not of this one",
               r->seq, r->round);
-    if (r->weight != weight)
-        wrong(j, AUDIT_SHEET,
-              "receipt %" PRIu64 " weighs %" PRIu64 " in the merge, by its tokens %" PRIu64, r->seq,
-              r->weight, weight);
-    if (r->score != 0)
-        wrong(j, AUDIT_SHEET, "receipt %" PRIu64 " has a score under a rule that does not score",
-              r->seq);
+    if (!j->is_scored || !j->a->scores->is_lost) check_weight(j, r);
 }
 
 static int by_key(const void *a, const void *b)
@@ -289,10 +307,11 @@ static int check_rewards(struct job *j, struct err *e)
     struct reward_share *s = alloc_zero(j->n_merged, sizeof *s);
     if (j->n_merged && !s) return err_set(e, ERR_NOMEM, 0, "no memory for the rewards of a round");
     for (uint32_t i = 0; i < j->n_merged; i++) {
+        uint64_t n_tokens = j->merged[i]->n_tokens;
         s[i] = (struct reward_share){.contributor = j->merged[i]->contributor,
-                                     .n_tokens = j->merged[i]->n_tokens};
-        tokens += s[i].n_tokens;
-        loss += j->losses[i] * (double)s[i].n_tokens;
+                                     .n_tokens = j->is_scored ? j->merged[i]->weight : n_tokens};
+        tokens += n_tokens;
+        loss += j->losses[i] * (double)n_tokens;
     }
     reward_split(j->rules.emission, s, j->n_merged);
     for (uint32_t i = 0; i < j->n_merged; i++) {
@@ -378,14 +397,25 @@ static int recompute(struct job *j, struct err *e)
     const struct audit_rounds *a = j->a;
     struct err why = {0};
     struct merge_input *in = alloc_zero(j->n_merged, sizeof *in);
-    if (j->n_merged && !in) return err_set(e, ERR_NOMEM, 0, "no memory to merge");
+    uint64_t *weight = alloc_zero(j->n_merged, sizeof *weight);
+    uint32_t n = 0;
+    if (j->n_merged && (!in || !weight)) {
+        free(in);
+        free(weight);
+        return err_set(e, ERR_NOMEM, 0, "no memory to merge");
+    }
     for (uint32_t i = 0; i < j->n_merged; i++)
-        in[i] = (struct merge_input){.contributor = j->merged[i]->contributor,
-                                     .payload = j->payloads[i].p,
-                                     .n_bytes = j->payloads[i].len,
-                                     .n_tokens = j->merged[i]->n_tokens};
-    int rc = merge_run(a->table, &a->chain->run->train.delta, j->rules.merge_min_senders, in,
-                       j->n_merged, &j->update, &why);
+        weight[i] = j->is_scored ? j->merged[i]->weight : j->merged[i]->n_tokens;
+    if (j->is_scored) clip_weights(weight, j->n_merged);
+    for (uint32_t i = 0; i < j->n_merged; i++)
+        if (weight[i] || !j->is_scored)
+            in[n++] = (struct merge_input){.contributor = j->merged[i]->contributor,
+                                           .payload = j->payloads[i].p,
+                                           .n_bytes = j->payloads[i].len,
+                                           .n_tokens = weight[i]};
+    int rc = merge_run(a->table, &a->chain->run->train.delta, j->rules.merge_min_senders, in, n,
+                       &j->update, &why);
+    free(weight);
     free(in);
     if (rc == ERR_NOMEM) {
         if (e) *e = why;
@@ -468,7 +498,8 @@ static int check_model(struct job *j, struct err *e)
 static int check_merge(struct job *j, bool has_sheet, struct err *e)
 {
     bool has_all = false;
-    bool is_known_rule = j->m->rule_merge == ENTRY_RULE_MERGE;
+    bool is_known_rule =
+        j->m->rule_merge == ENTRY_RULE_MERGE || j->m->rule_merge == ENTRY_RULE_SCORED;
     int rc = OK;
     if (!is_known_rule)
         audit_found(j->a->book, AUDIT_NO_DATA, AUDIT_UPDATE, j->m->round,
@@ -490,9 +521,16 @@ static int check_sheet(struct job *j, struct err *e)
 {
     const struct entry_round *m = j->m;
     int rc = collect(j, e);
+    if (rc == OK && j->is_scored)
+        rc = audit_scores_take(j->a->scores, j->is_changed ? NULL : &j->sheet, e);
+    if (rc == OK && j->is_scored && j->a->scores->is_lost)
+        audit_found(j->a->book, AUDIT_NO_DATA, AUDIT_REWARD, m->round,
+                    "the weights of round %" PRIu64 " cannot be recomputed: a sheet is missing",
+                    m->round);
     if (rc == OK) rc = check_lines(j, e);
-    if (rc == OK && m->rule_reward == ENTRY_RULE_REWARD) rc = check_rewards(j, e);
-    if (rc == OK && m->rule_reward != ENTRY_RULE_REWARD)
+    bool is_known = m->rule_reward == ENTRY_RULE_REWARD || j->is_scored;
+    if (rc == OK && is_known) rc = check_rewards(j, e);
+    if (rc == OK && !is_known)
         audit_found(j->a->book, AUDIT_NO_DATA, AUDIT_REWARD, m->round,
                     "round %" PRIu64 " pays by rule %" PRIu32 ", which this version does not know",
                     m->round, m->rule_reward);
@@ -505,10 +543,14 @@ int audit_round(const struct audit_rounds *a, uint64_t index, const struct entry
     struct job j = {.a = a, .index = index, .m = m};
     enum audit_sheet state;
     j.rules = audit_chain_rules(a->chain, m->round);
+    j.is_scored =
+        a->scores && m->rule_reward == ENTRY_RULE_SCORED && m->rule_merge == ENTRY_RULE_SCORED;
     int rc = audit_sheet_read(a->source, a->book, m, &j.sheet, &state, e);
     j.is_changed = state == AUDIT_SHEET_CHANGED;
     /* A changed sheet says itself what was changed in it, held against what is signed. */
     if (rc == OK && state != AUDIT_SHEET_NONE) rc = check_sheet(&j, e);
+    if (rc == OK && state == AUDIT_SHEET_NONE && j.is_scored)
+        rc = audit_scores_take(a->scores, NULL, e);
     if (rc == OK && a->model) rc = check_merge(&j, state == AUDIT_SHEET_GOOD, e);
     for (uint32_t i = 0; j.payloads && i < j.n_merged; i++)
         buf_deinit(&j.payloads[i]);

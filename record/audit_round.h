@@ -8,6 +8,7 @@
  */
 
 #include "record/audit_model.h"
+#include "record/audit_scores.h"
 #include "record/audit_sheet.h"
 
 /* What was looked at, for people. */
@@ -37,6 +38,7 @@ struct audit_rounds {
     struct audit_model *model; /* NULL: only what is signed is checked, nothing is merged */
     struct audit_done *done;
     struct buf *counted; /* struct audit_counted, grows with each round; NULL */
+    struct audit_scores *scores; /* of the rounds before; advanced by each round that is checked */
 };
 
 /* Check one round of which the entry at `index` says m. Findings go into the book; errors are the

@@ -22,6 +22,7 @@ struct run {
     struct audit_chain chain;
     struct audit_model model;
     struct audit_rounds rounds;
+    struct audit_scores scores;
     uint64_t n_checked;
     struct hash root;   /* of the log up to the entry at hand */
     struct buf settled; /* struct settled, in the order of the log */
@@ -175,6 +176,9 @@ static int check_entry(void *ctx, uint64_t index, const struct entry *m, struct 
     struct run *r = ctx;
     if (m && m->kind == ENTRY_ROUND && wants(r, m->round.round))
         return check_round(r, index, &m->round, e);
+    if (m && m->kind == ENTRY_ROUND && m->round.round < r->q->round)
+        return audit_scores_skip(&r->scores, r->q->source, &m->round, e);
+    if (!m) r->scores.is_lost = true; /* an entry that cannot be read */
     if (m && m->kind == ENTRY_PAYOUT && r->q->round == AUDIT_ALL_ROUNDS)
         return check_payout(r, index, &m->payout, e);
     return OK;
@@ -202,7 +206,8 @@ static int begin(struct run *r, struct err *e)
                                       .book = &r->report->book,
                                       .model = q->without_model ? NULL : &r->model,
                                       .done = &r->report->done,
-                                      .counted = &r->counted};
+                                      .counted = &r->counted,
+                                      .scores = &r->scores};
     return rc;
 }
 
@@ -254,6 +259,7 @@ int audit_run(const struct audit_request *q, struct audit_report *ret, struct er
     if (rc == OK) rc = walk(&r, e);
     ret->verdict = judge(&ret->book);
     audit_model_deinit(&r.model);
+    audit_scores_deinit(&r.scores);
     audit_chain_deinit(&r.chain);
     buf_deinit(&r.settled);
     buf_deinit(&r.counted);

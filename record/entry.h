@@ -27,6 +27,7 @@
 #define ENTRY_RETAIN_ALL  0      /* every payload is kept */
 #define ENTRY_RULE_MERGE  2      /* record/merge.h; 1 clipped without regard to tokens */
 #define ENTRY_RULE_REWARD 1      /* record/reward.h: by tokens */
+#define ENTRY_RULE_SCORED 3      /* both: tokens times quality (record/score.h, record/clip.h) */
 
 enum entry_kind {
     ENTRY_OPEN = 1,

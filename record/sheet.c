@@ -23,6 +23,7 @@ void sheet_deinit(struct sheet *s)
 {
     if (!s) return;
     free(s->rows);
+    free(s->scores);
     *s = (struct sheet){0};
 }
 
@@ -51,6 +52,18 @@ static void put_row(json_t *list, const struct sheet_row *m)
     json_set_i64(o, "score", m->score);
     json_set_u64(o, "weight", m->weight);
     json_set_u64(o, "reward", m->reward);
+    json_array_append_new(list, o);
+}
+
+static void put_score(json_t *list, const struct score_eval *m)
+{
+    json_t *o = json_object();
+    json_set_key(o, "contributor", &m->contributor);
+    json_set_u64(o, "round", m->round);
+    json_set_text(o, "code", score_code_word(m->code));
+    json_set_u64(o, "n_tokens", m->n_tokens);
+    if (m->is_measured) json_set_i64(o, "own", m->own);
+    if (m->is_measured) json_set_i64(o, "drawn", m->drawn);
     json_array_append_new(list, o);
 }
 
@@ -111,6 +124,44 @@ static void get_row(struct json_reader *r, const json_t *o, struct sheet_row *m)
         json_fail(r, "what is not accepted is neither merged nor paid");
 }
 
+static void get_score(struct json_reader *r, const json_t *o, struct score_eval *m)
+{
+    char code[SHEET_NAME_CAP];
+    json_key(r, o, "contributor", &m->contributor);
+    m->round = msg_json_count(r, o, "round", 0);
+    msg_json_text(r, o, "code", code, sizeof code);
+    m->n_tokens = msg_json_count(r, o, "n_tokens", 0);
+    m->is_measured = !json_bad(r) && json_object_get(o, "own");
+    if (m->is_measured) m->own = json_i64(r, o, "own", -MSG_JSON_MAX_COUNT, MSG_JSON_MAX_COUNT);
+    if (m->is_measured) m->drawn = json_i64(r, o, "drawn", -MSG_JSON_MAX_COUNT, MSG_JSON_MAX_COUNT);
+    msg_json_only(r, o, "an evaluation", m->is_measured ? 6 : 4);
+    if (json_bad(r)) return;
+    m->code = score_code_of(code);
+    if (m->code == SCORE_CODES) json_fail(r, "the code of an evaluation is an unknown word");
+    if (m->code == SCORE_CODE_NONE && !m->is_measured) json_fail(r, "an evaluation says nothing");
+}
+
+/* Absent, or at least one, ascending by key. */
+static int get_scores(struct json_reader *r, const json_t *o, struct sheet *ret, struct err *e)
+{
+    size_t i = 0;
+    const json_t *v = NULL;
+    if (json_bad(r) || !json_object_get(o, "scores")) return OK;
+    const json_t *list = json_array_in(r, o, "scores", RATING_MAX);
+    if (!json_bad(r) && json_array_size(list) == 0) json_fail(r, "no evaluation is no list");
+    if (json_bad(r)) return OK;
+    ret->scores = alloc_zero(json_array_size(list), sizeof *ret->scores);
+    if (!ret->scores) return err_set(e, ERR_NOMEM, 0, "no memory to read a sheet");
+    ret->n_scores = (uint32_t)json_array_size(list);
+    json_each (i, v, list) {
+        get_score(r, v, &ret->scores[i]);
+        if (i && !json_bad(r) &&
+            memcmp(ret->scores[i - 1].contributor.b, ret->scores[i].contributor.b, KEY_BYTES) >= 0)
+            json_fail(r, "evaluations are not in the order of their keys");
+    }
+    return OK;
+}
+
 static void check_order(struct json_reader *r, const struct sheet *s)
 {
     for (uint32_t i = 1; i < s->n && !json_bad(r); i++)
@@ -127,7 +178,9 @@ static int get(const json_t *o, struct sheet *ret, struct err *e)
     const json_t *v = NULL;
     ret->round = msg_json_count(&r, o, "round", 0);
     const json_t *list = json_array_in(&r, o, "rows", SHEET_MAX_ROWS);
-    msg_json_only(&r, o, "the sheet", 2);
+    msg_json_only(&r, o, "the sheet", json_object_get(o, "scores") ? 3 : 2);
+    int rc = get_scores(&r, o, ret, e);
+    if (rc != OK) return rc;
     if (!json_bad(&r)) {
         size_t n = json_array_size(list);
         ret->rows = alloc_zero(n ? n : 1, sizeof *ret->rows);
@@ -154,8 +207,14 @@ int sheet_encode(const struct sheet *s, struct buf *out, struct err *e)
     for (uint32_t i = 0; i < s->n; i++)
         put_row(list, &s->rows[i]);
     json_object_set_new(o, "rows", list);
+    if (s->n_scores) {
+        json_t *scores = json_array();
+        for (uint32_t i = 0; i < s->n_scores; i++)
+            put_score(scores, &s->scores[i]);
+        json_object_set_new(o, "scores", scores);
+    }
     int rc = o ? get(o, &again, e) : err_set(e, ERR_NOMEM, 0, "no memory to write a sheet");
-    if (rc == OK && again.n != s->n)
+    if (rc == OK && (again.n != s->n || again.n_scores != s->n_scores))
         rc = err_set(e, ERR_NOMEM, 0, "no memory to write a sheet"); /* an append failed */
     if (rc == OK) rc = json_write(o, out, e);
     if (rc == OK && out->len - start > SHEET_MAX_BYTES)

@@ -2,7 +2,9 @@
 /* Why: who took part in a round, and what came of it. A sheet is the file that a round's entry
  * names by hash (record/entry.h): canonical JSON {"round":N,"rows":[...]}, one row for each
  * receipt from first_seq to last_seq, in that order. Receipts are numbered without gaps and every
- * number is on exactly one sheet, so that no receipt can be left out.
+ * number is on exactly one sheet, so that no receipt can be left out. A run that scores adds
+ * "scores": what was found out about contributions since the sheet before (record/score.h), in the
+ * order of the keys; these evaluations count for this round's weights.
  * Units: score in millionths, reward in micro-units of the run's reward unit.
  */
 
@@ -14,6 +16,7 @@
 #include "base/hash.h"
 #include "base/key.h"
 #include "record/msg.h"
+#include "record/score.h"
 
 #define SHEET_MAX_ROWS   65536u
 #define SHEET_MAX_BYTES  (64u << 20)
@@ -41,7 +44,7 @@ struct sheet_row {
     char reason[MSG_REASON_CAP]; /* "" exactly when accepted */
     uint32_t n_checks;
     struct sheet_check checks[SHEET_MAX_CHECKS];
-    int64_t score;   /* 0 under a rule that does not score */
+    int64_t score;   /* mean usefulness of the key; 0 under a rule that does not score */
     uint64_t weight; /* in the merge; 0: not merged */
     uint64_t reward; /* 0 unless accepted */
 };
@@ -51,6 +54,8 @@ struct sheet {
     uint64_t round;
     uint32_t n;
     struct sheet_row *rows;
+    uint32_t n_scores; /* at most RATING_MAX */
+    struct score_eval *scores;
 };
 
 void sheet_deinit(struct sheet *s); /* accepts NULL and zeroed */
