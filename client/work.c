@@ -434,6 +434,7 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
     struct walk at = walk_of(j, ahead);
     struct assign_space space;
     int rc = ready_text(w, &space, e);
+    if (rc == OK && !ahead) rc = work_state_watch(&w->state, e);
     while (rc == OK && *at.n_steps < o->n_steps) {
         if (*at.n_steps > 0 && clock_mono_ms() >= o->until_ms) break;
         if (is_stopped(w)) return ERR_CANCELLED;
