@@ -56,6 +56,8 @@ static const struct word words[] = {
     {"resume", CMDLINE_RESUME, ON_STATUS | ON_RESUME, "", false, "Go on after a pause."},
     {"config", CMDLINE_CONFIG, ON_STATUS, "list|get KEY|set KEY VALUE", true,
      "What it may take of this computer: every setting, and where it comes from."},
+    {"key", CMDLINE_KEY, ON_STATUS, "show|backup|restore", false,
+     "Who you are; your key as words on paper, and back."},
     {"finish", CMDLINE_FINISH, ON_STATUS, "", false,
      "Complete this round's contribution, then pause."},
     {"leave", CMDLINE_LEAVE, ON_STATUS, "", false,
