@@ -602,6 +602,8 @@ void work_destroy(struct work *w)
     if (w->has_thread) {
         pthread_mutex_lock(&w->lock);
         w->must_end = true;
+        w->is_idle_priority = false;
+        set_limit(w);
         set_gate(w);
         pthread_cond_broadcast(&w->more);
         pthread_mutex_unlock(&w->lock);
@@ -627,6 +629,8 @@ void work_order(struct work *w, struct work_order *o)
     w->orders[w->n_orders++] = *o;
     o->bytes = (struct buf){0};
     w->is_halted = o->kind == WORK_STOP; /* whatever still runs ends first */
+    if (o->kind == WORK_STOP) w->is_idle_priority = false; /* somebody waits for the last save */
+    if (o->kind == WORK_STOP) set_limit(w);
     set_gate(w);
     pthread_cond_broadcast(&w->more);
     pthread_mutex_unlock(&w->lock);
