@@ -628,7 +628,7 @@ void work_order(struct work *w, struct work_order *o)
     check(w->n_orders < N_ORDERS);
     w->orders[w->n_orders++] = *o;
     o->bytes = (struct buf){0};
-    w->is_halted = o->kind == WORK_STOP; /* whatever still runs ends first */
+    w->is_halted = o->kind == WORK_STOP;                   /* whatever still runs ends first */
     if (o->kind == WORK_STOP) w->is_idle_priority = false; /* somebody waits for the last save */
     if (o->kind == WORK_STOP) set_limit(w);
     set_gate(w);
