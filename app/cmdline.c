@@ -22,7 +22,8 @@ enum {
     ON_PAYOUT = 512,
     ON_REPLAY = 1024,
     ON_PAUSE = 2048,
-    ON_RESUME = 4096
+    ON_RESUME = 4096,
+    ON_LOG = 8192
 };
 
 struct word {
@@ -57,6 +58,11 @@ static const struct word words[] = {
     {"resume", CMDLINE_RESUME, ON_STATUS | ON_RESUME, "", false, "Go on after a pause."},
     {"config", CMDLINE_CONFIG, ON_STATUS, "list|get KEY|set KEY VALUE", true,
      "What it may take of this computer: every setting, and where it comes from."},
+    {"key", CMDLINE_KEY, ON_STATUS, "show|backup|restore", false,
+     "Who you are; your key as words on paper, and back."},
+    {"log", CMDLINE_LOG, ON_LOG, "", false, "What the agent did, in its own words."},
+    {"explain", CMDLINE_EXPLAIN, 0, "TIME", true,
+     "What happened at 03:12? What the agent did then and just before."},
     {"finish", CMDLINE_FINISH, ON_STATUS, "", false,
      "Complete this round's contribution, then pause."},
     {"leave", CMDLINE_LEAVE, ON_STATUS, "", false,
@@ -86,7 +92,7 @@ static const struct word words[] = {
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
            OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
            OPT_VERIFY, OPT_CSV, OPT_ANEW, OPT_KIND, OPT_LOOK, OPT_SPEED, OPT_THEME, OPT_SVG, OPT_VIEW,
-           OPT_FOR, OPT_RELEASE, OPT_ANYWAY };
+           OPT_FOR, OPT_RELEASE, OPT_ANYWAY, OPT_SINCE, OPT_FOLLOW };
 
 struct option_word {
     const char *name;
@@ -110,6 +116,8 @@ static const struct option_word options[] = {
     {"--for", OPT_FOR, ON_PAUSE, "TIME", "30m, 2h, 1d or until when (08:00); then it goes on"},
     {"--release", OPT_RELEASE, ON_PAUSE, NULL, "give the memory back too; it comes again by itself"},
     {"--anyway", OPT_ANYWAY, ON_RESUME, NULL, "go on in spite of what holds it now, for an hour"},
+    {"--since", OPT_SINCE, ON_LOG, "TIME", "how far back: 30m, 2h, 7d (default: a day)"},
+    {"--follow", OPT_FOLLOW, ON_LOG, NULL, "go on with what comes; Ctrl-C ends"},
     {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
     {"--csv", OPT_CSV, ON_REWARDS, NULL, "answer with a table for other programs"},
     {"--kind", OPT_KIND, ON_PAYOUT, "KIND", "of the address: ss58 (checked; the default) or text"},
@@ -226,6 +234,8 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_CSV: c->is_csv = true; break;
     case OPT_ANEW: c->is_anew = true; break;
     case OPT_FOR: c->span = value; break;
+    case OPT_SINCE: c->since = value; break;
+    case OPT_FOLLOW: c->is_follow = true; break;
     case OPT_RELEASE: c->is_release = true; break;
     case OPT_ANYWAY: c->is_anyway = true; break;
     case OPT_LOOK: c->is_look = true; break;
@@ -295,6 +305,7 @@ static bool is_help(const char *arg)
 static const char *missing_of(enum cmdline_command c)
 {
     if (c == CMDLINE_JOIN) return "say what to join: potluck join";
+    if (c == CMDLINE_EXPLAIN) return "say when: potluck explain";
     if (c == CMDLINE_REPLAY) return "say which recording: potluck replay";
     return c == CMDLINE_CONFIG ? "say what: potluck config" : "say which list: potluck runs";
 }

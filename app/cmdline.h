@@ -26,6 +26,9 @@ enum cmdline_command {
     CMDLINE_RECEIPTS,
     CMDLINE_REWARDS,
     CMDLINE_CONFIG,
+    CMDLINE_KEY,
+    CMDLINE_LOG,
+    CMDLINE_EXPLAIN,
     CMDLINE_PAYOUT,
     CMDLINE_HELP,
     CMDLINE_VERSION,
@@ -60,6 +63,8 @@ struct cmdline {
     bool what_is_sent; /* status: --what-is-sent */
     bool is_verify;    /* receipts: --verify */
     bool is_csv;       /* rewards: --csv */
+    const char *since; /* log: --since */
+    bool is_follow;    /* log: --follow */
     bool is_release;   /* pause: --release */
     bool is_anyway;    /* resume: --anyway */
     bool is_anew;      /* join: --anew */

@@ -21,8 +21,16 @@ static const struct {
     {"rewards", "  potluck rewards --csv >rewards.csv\n"},
     {"payout", "  potluck payout set ADDRESS\n"
                "  potluck payout show\n"},
-    {"pause", "  potluck pause\n"},
-    {"resume", "  potluck resume\n"},
+    {"pause", "  potluck pause\n"
+              "  potluck pause --for 2h\n"
+              "  potluck pause --release\n"},
+    {"resume", "  potluck resume\n"
+               "  potluck resume --anyway\n"},
+    {"key", "  potluck key show\n"
+            "  potluck key backup\n"},
+    {"log", "  potluck log --since 2h\n"
+            "  potluck log --follow\n"},
+    {"explain", "  potluck explain 03:12\n"},
     {"config", "  potluck config list\n"
                "  potluck config set cores 2\n"
                "  potluck config set cores default\n"},

@@ -15,6 +15,8 @@
 #include "app/attach.h"
 #include "app/cmd_books.h"
 #include "app/cmd_config.h"
+#include "app/cmd_key.h"
+#include "app/cmd_log.h"
 #include "app/cmd_payout.h"
 #include "app/cmdline.h"
 #include "app/runs.h"
@@ -197,6 +199,22 @@ static int run_pause(struct program *p)
     snprintf(what, sizeof what, "Paused %s %.40s; then it goes on by itself.",
              is_until ? "until" : "for", p->c.span);
     return run_intent_text(p, INTENT_SNOOZE, p->c.span, what);
+}
+
+static int run_key(struct program *p)
+{
+    struct err e = {0};
+    int code = CMDLINE_EXIT_ERROR;
+    return cmd_key(&p->home, &p->c, &code, &e) == OK ? code : say_error(p, &e, code);
+}
+
+static int run_log(struct program *p)
+{
+    struct err e = {0};
+    int code = CMDLINE_EXIT_ERROR;
+    int rc = p->c.command == CMDLINE_LOG ? cmd_log(&p->home, &p->c, &code, &e)
+                                         : cmd_explain(&p->home, &p->c, &code, &e);
+    return rc == OK ? code : say_error(p, &e, code);
 }
 
 static int run_config(struct program *p)
@@ -429,6 +447,9 @@ static int run(struct program *p)
     case CMDLINE_RESUME:
         return run_intent(p, p->c.is_anyway ? INTENT_OVERRIDE : INTENT_RESUME, "Going on.");
     case CMDLINE_CONFIG: return run_config(p);
+    case CMDLINE_KEY: return run_key(p);
+    case CMDLINE_LOG:
+    case CMDLINE_EXPLAIN: return run_log(p);
     case CMDLINE_FINISH:
         return run_intent(p, INTENT_FINISH, "This round will be completed, then pause.");
     case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent has saved and ended.");

@@ -47,7 +47,7 @@ int wish_span(const char *text, uint32_t second, int64_t *ret_ms, struct err *e)
         *ret_ms = ms;
         return OK;
     }
-    err_set(e, ERR_ARG, 0, "'%.40s' is no time to pause for", text);
+    err_set(e, ERR_ARG, 0, "'%.40s' is no length of time", text);
     err_hint(e, "say 30m, 2h, 1d (at most 30d), or until when: 08:00");
     return ERR_ARG;
 }

@@ -435,6 +435,7 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
     struct walk at = walk_of(j, ahead);
     struct assign_space space;
     int rc = ready_text(w, &space, e);
+    if (rc == OK && !ahead) rc = work_state_watch(&w->state, e);
     while (rc == OK && *at.n_steps < o->n_steps) {
         if (*at.n_steps > 0 && clock_mono_ms() >= o->until_ms) break;
         if (is_stopped(w)) return ERR_CANCELLED;
@@ -608,6 +609,8 @@ void work_destroy(struct work *w)
     if (w->has_thread) {
         pthread_mutex_lock(&w->lock);
         w->must_end = true;
+        w->is_idle_priority = false;
+        set_limit(w);
         set_gate(w);
         pthread_cond_broadcast(&w->more);
         pthread_mutex_unlock(&w->lock);
@@ -632,7 +635,9 @@ void work_order(struct work *w, struct work_order *o)
     check(w->n_orders < N_ORDERS);
     w->orders[w->n_orders++] = *o;
     o->bytes = (struct buf){0};
-    w->is_halted = o->kind == WORK_STOP; /* whatever still runs ends first */
+    w->is_halted = o->kind == WORK_STOP;                   /* whatever still runs ends first */
+    if (o->kind == WORK_STOP) w->is_idle_priority = false; /* somebody waits for the last save */
+    if (o->kind == WORK_STOP) set_limit(w);
     set_gate(w);
     pthread_cond_broadcast(&w->more);
     pthread_mutex_unlock(&w->lock);

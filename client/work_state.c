@@ -221,6 +221,12 @@ static int write_payload(struct work_state *s, const struct buf *b, struct err *
     return storing_failed(file_replace(path, b->p, b->len, 0600, e), e);
 }
 
+int work_state_watch(struct work_state *s, struct err *e)
+{
+    const struct rundesc *r = s->run;
+    return canary_begin(&s->canary, s->trainer, &s->base, r->train.seq_len, r->model.vocab_size, e);
+}
+
 /* trainer_pack moves the residual into the error feedback, so it must not run twice for one phase.
  * When the disk fails afterwards, what was packed goes straight back, and the phase stays open: the
  * session asks again later, and the sum of payload and feedback is what it was.
@@ -231,8 +237,12 @@ int work_state_pack(struct work_state *s, struct err *e)
     struct delta_stats stats = {0};
     struct journal before = s->journal;
     struct journal *j = &s->journal;
+    const struct rundesc *r = s->run;
     int rc = OK;
     if (!j->has_payload) {
+        rc = canary_check(&s->canary, s->trainer, &s->base, r->train.seq_len, r->model.vocab_size,
+                          e);
+        if (rc != OK) return rc;
         rc = trainer_pack(s->trainer, &b, &stats, e);
         if (rc != OK) goto done;
         j->has_payload = true;

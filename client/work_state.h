@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/path.h"
+#include "client/canary.h"
 #include "client/journal.h"
 #include "engine/trainer.h"
 #include "record/rundesc.h"
@@ -33,6 +34,7 @@ struct work_state {
     bool is_fresh;    /* nothing was restored */
     bool is_empty;    /* no weights yet, they come with work_state_load; nothing is saved before */
     int64_t saved_at_ms; /* clock_mono_ms */
+    struct canary canary;
 };
 
 /* Create the trainer as `how` says and take up the state file, or begin from the run's seed, or
@@ -49,7 +51,11 @@ void work_state_close(struct work_state *s); /* accepts zeroed */
 
 int work_state_save(struct work_state *s, struct err *e) MUST_CHECK;
 
-/* Inner phase -> payload file, error feedback; saved. Doing it again after a failed save writes
+/* An inner phase begins or goes on: is this computer still what it will be held against in pack? */
+int work_state_watch(struct work_state *s, struct err *e) MUST_CHECK;
+
+/* Inner phase -> payload file, error feedback; saved. ERR_IO, too, when the computer no longer computes
+ * what it did (client/canary.h); then nothing has changed. Doing it again after a failed save writes
  * the same payload once more. Where the run takes steps ahead, they may begin.
  */
 int work_state_pack(struct work_state *s, struct err *e) MUST_CHECK;

@@ -110,7 +110,8 @@ class FreshRoot:
     def command(self, line, user="root", cwd=None):
         home = "/root" if user == "root" else f"/home/{user}"
         env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": home, "USER": user,
-               "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "DEBIAN_FRONTEND": "noninteractive"}
+               "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "DEBIAN_FRONTEND": "noninteractive",
+               "POTLUCK_GEAR": "full"}  # a machine that tests is a busy one: the gentle gears would wait for calm
         words = ["chroot", self.path, "env", "-i", *(f"{k}={v}" for k, v in env.items())]
         if user != "root":
             words += ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
