@@ -50,6 +50,7 @@ struct cmdline {
     bool what_is_sent; /* status: --what-is-sent */
     bool is_verify;    /* receipts: --verify */
     bool is_csv;       /* rewards: --csv */
+    bool is_forecast;  /* rewards: --forecast */
     bool is_anew;      /* join: --anew */
     bool no_agent;     /* join, screen: start none */
     struct attach_options screen;
