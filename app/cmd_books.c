@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/books.h"
@@ -10,8 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/utf8.h"
-
-#define MAX_FORECAST_FILE 65536
+#include "client/outlook.h"
 
 /* The joined run and who we are in it. */
 struct member {
@@ -158,28 +156,6 @@ int cmd_books_receipts(const struct home *h, const struct cmdline *c, int *ret_c
 
 /* ---- rewards -------------------------------------------------------------------------------- */
 
-/* The next midnight where the person lives. */
-static int64_t midnight(int64_t now_ms)
-{
-    time_t s = (time_t)(now_ms / 1000);
-    struct tm tm = {0};
-    localtime_r(&s, &tm);
-    tm.tm_mday++;
-    tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
-    tm.tm_isdst = -1;
-    time_t t = mktime(&tm);
-    return t == (time_t)-1 ? now_ms : (int64_t)t * 1000;
-}
-
-static int load_forecasts(const char *path, struct forecast_book *ret, struct err *e)
-{
-    struct buf file = {0};
-    int rc = file_read(path, MAX_FORECAST_FILE, &file, e);
-    if (rc == OK) rc = forecast_load(file.p, file.len, ret, e);
-    buf_deinit(&file);
-    return rc == ERR_NOTFOUND ? OK : rc;
-}
-
 /* The ledger goes into the book, the book says what is to come and remembers that it said so. */
 static int foretell(const struct home *h, const struct member *m, const struct credits *credits,
                     bool is_json, struct buf *out, struct err *e)
@@ -188,11 +164,12 @@ static int foretell(const struct home *h, const struct member *m, const struct c
     struct buf file = {0};
     char path[PATH_CAP];
     struct forecast_now now = {.now_ms = clock_wall_ms(), .gear = 1};
-    struct forecast_book *b = alloc_zero(1, sizeof *b);
-    if (!b) return err_set(e, ERR_NOMEM, 0, "out of memory");
-    now.midnight_ms = midnight(now.now_ms);
+    struct outlook *o = alloc_zero(1, sizeof *o);
+    if (!o) return err_set(e, ERR_NOMEM, 0, "out of memory");
+    struct forecast_book *b = &o->book;
+    now.midnight_ms = clock_midnight_ms(now.now_ms);
     int rc = home_run_path(h, &m->run.id, "forecast.json", path, e);
-    if (rc == OK) rc = load_forecasts(path, b, e);
+    if (rc == OK) rc = outlook_load(path, o, e);
     if (rc == OK) {
         forecast_take(b, credits_line(credits, 0), (uint32_t)credits_n(credits), true, now.now_ms);
         forecast_settle(b, now.now_ms);
@@ -206,7 +183,7 @@ static int foretell(const struct home *h, const struct member *m, const struct c
     if (rc == OK && is_json) rc = books_forecast_json(b, f, &m->run, out, e);
     if (rc == OK && !is_json) books_forecast_text(b, f, &m->run, out);
     buf_deinit(&file);
-    free(b);
+    free(o);
     return rc;
 }
 

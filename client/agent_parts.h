@@ -8,6 +8,7 @@
 #include "client/agent_loop.h"
 #include "client/control.h"
 #include "client/history.h"
+#include "client/outlook.h"
 #include "client/logbook.h"
 #include "client/pass.h"
 #include "client/receipts.h"
@@ -51,6 +52,7 @@ struct agent {
     struct rundesc *run;
     char run_dir[PATH_CAP], cache_dir[PATH_CAP], note_path[PATH_CAP], wish_path[PATH_CAP];
     char receipts_path[PATH_CAP], history_path[PATH_CAP], evidence_dir[PATH_CAP];
+    char outlook_path[PATH_CAP];
     struct work *work;
     struct wire *wire;
     struct pass pass;
@@ -61,6 +63,7 @@ struct agent {
     struct work_progress progress;
     struct agent_times times;
     struct history *history;
+    struct outlook *outlook; /* forecasts */
     struct receipts_count counted; /* receipts of earlier processes */
     struct msg_peers *peers;
     struct msg_credits *credits;
