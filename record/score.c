@@ -1,6 +1,7 @@
 #include "record/score.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,10 +69,13 @@ bool score_usefulness(const struct score_eval *evals, uint32_t n, int64_t *ret)
     for (uint32_t i = 0; i < n; i++) {
         const struct score_eval *v = &evals[i];
         if (!v->is_measured) continue;
-        /* Fewer tokens are expected to gain in proportion at least; more of them, no less. */
+        /* Fewer tokens are expected to gain less, and less than in proportion, since what few steps
+         * learnt is noisier; they are paid in proportion, so nothing is won by claiming few. More
+         * of them: no less.
+         */
         wide part = v->n_tokens < y->n_tokens ? (wide)v->n_tokens * SCORE_ONE / y->n_tokens
                                               : (wide)SCORE_ONE;
-        wide expected = (wide)y->drawn * part / SCORE_ONE;
+        wide expected = (wide)y->drawn * part / SCORE_ONE * part / SCORE_ONE;
         ret[i] = clamp((wide)v->drawn * SCORE_ONE / (expected > 0 ? expected : 1), SCORE_CAP);
     }
     return true;
@@ -93,7 +97,9 @@ static void run_on(int64_t *mean, int64_t x, uint32_t n_before, uint32_t memory)
 
 static void note_useful(struct score_standing *s, const struct score_eval *v, int64_t useful)
 {
+    int64_t off = useful - s->useful;
     run_on(&s->useful, useful, s->n_scored, SCORE_MEMORY);
+    if (s->n_scored) run_on(&s->spread, off * off / SCORE_ONE, s->n_scored - 1, SCORE_MEMORY);
     run_on(&s->own, v->own > v->drawn ? SCORE_ONE : -SCORE_ONE, s->n_scored + 1, SCORE_OWN_MEMORY);
     s->n_scored++;
 }
@@ -105,11 +111,22 @@ static uint32_t ramp(int64_t x, int64_t none, int64_t full)
     return x >= full ? SCORE_ONE : (uint32_t)((x - none) * SCORE_ONE / (full - none));
 }
 
+/* The standard error of the mean usefulness, bounded: who is measured noisily (slow machines are) must not
+ * be paid less for it, and who alternates between use and harm must not hide in it.
+ */
+static int64_t doubt(const struct score_standing *s)
+{
+    if (s->n_scored < SCORE_FEW) return SCORE_DOUBT;
+    uint32_t n = s->n_scored < SCORE_MEMORY ? s->n_scored : SCORE_MEMORY;
+    int64_t x = (int64_t)sqrt((double)s->spread / n * SCORE_ONE);
+    return x < SCORE_DOUBT ? x : SCORE_DOUBT;
+}
+
 uint32_t score_quality(const struct score_standing *s, uint64_t round)
 {
     if (round < s->slashed_until) return 0;
     if (s->n_scored == 0) return SCORE_PROBATION;
-    uint32_t by_use = ramp(s->useful, SCORE_NONE, SCORE_FULL);
+    uint32_t by_use = ramp(s->useful + doubt(s), SCORE_NONE, SCORE_FULL);
     uint32_t by_own = ramp(s->own, SCORE_OWN_NONE, SCORE_OWN_FULL);
     return by_use < by_own ? by_use : by_own;
 }

@@ -36,7 +36,9 @@
 #define SCORE_SLASH      20     /* rounds that a slashed key has quality 0; doubles each time ... */
 #define SCORE_SLASH_MAX  5      /* ... so often */
 #define SCORE_COPY       800000 /* signed support in common that is no accident */
-#define SCORE_LOUD       16     /* norm over the median that no honest work has */
+#define SCORE_LOUD       16     /* norm for its tokens over the median that no honest work has */
+#define SCORE_DOUBT      150000 /* of the mean usefulness at most: in favour of the key */
+#define SCORE_FEW        3      /* fewer evaluations are as doubtful as can be */
 #define SCORE_MIN_GAIN   20000  /* billionths: less is within the noise of the drawn text */
 #define SCORE_MIN_PEERS  3      /* evaluations that make a comparison */
 
@@ -63,6 +65,7 @@ struct score_eval {
 struct score_standing {
     uint32_t n_scored;
     int64_t useful; /* running mean usefulness; of no meaning before the first */
+    int64_t spread; /* running mean of squared deviations from it, in millionths */
     int64_t own;    /* running mean of +1 (gained more on its own text than on drawn) and -1, begun
                      * with one +1: what it begins with */
     struct rating rating;

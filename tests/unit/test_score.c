@@ -51,7 +51,7 @@ static void usefulness_is_gain_over_what_two_fifths_reach(void **state)
 static void fewer_tokens_are_expected_to_gain_less_and_more_no_more(void **state)
 {
     (void)state;
-    struct score_eval v[] = {eval(1, 10000000, 1000), eval(2, 1000000, 100),
+    struct score_eval v[] = {eval(1, 10000000, 1000), eval(2, 100000, 100),
                              eval(3, 10000001, 9000)};
     int64_t u[3];
     assert_true(score_usefulness(v, 3, u)); /* the first is the yardstick */
@@ -146,6 +146,18 @@ static void the_second_slash_lasts_twice_as_long(void **state)
     score_book_deinit(&b);
 }
 
+static void noise_is_in_favour_of_the_key_within_bounds(void **state)
+{
+    (void)state;
+    struct score_standing s = {.n_scored = 20, .useful = 450000, .own = SCORE_ONE};
+    uint32_t sure = score_quality(&s, 1);
+    s.spread = 400000; /* deviation 0.63, of the mean of six 0.26: more than is allowed for */
+    assert_true(sure < 300000 && score_quality(&s, 1) == SCORE_ONE);
+    s.useful = 0;
+    s.spread = 2250000; /* now of use, now of harm */
+    assert_int_equal(score_quality(&s, 1), 0);
+}
+
 static void what_others_learnt_is_not_paid(void **state)
 {
     (void)state;
@@ -226,6 +238,7 @@ int main(void)
         cmocka_unit_test(half_the_use_is_paid_in_part),
         cmocka_unit_test(a_slash_ends_and_is_told_in_words),
         cmocka_unit_test(the_second_slash_lasts_twice_as_long),
+        cmocka_unit_test(noise_is_in_favour_of_the_key_within_bounds),
         cmocka_unit_test(what_others_learnt_is_not_paid),
         cmocka_unit_test(codes_and_words_are_one_to_one),
         cmocka_unit_test(keys_come_in_any_order_of_rounds_and_are_found_again),
