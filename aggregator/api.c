@@ -13,7 +13,9 @@
 #include "aggregator/hoststatus.h"
 #include "aggregator/job.h"
 #include "aggregator/round_seat.h"
+#include "aggregator/store_payee.h"
 #include "aggregator/store_view.h"
+#include "aggregator/upload.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/digest.h"
@@ -21,7 +23,6 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "net/router.h"
-#include "net/signature.h"
 #include "record/runlist.h"
 
 #define JSON            "application/json"
@@ -29,6 +30,7 @@
 #define BYTES           "application/octet-stream"
 #define RECEIPTS_A_TIME 1000
 #define PEERS_FRESH_MS  1000
+#define AHEAD_MS        INT64_C(86400000) /* by which a contributor's clock may be ahead */
 #define API_MAX_JOBS    2048 /* in the pool and before it, however many requests asked for them */
 
 typedef void (*handler_fn)(struct host *h, struct request *r, const struct router_match *m);
@@ -387,6 +389,38 @@ static void get_round(struct host *h, struct request *r, const struct router_mat
     host_wait_round(h, r, text ? after : UINT64_MAX);
 }
 
+/* To whom a contributor wants to be paid; a settlement puts it on record. */
+static void post_payout(struct host *h, struct request *r, const struct router_match *m)
+{
+    size_t n = 0;
+    const void *body = request_body(r, &n);
+    struct payee payee;
+    struct err e = {0};
+    (void)m;
+    if (payee_verify(body, n, NULL, &payee, &e) != OK) {
+        refuse(r, 400, &e, "sign the address with your key, as docs/PROTOCOL.md says");
+        return;
+    }
+    if (!hash_equal(&payee.run, &h->run.id)) {
+        request_reply_error(r, 409, "this aggregator serves another run",
+                            "sign the address for this run");
+        return;
+    }
+    if (payee.created_at_ms > clock_wall_ms() + AHEAD_MS) {
+        request_reply_error(r, 422, "the address was signed in the future",
+                            "set this computer's clock, then the address anew");
+        return;
+    }
+    if (!door_is_in(h, r, &payee.contributor)) return;
+    int rc = store_payee_put(h->store, &payee, body, n, &e);
+    if (rc == OK)
+        request_reply(r, 200, JOSE, body, n);
+    else if (rc == ERR_WRONG_STATE)
+        refuse(r, 409, &e, "");
+    else
+        api_trouble(r, &e);
+}
+
 /* ---- contributions -------------------------------------------------------------------------- */
 
 static void post_contribution(struct host *h, struct request *r, const struct router_match *m)
@@ -405,52 +439,6 @@ static void post_contribution(struct host *h, struct request *r, const struct ro
         .kind = ROUND_EV_RESERVE, .reserve = &reserve, .room_bytes = spool_room(&h->spool)};
     ev.req = host_wait_reply(h, r);
     host_step(h, &ev);
-}
-
-/* A chunk has no signed text of its own, so the request is signed: nobody can fill the upload of
- * another, whatever ids get known. False: r was answered. An unknown upload is the round's to refuse.
- */
-static bool is_signed_by_owner(struct host *h, struct request *r, const char *id,
-                               const char *digest)
-{
-    const struct round_seat *s = round_seat_by_id(&h->round, id);
-    struct signature_target t = {request_method(r), request_header(r, ":authority"),
-                                 request_path(r), digest};
-    struct key_pub key;
-    struct err e = {0};
-    int rc = signature_check(&t, request_header(r, "signature-input"),
-                             request_header(r, "signature"), &key, &e);
-    if (rc == OK && s && !key_equal(&key, &s->key))
-        rc = err_set(&e, ERR_AUTH, 0, "that upload belongs to another key");
-    if (rc == OK) return true;
-    request_reply_problem(r, rc == ERR_PROTO ? 401 : 403, "potluck:problem/signature", e.what,
-                          e.hint[0] ? e.hint
-                                    : "sign the chunk with the key that reserved the upload");
-    return false;
-}
-
-static void put_chunk(struct host *h, struct request *r, const struct router_match *m)
-{
-    uint64_t i = 0;
-    struct job_input in = {0};
-    const char *digest = request_header(r, "content-digest");
-    (void)request_body(r, &in.n_bytes);
-    in.from = r;
-    if (!digest) digest = request_header(r, "repr-digest"); /* a chunk is sent whole: the same */
-    if (!digest || digest_parse(digest, &in.hash) != 0) {
-        request_reply_error(r, 400, "the header content-digest is missing or malformed",
-                            "send the chunk's SHA-256 as RFC 9530 has it: sha-256=:BASE64:");
-        return;
-    }
-    if (!number(m->segment[1], MSG_MAX_CHUNKS - 1, &i)) {
-        not_found(r, "there is no such chunk");
-        return;
-    }
-    if (!is_signed_by_owner(h, r, m->segment[0], digest)) return;
-    struct round_event ev = {
-        .kind = ROUND_EV_CHUNK, .id = m->segment[0], .i_chunk = (uint32_t)i, .n_bytes = in.n_bytes};
-    ev.req = host_wait_reply(h, r);
-    host_step_with(h, &ev, &in);
 }
 
 static void post_manifest(struct host *h, struct request *r, const struct router_match *m)
@@ -609,7 +597,8 @@ static void get_runs(struct host *h, struct request *r, const struct router_matc
 static const struct router_entry routes[] = {
     {"GET",  "/v1/run"},                          {"POST", "/v1/join"},
     {"GET",  "/v1/round"},                        {"POST", "/v1/contributions"},
-    {"PUT",  "/v1/contributions/*/chunks/*"},     {"POST", "/v1/contributions/*/manifest"},
+    {"PUT",  "/v1/contributions/*/chunks/*"},     {"PATCH", "/v1/contributions/*/chunks/*"},
+    {"HEAD", "/v1/contributions/*/chunks/*"},     {"POST", "/v1/contributions/*/manifest"},
     {"GET",  "/v1/updates/*"},                    {"GET",  "/v1/updates/*/head"},
     {"GET",  "/v1/checkpoints/*"},                {"GET",  "/v1/tokenizer"},
     {"GET",  "/v1/data/*/*/index"},               {"GET",  "/v1/data/*/*/chunks/*"},
@@ -617,12 +606,13 @@ static const struct router_entry routes[] = {
     {"GET",  "/v1/receipts/*"},                   {"GET",  "/v1/status"},
     {"GET",  "/v1/blobs/*"},                      {"GET",  "/v1/log/checkpoint"},
     {"GET",  "/v1/log/tile/**"},
-    {"GET",  "/v1/runs"},
+    {"GET",  "/v1/runs"},                         {"POST", "/v1/payouts"},
 };
 static const handler_fn handlers[] = {
-    get_run, post_join, get_round, post_contribution, put_chunk, post_manifest, get_update, get_head,
+    get_run, post_join, get_round, post_contribution, upload_put, upload_patch,
+    upload_head, post_manifest, get_update, get_head,
     get_checkpoint, get_tokenizer, get_index, get_chunk, get_peers, get_credits, get_receipts,
-    get_status, get_blob, get_log_head, get_log_tile, get_runs,
+    get_status, get_blob, get_log_head, get_log_tile, get_runs, post_payout,
 };
 /* clang-format on */
 
@@ -647,4 +637,14 @@ void api_handle(struct request *r, void *ctx)
     } else {
         request_reply_error(r, 404, "there is nothing at this address", "see docs/PROTOCOL.md");
     }
+}
+
+void api_cut(struct request *r, void *ctx)
+{
+    struct host *h = ctx;
+    struct router_match m;
+    int i =
+        router_find(routes, sizeof routes / sizeof *routes, request_method(r), request_path(r), &m);
+    if (h->is_stopping || i < 0 || h->n_jobs >= API_MAX_JOBS) return;
+    if (handlers[i] == upload_put || handlers[i] == upload_patch) upload_cut(h, r, &m);
 }

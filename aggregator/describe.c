@@ -10,7 +10,6 @@
 #include "net/tls.h"
 
 #define MICRO         1000000u
-#define USUAL_VOCAB   4096 /* until the text is prepared */
 #define MAX_TOKENIZER (64u << 20)
 
 static int home_path(char dst[PATH_CAP], const char *home, const char *name, struct err *e)
@@ -19,7 +18,7 @@ static int home_path(char dst[PATH_CAP], const char *home, const char *name, str
     return err_set(e, ERR_LIMIT, 0, "the path of the home folder is too long");
 }
 
-static void new_model(const struct setup *s, uint32_t vocab, struct model_config *m)
+void describe_model(const struct setup *s, uint32_t vocab, struct model_config *m)
 {
     *m = (struct model_config){.vocab_size = vocab,
                                .hidden_size = (uint32_t)s->hidden,
@@ -103,6 +102,7 @@ static int fill_choices(const struct setup *s, uint32_t vocab, const struct mode
                         .inner_steps = (uint32_t)s->inner_steps,
                         .inner_ms = (uint32_t)s->inner_seconds * 1000,
                         .max_inner_steps = (uint32_t)s->max_inner_steps,
+                        .ahead_steps = (uint32_t)s->ahead_steps,
                         .upload_ms = (uint32_t)s->upload_seconds * 1000,
                         .min_contributions = (uint32_t)s->min_contributions,
                         .n_rounds = s->rounds,
@@ -115,7 +115,7 @@ static int fill_choices(const struct setup *s, uint32_t vocab, const struct mode
     if (from)
         r.model = *from;
     else
-        new_model(s, vocab, &r.model);
+        describe_model(s, vocab, &r.model);
     if (s->puzzle_bits) {
         r.puzzle.bits = (uint32_t)s->puzzle_bits;
         r.puzzle.memory_kib = (uint32_t)s->puzzle_memory * 1024;
@@ -166,7 +166,7 @@ int describe_check(const struct setup *s, const struct model_config *from, struc
     struct hash pin = {0};
     struct buf jws = {0};
     key_generate(&k);
-    int rc = fill_choices(s, USUAL_VOCAB, from, &k.pub, &pin, &r, e);
+    int rc = fill_choices(s, DESCRIBE_VOCAB, from, &k.pub, &pin, &r, e);
     if (rc == OK) {
         r.n_train_shards = 1;
         r.tokenizer_bytes = r.train_index_bytes[0] = r.val_index_bytes = 1;

@@ -223,6 +223,23 @@ static void tell_full_disk(struct host *h)
              h->home);
 }
 
+/* draft-ietf-httpbis-resumable-upload: 204 with the offset, or 409 when it was not the one told. */
+static void reply_offset(struct request *r, const struct round_action *a)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, a->n_stored);
+    if (!a->is_complete) request_add_header(r, "upload-offset", text);
+    request_add_header(r, "upload-complete", a->is_complete ? "?1" : "?0");
+    request_add_header(r, "cache-control", "no-store");
+    if (a->status == 204)
+        request_reply(r, 204, NULL, NULL, 0);
+    else
+        request_reply_problem(
+            r, a->status,
+            "https://iana.org/assignments/http-problem-types#mismatching-upload-offset",
+            "the bytes do not begin where those that are stored end", "go on from upload-offset");
+}
+
 static void reply(struct host *h, const struct round_action *a)
 {
     if (a->kind == ROUND_DO_REPLY_ERROR && a->status == 507) tell_full_disk(h);
@@ -231,7 +248,10 @@ static void reply(struct host *h, const struct round_action *a)
     if (a->kind == ROUND_DO_REPLY_SLOT) {
         reply_slot(r, &a->slot);
     } else if (a->kind == ROUND_DO_REPLY_STORED) {
+        request_add_header(r, "upload-complete", "?1");
         request_reply(r, 204, NULL, NULL, 0);
+    } else if (a->kind == ROUND_DO_REPLY_OFFSET) {
+        reply_offset(r, a);
     } else if (a->kind == ROUND_DO_REPLY_RECEIPT) {
         reply_receipt(h, r, &a->op);
     } else {
@@ -242,8 +262,8 @@ static void reply(struct host *h, const struct round_action *a)
 
 static bool is_reply(enum round_action_kind k)
 {
-    return k == ROUND_DO_REPLY_SLOT || k == ROUND_DO_REPLY_STORED || k == ROUND_DO_REPLY_RECEIPT ||
-           k == ROUND_DO_REPLY_ERROR;
+    return k == ROUND_DO_REPLY_SLOT || k == ROUND_DO_REPLY_STORED || k == ROUND_DO_REPLY_OFFSET ||
+           k == ROUND_DO_REPLY_RECEIPT || k == ROUND_DO_REPLY_ERROR;
 }
 
 static void announce(struct host *h)

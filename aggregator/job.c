@@ -19,7 +19,9 @@ struct job {
     struct buf bytes;
     struct request_body body; /* STORE_CHUNK */
     uint64_t took_ns;
-    struct hash hash;
+    struct hash hash;    /* STORE_CHUNK: of the whole chunk */
+    struct hash content; /* STORE_CHUNK: of the bytes that came */
+    uint64_t n_stored;   /* STORE_CHUNK, FIND_PART */
     struct msg_manifest *manifest;
     struct round_input *inputs; /* MERGE, PUBLISH */
     uint32_t n_inputs;
@@ -40,13 +42,76 @@ static enum round_outcome outcome_of(int rc, const struct err *e)
 
 /* ---- in the pool ---------------------------------------------------------------------------- */
 
+/* Bytes that are kept until the rest of their chunk comes. Whoever was cut off (req 0) may bring some
+ * that are there already: then whatever reaches further stays.
+ */
+static int keep_part(struct job *j, struct buf *part, const struct buf *b)
+{
+    struct spool *s = &j->h->spool;
+    size_t had = part->len, end = (size_t)j->op.offset + b->len;
+    j->n_stored = had > end ? had : end;
+    if (had >= end) return OK;
+    part->len = (size_t)j->op.offset;
+    buf_put(part, b->p, b->len);
+    int rc = buf_ok(part, &j->err);
+    return rc == OK ? spool_part_put(s, j->op.id, j->op.i_chunk, part->p, part->len, &j->err) : rc;
+}
+
+/* All of it is here: part and the bytes that came. */
+static enum round_outcome finish_chunk(struct job *j, const struct buf *part, const struct buf *b)
+{
+    struct spool *s = &j->h->spool;
+    struct buf all = {0};
+    const struct buf *whole = part->len ? &all : b;
+    int rc = OK;
+    if (part->len) {
+        buf_put(&all, part->p, part->len);
+        buf_put(&all, b->p, b->len);
+        rc = buf_ok(&all, &j->err);
+    }
+    struct hash got = {0};
+    if (rc == OK) got = hash_of(whole->p, whole->len);
+    bool is_good = hash_equal(&got, &j->hash);
+    if (rc == OK && is_good)
+        rc = spool_chunk_put(s, j->op.id, j->op.i_chunk, whole->p, whole->len, &j->err);
+    if (rc == OK) spool_part_drop(s, j->op.id, j->op.i_chunk); /* wrong, it is of no use either */
+    buf_deinit(&all);
+    return rc == OK && !is_good ? ROUND_MISMATCH : outcome_of(rc, &j->err);
+}
+
 static enum round_outcome store_chunk(struct job *j)
 {
     const struct buf *b = &j->body.bytes;
-    struct hash got = hash_of(b->p, b->len);
-    if (!hash_equal(&got, &j->hash)) return ROUND_MISMATCH;
-    return outcome_of(spool_chunk_put(&j->h->spool, j->op.id, j->op.i_chunk, b->p, b->len, &j->err),
-                      &j->err);
+    struct buf part = {0};
+    enum round_outcome o = ROUND_OK;
+    int rc = OK;
+    if (j->op.is_part && j->op.req) { /* came as a whole, and says what it is */
+        struct hash got = hash_of(b->p, b->len);
+        if (!hash_equal(&got, &j->content)) return ROUND_MISMATCH;
+    }
+    if (j->op.offset > 0 || j->op.is_part)
+        rc = spool_part_read(&j->h->spool, j->op.id, j->op.i_chunk, &part, &j->err);
+    j->n_stored = part.len;
+    bool is_gap = j->op.req ? part.len != j->op.offset : part.len < j->op.offset;
+    if (rc != OK)
+        o = outcome_of(rc, &j->err);
+    else if (is_gap)
+        o = ROUND_GAP;
+    else if (j->op.is_part)
+        o = outcome_of(keep_part(j, &part, b), &j->err);
+    else
+        o = finish_chunk(j, &part, b);
+    buf_deinit(&part);
+    return o;
+}
+
+static enum round_outcome find_part(struct job *j)
+{
+    struct buf part = {0};
+    int rc = spool_part_read(&j->h->spool, j->op.id, j->op.i_chunk, &part, &j->err);
+    j->n_stored = part.len;
+    buf_deinit(&part);
+    return outcome_of(rc, &j->err);
 }
 
 /* Who reads the record later wants to see what the contributor signed. OK when there is no text:
@@ -112,6 +177,7 @@ static enum round_outcome perform(struct job *j)
     switch (j->kind) {
     case ROUND_DO_STORE_SLOT: return outcome_of(store_slot_put(h->store, &j->op, &j->err), &j->err);
     case ROUND_DO_STORE_CHUNK: return store_chunk(j);
+    case ROUND_DO_FIND_PART: return find_part(j);
     case ROUND_DO_JUDGE: return judge(j);
     case ROUND_DO_STORE_RECEIPT: return store_receipt(j);
     case ROUND_DO_FIND_RECEIPT: return find_receipt(j);
@@ -119,6 +185,7 @@ static enum round_outcome perform(struct job *j)
     case ROUND_DO_PUBLISH: return publish(j);
     case ROUND_DO_REPLY_SLOT:
     case ROUND_DO_REPLY_STORED:
+    case ROUND_DO_REPLY_OFFSET:
     case ROUND_DO_REPLY_RECEIPT:
     case ROUND_DO_REPLY_ERROR:
     case ROUND_DO_ANNOUNCE: break; /* not work */
@@ -218,6 +285,7 @@ static void done(uv_work_t *w, int status)
                              .result = j->update.result,
                              .update = j->update.update,
                              .update_bytes = j->update.update_bytes,
+                             .n_stored = j->n_stored,
                              .is_over = j->is_over};
     memcpy(ev.reason, j->reason, sizeof ev.reason);
     ev.n_passed = j->n_passed;
@@ -235,6 +303,7 @@ static bool take_input(struct job *j, const struct job_input *in)
     if (j->kind == ROUND_DO_STORE_CHUNK) {
         request_take_body(in->from, &j->body);
         j->hash = in->hash;
+        j->content = in->content;
         return true;
     }
     bool is_about_manifest = j->kind == ROUND_DO_JUDGE || j->kind == ROUND_DO_STORE_RECEIPT ||

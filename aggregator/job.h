@@ -9,7 +9,8 @@
 struct job_input {
     const void *bytes; /* STORE_CHUNK, or a manifest's text: copied */
     size_t n_bytes;
-    struct hash hash;                    /* STORE_CHUNK: announced */
+    struct hash hash;                    /* STORE_CHUNK: announced, of the whole chunk */
+    struct hash content;                 /* STORE_CHUNK: announced, of what the request brought */
     const struct msg_manifest *manifest; /* JUDGE: copied; bytes: its signed text, which becomes
                                           * durable before any receipt about it */
     struct request *from;                /* STORE_CHUNK: whose body is taken, not copied */

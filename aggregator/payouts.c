@@ -10,6 +10,7 @@
 #include "aggregator/publish_log.h"
 #include "aggregator/serve.h"
 #include "aggregator/spool.h"
+#include "aggregator/store_payee.h"
 #include "aggregator/store_record.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -63,6 +64,12 @@ struct payout_at {
     struct entry_payout m;
 };
 
+/* The newest address of a contributor on record. */
+struct payee_at {
+    uint64_t index;
+    struct payee payee;
+};
+
 struct books {
     const struct rundesc *run;
     struct key key;
@@ -71,6 +78,8 @@ struct books {
     struct merkle_range range;
     struct buf rounds;  /* struct round_at, in their order */
     struct buf payouts; /* struct payout_at */
+    struct buf payees;  /* struct payee_at, in the order of the record */
+    struct buf pending; /* struct entry_address: to be put on record with a settlement */
 };
 
 static int read_entry(uint64_t index, const char *text, size_t n, void *ctx, struct err *e)
@@ -88,8 +97,28 @@ static int read_entry(uint64_t index, const char *text, size_t n, void *ctx, str
                 sizeof(struct round_at));
     if (m.kind == ENTRY_PAYOUT)
         buf_put(&b->payouts, &(struct payout_at){index, m.payout}, sizeof(struct payout_at));
+    if (m.kind == ENTRY_ADDRESS)
+        buf_put(&b->payees, &(struct payee_at){index, m.address.payee}, sizeof(struct payee_at));
     rc = buf_ok(&b->rounds, e);
+    if (rc == OK) rc = buf_ok(&b->payees, e);
     return rc == OK ? buf_ok(&b->payouts, e) : rc;
+}
+
+/* One that the record does not have yet. */
+static int read_payee(const char *text, size_t n, void *ctx, struct err *e)
+{
+    struct books *b = ctx;
+    struct entry_address a = {0};
+    const struct payee_at *had = (const void *)b->payees.p;
+    int rc = payee_verify(text, n, NULL, &a.payee, e);
+    if (rc != OK) return err_wrap(e, "an address in the books");
+    for (size_t i = 0; i < b->payees.len / sizeof *had; i++)
+        if (key_equal(&had[i].payee.contributor, &a.payee.contributor) &&
+            had[i].payee.created_at_ms >= a.payee.created_at_ms)
+            return OK;
+    memcpy(a.text, text, n);
+    buf_put(&b->pending, &a, sizeof a);
+    return buf_ok(&b->pending, e);
 }
 
 static int read_books(struct books *b, struct err *e)
@@ -97,7 +126,10 @@ static int read_books(struct books *b, struct err *e)
     b->range = (struct merkle_range){0};
     buf_clear(&b->rounds);
     buf_clear(&b->payouts);
-    return store_record_each(b->store, 0, read_entry, b, e);
+    buf_clear(&b->payees);
+    buf_clear(&b->pending);
+    int rc = store_record_each(b->store, 0, read_entry, b, e);
+    return rc == OK ? store_payee_each(b->store, read_payee, b, e) : rc;
 }
 
 static const struct round_at *rounds_of(const struct books *b, size_t *ret_n)
@@ -195,13 +227,37 @@ static int add_round(const struct books *b, const struct round_at *at, struct se
     return rc;
 }
 
-static int make_file(const struct books *b, struct payouts_report *r, struct err *e)
+/* The addresses on record before entry `index`, and those that are put there with this settlement. */
+static int add_payees(const struct books *b, uint64_t index, bool with_pending, struct settle *s,
+                      struct err *e)
+{
+    const struct payee_at *p = (const void *)b->payees.p;
+    const struct entry_address *a = (const void *)b->pending.p;
+    int rc = OK;
+    for (size_t i = 0; rc == OK && i < b->payees.len / sizeof *p; i++)
+        if (p[i].index < index) rc = settle_payee(s, &p[i].payee, e);
+    for (size_t i = 0; rc == OK && with_pending && i < b->pending.len / sizeof *a; i++)
+        rc = settle_payee(s, &a[i].payee, e);
+    return rc;
+}
+
+static void count_addresses(struct settle *s, struct payouts_report *r)
+{
+    const struct settle_row *rows = settle_rows(s, &r->n_lines);
+    r->n_addresses = 0;
+    for (uint64_t i = 0; i < r->n_lines; i++)
+        r->n_addresses += rows[i].payee != NULL;
+}
+
+/* same: the payout entry when this period was settled before; NULL. */
+static int make_file(const struct books *b, const struct payout_at *same, struct payouts_report *r,
+                     struct err *e)
 {
     size_t n = 0;
     const struct round_at *at = rounds_of(b, &n);
     struct entry_payout *m = &r->entry;
     struct settle s = {.run = b->run, .first_round = m->first_round, .last_round = m->last_round};
-    int rc = OK;
+    int rc = add_payees(b, same ? same->index : UINT64_MAX, !same, &s, e);
     for (size_t i = 0; rc == OK && i < n; i++) {
         if (at[i].round < m->first_round || at[i].round > m->last_round) continue;
         s.n_entries = at[i].n_entries;
@@ -213,7 +269,7 @@ static int make_file(const struct books *b, struct payouts_report *r, struct err
     if (rc == OK) rc = settle_encode(&s, &r->file, e);
     if (rc == OK) rc = settle_csv(&s, &r->csv, e);
     if (rc == OK) {
-        (void)settle_rows(&s, &r->n_lines);
+        count_addresses(&s, r);
         m->file = hash_of(r->file.p, r->file.len);
         m->file_bytes = r->file.len;
         m->paid = s.paid;
@@ -222,19 +278,40 @@ static int make_file(const struct books *b, struct payouts_report *r, struct err
     return rc;
 }
 
+/* The entries of a settlement: addresses that are new, then the payout. x [n + 1]. */
+static int sign_entries(const struct books *b, uint64_t first, struct payouts_report *r,
+                        struct store_entry *x, uint32_t n, struct err *e)
+{
+    const struct entry_address *a = (const void *)b->pending.p;
+    struct entry m = {.run = b->run->id, .at_ms = clock_wall_ms()};
+    int rc = OK;
+    for (uint32_t i = 0; rc == OK && i <= n; i++) {
+        m.kind = x[i].kind = i < n ? ENTRY_ADDRESS : ENTRY_PAYOUT;
+        m.index = first + i;
+        if (i < n)
+            m.address = a[i];
+        else
+            m.payout = r->entry;
+        rc = entry_sign(&m, &b->key, &x[i].text, e);
+    }
+    r->index = first + n;
+    return rc;
+}
+
 static int append(const struct books *b, struct payouts_report *r, struct err *e)
 {
     struct hash h;
     struct store_tail tail;
-    struct store_entry x = {.kind = ENTRY_PAYOUT};
-    struct entry m = {.kind = ENTRY_PAYOUT, .run = b->run->id, .at_ms = clock_wall_ms()};
-    m.payout = r->entry;
+    uint32_t n = (uint32_t)(b->pending.len / sizeof(struct entry_address));
+    struct store_entry *x = alloc_zero((size_t)n + 1, sizeof *x);
+    if (!x) return err_set(e, ERR_NOMEM, 0, "no memory for %" PRIu32 " addresses", n);
     int rc = spool_put(&b->spool, SPOOL_PAYOUT, r->file.p, r->file.len, &h, e);
     if (rc == OK) rc = store_record_tail(b->store, &tail, e);
-    if (rc == OK) m.index = r->index = tail.n_entries;
-    if (rc == OK) rc = entry_sign(&m, &b->key, &x.text, e);
-    if (rc == OK) rc = store_record_append(b->store, m.index, &x, e);
-    buf_deinit(&x.text);
+    if (rc == OK) rc = sign_entries(b, tail.n_entries, r, x, n, e);
+    if (rc == OK) rc = store_record_append(b->store, tail.n_entries, x, n + 1, e);
+    for (uint32_t i = 0; i <= n; i++)
+        buf_deinit(&x[i].text);
+    free(x);
     return rc;
 }
 
@@ -246,7 +323,7 @@ static int settle(struct books *b, const struct payouts_request *q, struct payou
     int rc = read_books(b, e);
     if (rc == OK) rc = find_period(b, q, &r->entry, e);
     if (rc == OK) rc = check_settled(b, &r->entry, &same, e);
-    if (rc == OK) rc = make_file(b, r, e);
+    if (rc == OK) rc = make_file(b, same, r, e);
     if (rc != OK || !same) return rc == OK ? append(b, r, e) : rc;
     had = same->m.file;
     r->index = same->index;
@@ -309,6 +386,8 @@ int payouts_run(const struct payouts_request *q, struct payouts_report *ret, str
         key_wipe(&b->key);
         buf_deinit(&b->rounds);
         buf_deinit(&b->payouts);
+        buf_deinit(&b->payees);
+        buf_deinit(&b->pending);
     }
     free(b);
     free(d);

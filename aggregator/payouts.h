@@ -2,6 +2,7 @@
 /* Why: `potluck-aggregator payouts`: the settlement of a period (record/settle.h) as a file, and its
  * entry on the record. The same period gives the same file again and no second entry; a period that
  * overlaps one that was settled is refused, so that nobody is paid twice. No money moves here.
+ * Addresses that contributors have set since (record/payee.h) are put on the record before it.
  *
  * While the run is served, the entry becomes public with the next round, or after the end within
  * seconds; otherwise at once.
@@ -36,8 +37,9 @@ struct payouts_report {
     bool was_settled; /* it was there already */
     bool is_public;   /* the tree head covers it */
     uint64_t n_lines;
-    struct buf file; /* the settlement */
-    struct buf csv;  /* its lines */
+    uint64_t n_addresses; /* lines that say to whom */
+    struct buf file;      /* the settlement */
+    struct buf csv;       /* its lines */
     char unit[32];
 };
 

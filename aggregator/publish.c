@@ -120,7 +120,7 @@ int publish_open(struct publish *p, int64_t at_ms, struct err *e)
         store_secret(p->store, seed);
         rc = publish_page_open(p->run, p->key, seed, at_ms, &first, e);
         if (rc == OK) rc = step(p, "open", e);
-        if (rc == OK) rc = store_record_append(p->store, 0, &first, e);
+        if (rc == OK) rc = store_record_append(p->store, 0, &first, 1, e);
         buf_deinit(&first.text);
     }
     return rc == OK ? publish_log_write(p->log, p->store, e) : rc;
@@ -231,7 +231,7 @@ int publish_end(const struct publish *p, const struct hash *result, int64_t at_m
     if (rc == OK && !tail.is_ended) {
         rc = publish_page_end(p->run, p->key, &tail, result, at_ms, &end, e);
         if (rc == OK) rc = step(p, "end", e);
-        if (rc == OK) rc = store_record_append(p->store, tail.n_entries, &end, e);
+        if (rc == OK) rc = store_record_append(p->store, tail.n_entries, &end, 1, e);
         buf_deinit(&end.text);
     }
     if (rc == OK) rc = publish_log_write(p->log, p->store, e);

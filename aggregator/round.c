@@ -188,6 +188,7 @@ static void step_done(struct round *r, const struct round_event *ev, int64_t now
     switch (ev->work) {
     case ROUND_DO_STORE_SLOT: round_slot_reserved(r, ev, now_ms, out); break;
     case ROUND_DO_STORE_CHUNK: round_slot_chunk_done(r, ev, now_ms, out); break;
+    case ROUND_DO_FIND_PART: round_slot_offset_found(ev, out); break;
     case ROUND_DO_JUDGE: round_slot_judged(r, ev, now_ms, out); break;
     case ROUND_DO_STORE_RECEIPT: round_slot_receipted(r, ev, now_ms, out); break;
     case ROUND_DO_FIND_RECEIPT: round_slot_found(r, ev, out); break;
@@ -195,6 +196,7 @@ static void step_done(struct round *r, const struct round_event *ev, int64_t now
     case ROUND_DO_PUBLISH: done_publish(r, ev, now_ms, out); break;
     case ROUND_DO_REPLY_SLOT:
     case ROUND_DO_REPLY_STORED:
+    case ROUND_DO_REPLY_OFFSET:
     case ROUND_DO_REPLY_RECEIPT:
     case ROUND_DO_REPLY_ERROR:
     case ROUND_DO_ANNOUNCE: break; /* replies do not come back */
@@ -235,6 +237,7 @@ void round_step(struct round *r, const struct round_event *ev, int64_t now_ms,
     case ROUND_EV_GONE: step_presence(r, ev, now_ms); break;
     case ROUND_EV_RESERVE: round_slot_reserve(r, ev, now_ms, out); return;
     case ROUND_EV_CHUNK: round_slot_chunk(r, ev, now_ms, out); return;
+    case ROUND_EV_OFFSET: round_slot_offset(r, ev, now_ms, out); return;
     case ROUND_EV_MANIFEST: round_slot_manifest(r, ev, now_ms, out); return;
     case ROUND_EV_DONE: step_done(r, ev, now_ms, out); break;
     case ROUND_EV_TICK: step_tick(r, now_ms, out); break;

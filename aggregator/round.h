@@ -22,6 +22,7 @@
  *   SEEN       note; may open/close note              note                   note
  *   RESERVE    slot, or same slot  409 later          409 later              409 over
  *   CHUNK      store it            store it           store it               404
+ *   OFFSET     look it up          look it up         look it up             404
  *   MANIFEST   judge, or the same  late, or the same  late, or the same      late, or the same
  *              receipt again       receipt again      receipt again          receipt again
  *   DONE(work) next step of that   + merge when it    + publish / next round (find, late receipt)
@@ -118,6 +119,8 @@ struct round_seat {
     uint8_t have[MSG_MAX_CHUNKS / 8];
     uint32_t n_chunk_ops;
     uint32_t writing[ROUND_MAX_CHUNK_OPS]; /* chunks being written, n_chunk_ops of them */
+    uint32_t n_askers; /* who asks how much of a chunk is stored while it is being written */
+    struct round_asker askers[ROUND_MAX_WAITERS];
     uint32_t n_waiters;
     uint64_t waiters[ROUND_MAX_WAITERS];
     struct round_claim claim; /* from JUDGING on */
@@ -156,19 +159,6 @@ struct round {
     struct round_input *inputs; /* [ROUND_MAX_SEATS] */
     uint32_t n_seats;           /* used ones are among the first n_seats */
     struct round_seat *seats;   /* [ROUND_MAX_SEATS] */
-};
-
-/* A contributor as the store remembers it, for round_restore. */
-struct round_stored {
-    struct key_pub contributor; /* took part in this round or the one before: waited for */
-    bool has_slot;              /* of the open round */
-    char id[MSG_ID_HEX];
-    uint64_t max_bytes;
-    uint8_t have[MSG_MAX_CHUNKS / 8]; /* chunks on disk */
-    bool has_receipt;                 /* for the open round */
-    enum msg_verdict verdict;
-    uint64_t seq;
-    struct round_claim claim;
 };
 
 /* Allocates; ERR_NOMEM, ERR_ARG when the configuration makes no sense. */

@@ -137,6 +137,9 @@ void round_slot_reserve(struct round *r, const struct round_event *ev, int64_t n
         for (uint32_t i = 0; i < s->n_waiters; i++)
             round_reply_refuse(out, s->waiters[i], 409, "ask for the current round",
                                "that round is over");
+        for (uint32_t i = 0; i < s->n_askers; i++)
+            round_reply_refuse(out, s->askers[i].req, 404, "reserve again in the current round",
+                               "unknown upload");
         *s = fresh;
         s->slot_round = r->round;
         round_seat_make_id(r, &s->key, s->id);
@@ -187,19 +190,39 @@ static void end_writing(struct round_seat *s, uint32_t i_chunk)
     }
 }
 
-void round_slot_chunk(struct round *r, const struct round_event *ev, int64_t now_ms,
-                      struct round_actions *out)
+/* The upload that a chunk belongs to; NULL: refused. */
+static struct round_seat *find_upload(struct round *r, const struct round_event *ev, int64_t now_ms,
+                                      struct round_actions *out)
 {
     struct round_seat *s = round_seat_by_id(r, ev->id);
     if (!s || r->state == ROUND_ENDED || s->slot_round != r->round ||
         s->phase == ROUND_SLOT_RESERVING) {
         round_reply_refuse(out, ev->req, 404, "reserve again in the current round",
                            "unknown upload");
-        return;
+        return NULL;
     }
     s->seen_ms = now_ms;
+    return s;
+}
+
+static void reply_offset(struct round_actions *out, uint64_t req, int status, uint64_t n_stored,
+                         bool is_complete)
+{
+    if (!req) return;
+    struct round_action *a = round_reply_add(out, ROUND_DO_REPLY_OFFSET);
+    a->req = req;
+    a->status = status;
+    a->n_stored = n_stored;
+    a->is_complete = is_complete;
+}
+
+void round_slot_chunk(struct round *r, const struct round_event *ev, int64_t now_ms,
+                      struct round_actions *out)
+{
+    struct round_seat *s = find_upload(r, ev, now_ms, out);
+    if (!s) return;
     if (s->phase != ROUND_SLOT_OPEN) { /* its manifest is in: the payload is complete */
-        if (round_seat_has_chunk(s, ev->i_chunk))
+        if (round_seat_has_chunk(s, ev->i_chunk) && ev->req)
             round_reply_add(out, ROUND_DO_REPLY_STORED)->req = ev->req;
         else
             round_reply_refuse(out, ev->req, 409,
@@ -207,13 +230,15 @@ void round_slot_chunk(struct round *r, const struct round_event *ev, int64_t now
                                "this upload is complete and takes no more chunks");
         return;
     }
+    if (!ev->req && round_seat_has_chunk(s, ev->i_chunk)) return; /* it came another way */
     uint64_t start = (uint64_t)ev->i_chunk * MSG_CHUNK_BYTES;
     if (ev->i_chunk >= MSG_MAX_CHUNKS || ev->n_bytes == 0 || ev->n_bytes > MSG_CHUNK_BYTES ||
-        start + ev->n_bytes > s->max_bytes) {
+        ev->offset > MSG_CHUNK_BYTES - ev->n_bytes ||
+        start + ev->offset + ev->n_bytes > s->max_bytes) {
         round_reply_refuse(out, ev->req, 413, "cut the payload as the slot says",
                            "chunk %" PRIu32 " with %" PRIu64 " bytes does not fit the %" PRIu64
                            " bytes reserved",
-                           ev->i_chunk, ev->n_bytes, s->max_bytes);
+                           ev->i_chunk, ev->offset + ev->n_bytes, s->max_bytes);
         return;
     }
     if (s->n_chunk_ops == ROUND_MAX_CHUNK_OPS || is_writing(s, ev->i_chunk)) {
@@ -227,8 +252,56 @@ void round_slot_chunk(struct round *r, const struct round_event *ev, int64_t now
     a->op.round = r->round;
     a->op.contributor = s->key;
     a->op.i_chunk = ev->i_chunk;
+    a->op.offset = ev->offset;
+    a->op.is_part = ev->is_part;
     a->op.req = ev->req;
     memcpy(a->op.id, s->id, sizeof s->id);
+}
+
+static void chunk_stored(struct round_seat *s, const struct round_event *ev,
+                         struct round_actions *out)
+{
+    uint32_t i = ev->op.i_chunk;
+    if (ev->op.is_part) {
+        reply_offset(out, ev->op.req, 204, ev->n_stored, false);
+        return;
+    }
+    s->n_have += !round_seat_has_chunk(s, i);
+    s->have[i / 8] = (uint8_t)(s->have[i / 8] | 1u << (i % 8));
+    if (ev->op.req) round_reply_add(out, ROUND_DO_REPLY_STORED)->req = ev->op.req;
+}
+
+static void look_for_part(const struct round_seat *s, uint64_t req, uint32_t i_chunk,
+                          struct round_actions *out)
+{
+    struct round_action *a = round_reply_add(out, ROUND_DO_FIND_PART);
+    a->op.contributor = s->key;
+    a->op.round = s->slot_round;
+    a->op.i_chunk = i_chunk;
+    a->op.req = req;
+    memcpy(a->op.id, s->id, sizeof s->id);
+}
+
+static void answer_offset(const struct round_seat *s, uint64_t req, uint32_t i_chunk,
+                          struct round_actions *out)
+{
+    if (round_seat_has_chunk(s, i_chunk))
+        reply_offset(out, req, 204, 0, true);
+    else
+        look_for_part(s, req, i_chunk, out);
+}
+
+/* Those who asked while it was being written. */
+static void answer_askers(struct round_seat *s, uint32_t i_chunk, struct round_actions *out)
+{
+    uint32_t n_left = 0;
+    for (uint32_t i = 0; i < s->n_askers; i++) {
+        if (s->askers[i].i_chunk == i_chunk)
+            answer_offset(s, s->askers[i].req, i_chunk, out);
+        else
+            s->askers[n_left++] = s->askers[i];
+    }
+    s->n_askers = n_left;
 }
 
 void round_slot_chunk_done(struct round *r, const struct round_event *ev, int64_t now_ms,
@@ -238,12 +311,12 @@ void round_slot_chunk_done(struct round *r, const struct round_event *ev, int64_
     uint32_t i = ev->op.i_chunk;
     if (s) end_writing(s, i);
     if (ev->outcome == ROUND_OK && s && i < MSG_MAX_CHUNKS) {
-        s->n_have += !round_seat_has_chunk(s, i);
-        s->have[i / 8] = (uint8_t)(s->have[i / 8] | 1u << (i % 8));
-        if (ev->op.req) round_reply_add(out, ROUND_DO_REPLY_STORED)->req = ev->op.req;
+        chunk_stored(s, ev, out);
     } else if (ev->outcome == ROUND_OK) {
         round_reply_refuse(out, ev->op.req, 404, "reserve again in the current round",
                            "unknown upload");
+    } else if (ev->outcome == ROUND_GAP) {
+        reply_offset(out, ev->op.req, 409, ev->n_stored, false);
     } else if (ev->outcome == ROUND_MISMATCH) {
         round_reply_refuse(out, ev->op.req, 422, "send the chunk again",
                            "chunk %" PRIu32 " does not have the announced hash", i);
@@ -251,6 +324,33 @@ void round_slot_chunk_done(struct round *r, const struct round_event *ev, int64_
         note_trouble(r, now_ms);
         round_reply_storage(out, ev->op.req, ev->outcome);
     }
+    if (s) answer_askers(s, i, out);
+}
+
+void round_slot_offset(struct round *r, const struct round_event *ev, int64_t now_ms,
+                       struct round_actions *out)
+{
+    struct round_seat *s = find_upload(r, ev, now_ms, out);
+    if (!s) return;
+    if (ev->i_chunk >= MSG_MAX_CHUNKS) {
+        round_reply_refuse(out, ev->req, 404, "cut the payload as the slot says",
+                           "there is no such chunk");
+    } else if (!is_writing(s, ev->i_chunk)) {
+        answer_offset(s, ev->req, ev->i_chunk, out);
+    } else if (s->n_askers == ROUND_MAX_WAITERS) {
+        round_reply_refuse(out, ev->req, 503, "wait for the answer to the first one",
+                           "the same question is already being answered several times");
+    } else {
+        s->askers[s->n_askers++] = (struct round_asker){ev->req, ev->i_chunk};
+    }
+}
+
+void round_slot_offset_found(const struct round_event *ev, struct round_actions *out)
+{
+    if (ev->outcome == ROUND_OK)
+        reply_offset(out, ev->op.req, 204, ev->n_stored, false);
+    else
+        round_reply_storage(out, ev->op.req, ev->outcome);
 }
 
 /* ---- manifests and receipts ----------------------------------------------------------------- */

@@ -13,14 +13,17 @@ void round_slot_reserve(struct round *r, const struct round_event *ev, int64_t n
                         struct round_actions *out);
 void round_slot_chunk(struct round *r, const struct round_event *ev, int64_t now_ms,
                       struct round_actions *out);
+void round_slot_offset(struct round *r, const struct round_event *ev, int64_t now_ms,
+                       struct round_actions *out);
 void round_slot_manifest(struct round *r, const struct round_event *ev, int64_t now_ms,
                          struct round_actions *out);
 
-/* Ends of work: STORE_SLOT, STORE_CHUNK, JUDGE, STORE_RECEIPT, FIND_RECEIPT. */
+/* Ends of work: STORE_SLOT, STORE_CHUNK, FIND_PART, JUDGE, STORE_RECEIPT, FIND_RECEIPT. */
 void round_slot_reserved(struct round *r, const struct round_event *ev, int64_t now_ms,
                          struct round_actions *out);
 void round_slot_chunk_done(struct round *r, const struct round_event *ev, int64_t now_ms,
                            struct round_actions *out);
+void round_slot_offset_found(const struct round_event *ev, struct round_actions *out);
 void round_slot_judged(struct round *r, const struct round_event *ev, int64_t now_ms,
                        struct round_actions *out);
 void round_slot_receipted(struct round *r, const struct round_event *ev, int64_t now_ms,

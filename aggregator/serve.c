@@ -92,6 +92,11 @@ static void on_request(struct request *r, void *ctx)
         api_handle(r, &v->host);
 }
 
+static void on_cut(struct request *r, void *ctx)
+{
+    api_cut(r, &((struct serve *)ctx)->host);
+}
+
 static void on_answer(const struct server_answer *a, void *ctx)
 {
     metrics_answer(&((struct serve *)ctx)->host.metrics, a);
@@ -125,6 +130,7 @@ static int listen_on(struct serve *v, const struct serve_options *o, struct err 
                               .conns_per_address = o->per_address,
                               .handle = on_request,
                               .answered = on_answer,
+                              .cut = on_cut,
                               .ctx = v};
     v->is_metrics_open = o->is_metrics_open;
     if (path_format(cert, "%s/keys/tls-cert.pem", o->home) ||

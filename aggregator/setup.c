@@ -61,6 +61,7 @@ static const struct setup_option options[] = {
     COUNT("inner-steps", inner_steps, 0, 1e6, "training steps of a round; 0: --inner-seconds decides"),
     COUNT("inner-seconds", inner_seconds, 0, 86400, "seconds of training in a round; 0: --inner-steps decides"),
     COUNT("max-inner-steps", max_inner_steps, 0, MAX_CLAIM, "most steps one contribution may claim; 0: chosen"),
+    COUNT("ahead-steps", ahead_steps, 0, MAX_CLAIM, "steps of the next round taken while this one's update is awaited; 0: wait"),
     COUNT("upload-seconds", upload_seconds, 1, 86400, "seconds to send in, after the training of a round"),
     COUNT("rounds", rounds, 0, 1e9, "rounds until the run ends; 0: endless"),
     COUNT("k", k, 1, 4096, "values sent of each --chunk: more is exact, less is fast"),
@@ -216,9 +217,14 @@ static uint64_t schedule_end(const struct setup *s)
     return n < MAX_TOTAL_STEPS ? n : (uint64_t)MAX_TOTAL_STEPS;
 }
 
+uint64_t setup_intermediate(uint64_t hidden)
+{
+    return (hidden * 8 / 3 + 15) / 16 * 16;
+}
+
 static void fill_in(struct setup *s)
 {
-    if (!s->intermediate) s->intermediate = (s->hidden * 8 / 3 + 15) / 16 * 16;
+    if (!s->intermediate) s->intermediate = setup_intermediate(s->hidden);
     if (!s->max_inner_steps)
         s->max_inner_steps = s->inner_steps ? s->inner_steps : s->inner_seconds * 100;
     if (s->max_inner_steps > MAX_CLAIM) s->max_inner_steps = (uint64_t)MAX_CLAIM;
@@ -239,6 +245,10 @@ int setup_check(struct setup *s, struct err *e)
     }
     if (!s->inner_steps && !s->inner_seconds)
         return err_set(e, ERR_ARG, 0, "one of --inner-steps and --inner-seconds is needed");
+    if (s->ahead_steps && s->ahead_steps >= (s->inner_steps ? s->inner_steps : s->max_inner_steps))
+        return err_set(e, ERR_ARG, 0,
+                       "--ahead-steps %" PRIu64 " must be fewer than a round's steps",
+                       s->ahead_steps);
     if (s->k > s->chunk)
         return err_set(e, ERR_ARG, 0, "--k %" PRIu64 " is more than --chunk %" PRIu64, s->k,
                        s->chunk);

@@ -30,7 +30,7 @@ struct setup {
     /* HOST:PORT as contributors reach it, several with commas between them; "" = listen */
     char public_addr[SETUP_MAX_PUBLIC * (SETUP_HOST_CAP + 8)];
     uint64_t hidden, layers, heads, kv_heads, intermediate, seq, batch;
-    uint64_t inner_steps, inner_seconds, max_inner_steps, upload_seconds, rounds;
+    uint64_t inner_steps, inner_seconds, max_inner_steps, ahead_steps, upload_seconds, rounds;
     uint64_t warmup_steps, total_steps;
     uint64_t k, chunk, min_contributions;
     uint64_t val_seqs, checkpoint_every, seed;
@@ -59,6 +59,9 @@ void setup_defaults(struct setup *s);
 
 /* Set one choice from text; "public" adds an address. ERR_ARG with flag, value and bounds. */
 int setup_set(struct setup *s, const char *name, const char *value, struct err *e) MUST_CHECK;
+
+/* The width inside a layer when none is chosen. */
+uint64_t setup_intermediate(uint64_t hidden);
 
 /* Choices that do not fit together: ERR_ARG with a sentence. Fills what follows from others. */
 int setup_check(struct setup *s, struct err *e) MUST_CHECK;

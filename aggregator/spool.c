@@ -60,6 +60,36 @@ int spool_chunk_read(const struct spool *s, const char *id, uint32_t i, struct b
     return s->driver->read(s, name, MSG_CHUNK_BYTES, out, e);
 }
 
+static void part_name(char dst[SPOOL_NAME_CAP], const char *id, uint32_t i)
+{
+    snprintf(dst, SPOOL_NAME_CAP, CHUNKS "/%.32s.%" PRIu32 ".part", id, i);
+}
+
+int spool_part_put(struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
+                   struct err *e)
+{
+    char name[SPOOL_NAME_CAP];
+    part_name(name, id, i);
+    return s->driver->put_many(s, name, p, n, e);
+}
+
+int spool_part_read(const struct spool *s, const char *id, uint32_t i, struct buf *out,
+                    struct err *e)
+{
+    char name[SPOOL_NAME_CAP];
+    part_name(name, id, i);
+    if (!s->driver->exists(s, name)) return OK;
+    int rc = s->driver->read(s, name, MSG_CHUNK_BYTES, out, e);
+    return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+void spool_part_drop(const struct spool *s, const char *id, uint32_t i)
+{
+    char name[SPOOL_NAME_CAP];
+    part_name(name, id, i);
+    if (s->driver->exists(s, name)) s->driver->drop(s, name);
+}
+
 void spool_chunks_have(const struct spool *s, const char *id, uint32_t n, uint8_t *have)
 {
     char name[SPOOL_NAME_CAP];
@@ -75,6 +105,7 @@ void spool_chunks_drop(const struct spool *s, const char *id, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         chunk_name(name, id, i);
         s->driver->drop(s, name);
+        spool_part_drop(s, id, i);
     }
 }
 

@@ -48,6 +48,13 @@ int spool_chunk_put(struct spool *s, const char *id, uint32_t i, const void *p, 
                     struct err *e) MUST_CHECK;
 int spool_chunk_read(const struct spool *s, const char *id, uint32_t i, struct buf *out,
                      struct err *e) MUST_CHECK;
+/* The beginning of a chunk whose rest has not come: kept beside it until spool_part_drop. */
+int spool_part_put(struct spool *s, const char *id, uint32_t i, const void *p, size_t n,
+                   struct err *e) MUST_CHECK;
+int spool_part_read(const struct spool *s, const char *id, uint32_t i, struct buf *out,
+                    struct err *e) MUST_CHECK; /* appends; nothing when there is none */
+void spool_part_drop(const struct spool *s, const char *id, uint32_t i);
+
 void spool_chunks_have(const struct spool *s, const char *id, uint32_t n, uint8_t *have);
 
 void spool_chunks_drop(const struct spool *s, const char *id, uint32_t n);

@@ -153,6 +153,7 @@ int store_open(const char *path, const struct hash *run, struct store **ret, str
     if (rc == OK && version < SCHEMA) rc = refuse_old(path, e);
     if (rc == OK) rc = check_owner(s, path, run, e);
     if (rc == OK) rc = store_admit_open(s->db, e);
+    if (rc == OK) rc = store_payee_open(s->db, e);
     if (rc != OK) {
         store_close(s);
         return rc;

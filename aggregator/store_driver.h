@@ -48,3 +48,8 @@ struct store_driver {
 
 /* One file, write-ahead log, synced at each commit. */
 const struct store_driver *store_sqlite(void);
+
+/* The books at one moment, whoever writes them meanwhile, as a new file (an old one is replaced). The
+ * copy is checked. ERR_PROTO when either is damaged.
+ */
+int store_sqlite_copy(const char *from, const char *to, struct err *e) MUST_CHECK;

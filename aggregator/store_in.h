@@ -9,6 +9,9 @@
 /* The tables of store_admit.h; made when they are missing. */
 int store_admit_open(struct store_db *db, struct err *e) MUST_CHECK;
 
+/* The table of store_payee.h, likewise. */
+int store_payee_open(struct store_db *db, struct err *e) MUST_CHECK;
+
 struct store {
     pthread_mutex_t lock;
     struct store_db *db;

@@ -135,7 +135,7 @@ static int insert_entry(struct store_db *db, uint64_t index, const struct store_
         return err_set(e, ERR_WRONG_STATE, 0,
                        "the record has %" PRIu64 " entries, entry %" PRIu64 " cannot be next",
                        t.n_entries, index);
-    if (t.is_ended && x->kind != ENTRY_PAYOUT)
+    if (t.is_ended && !entry_is_after_end(x->kind))
         return err_set(e, ERR_WRONG_STATE, 0, "the record is closed: the run is over");
     struct hash leaf = merkle_leaf(x->text.p, x->text.len);
     struct store_query q = store_db_query(db, "INSERT INTO entries VALUES(?,?,?,?)");
@@ -301,12 +301,15 @@ int store_record_publish(struct store *s, const struct store_publication *p, str
     return rc;
 }
 
-int store_record_append(struct store *s, uint64_t index, const struct store_entry *entry,
-                        struct err *e)
+int store_record_append(struct store *s, uint64_t index, const struct store_entry *entries,
+                        uint32_t n, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
     int rc = store_db_begin(s->db, e);
-    if (rc == OK) rc = store_db_end(s->db, insert_entry(s->db, index, entry, e), e);
+    bool is_begun = rc == OK;
+    for (uint32_t i = 0; rc == OK && i < n; i++)
+        rc = insert_entry(s->db, index + i, &entries[i], e);
+    if (is_begun) rc = store_db_end(s->db, rc, e);
     pthread_mutex_unlock(&s->lock);
     return rc;
 }

@@ -65,9 +65,9 @@ struct store_publication {
 int store_record_publish(struct store *s, const struct store_publication *p,
                          struct err *e) MUST_CHECK;
 
-/* Append an entry that stands alone. ERR_WRONG_STATE when the record has another length. */
-int store_record_append(struct store *s, uint64_t index, const struct store_entry *entry,
-                        struct err *e) MUST_CHECK;
+/* Append entries that stand alone, all or none. ERR_WRONG_STATE when the record has another length. */
+int store_record_append(struct store *s, uint64_t index, const struct store_entry *entries,
+                        uint32_t n, struct err *e) MUST_CHECK;
 
 /* Entries from index on, in order; fn returns other than OK to stop, and that comes back. The
  * store is locked meanwhile: fn may not call it.

@@ -1,11 +1,15 @@
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "aggregator/store_driver.h"
 #include "base/alloc.h"
+#include "base/file.h"
+#include "base/path.h"
 
 #define BUSY_MS     2000
 #define BUSY_NAP_MS 10
@@ -196,6 +200,53 @@ static const void *bytes(void *stmt, int col, size_t *ret_n)
 static void finish(void *stmt)
 {
     sqlite3_finalize(stmt);
+}
+
+static int copy_pages(const struct conn *from, const struct conn *to, struct err *e)
+{
+    const struct timespec nap = {.tv_nsec = BUSY_NAP_MS * 1000000L};
+    sqlite3_backup *b = sqlite3_backup_init(to->h, "main", from->h, "main");
+    if (!b) return fail(to, sqlite3_errcode(to->h), e);
+    int rc = SQLITE_BUSY;
+    for (int ms = 0; (rc == SQLITE_BUSY || rc == SQLITE_LOCKED) && ms <= BUSY_MS;
+         ms += BUSY_NAP_MS) {
+        if (ms) nanosleep(&nap, NULL);
+        rc = sqlite3_backup_step(b, -1);
+    }
+    int end = sqlite3_backup_finish(b);
+    if (rc == SQLITE_DONE && end == SQLITE_OK) return OK;
+    return fail(to, rc == SQLITE_DONE ? end : rc, e);
+}
+
+/* Beside it first: an interrupted copy is never taken for the books. */
+int store_sqlite_copy(const char *from, const char *to, struct err *e)
+{
+    char tmp[PATH_CAP], dir[PATH_CAP];
+    struct conn source = {0}, target = {.path = tmp};
+    if (path_format(tmp, "%s.tmp", to) != 0 || path_dirname(dir, to) != 0)
+        return err_set(e, ERR_LIMIT, 0, "the path of the database's copy is too long");
+    (void)unlink(tmp);
+    source.path = alloc_dup(from);
+    if (!source.path) return err_set(e, ERR_NOMEM, 0, "no memory for the database");
+    int got = sqlite3_open_v2(from, &source.h, SQLITE_OPEN_READONLY | SQLITE_OPEN_FULLMUTEX, NULL);
+    int rc = got == SQLITE_OK ? OK : fail(&source, got, e);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
+    if (rc == OK) {
+        sqlite3_busy_timeout(source.h, BUSY_MS);
+        got = sqlite3_open_v2(tmp, &target.h, flags, NULL);
+        rc = got == SQLITE_OK ? copy_pages(&source, &target, e) : fail(&target, got, e);
+    }
+    /* One file, without a log beside it; SQLite syncs it. */
+    if (rc == OK && exec_patiently(&target, "PRAGMA journal_mode=DELETE") != SQLITE_OK)
+        rc = fail(&target, sqlite3_errcode(target.h), e);
+    if (rc == OK) rc = check_file(&target, e);
+    sqlite3_close(target.h);
+    sqlite3_close(source.h);
+    free(source.path);
+    if (rc == OK && rename(tmp, to) != 0) rc = file_error(e, errno, "cannot write", to);
+    if (rc == OK) rc = file_sync_dir(dir, e);
+    if (rc != OK) (void)unlink(tmp);
+    return rc;
 }
 
 const struct store_driver *store_sqlite(void)

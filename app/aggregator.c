@@ -13,12 +13,14 @@
 #include "aggregator/origin.h"
 #include "aggregator/prepare.h"
 #include "aggregator/serve.h"
+#include "app/backing.h"
 #include "app/doors.h"
 #include "app/ending.h"
 #include "app/hosthelp.h"
 #include "app/listing.h"
 #include "app/optread.h"
 #include "app/paying.h"
+#include "app/planning.h"
 #include "base/log.h"
 #include "net/limits.h"
 
@@ -45,6 +47,13 @@ enum {
     OPT_TO,
     OPT_OUT,
     OPT_CSV,
+    OPT_CONFIG,
+    OPT_PEERS,
+    OPT_UP,
+    OPT_DOWN,
+    OPT_RTT,
+    OPT_SPEED,
+    OPT_CORES,
     OPT_SETUP
 };
 
@@ -71,6 +80,7 @@ struct line {
     uint64_t uses;
     double days;
     const char *file;
+    struct planning_words plan;
     char *const *rest; /* what is left after the options */
     int n_rest;
 };
@@ -108,6 +118,27 @@ static int parse_count(const char *name, const char *text, double lo, double hi,
         return err_set(e, ERR_ARG, 0, "--%s '%.40s' is not between %g and %g", name, text, lo, hi);
     *ret = v;
     return OK;
+}
+
+static int take_plan(struct planning_words *w, int opt, const char *arg, struct err *e)
+{
+    double v = 0;
+    int rc = OK;
+    switch (opt) {
+    case OPT_CONFIG: w->config_path = arg; return OK;
+    case OPT_UP: return parse_count("up", arg, 0.001, 1e6, &w->up_mbit, e);
+    case OPT_DOWN: return parse_count("down", arg, 0.001, 1e6, &w->down_mbit, e);
+    case OPT_RTT: return parse_count("rtt", arg, 0, 60000, &w->rtt_ms, e);
+    case OPT_SPEED: return parse_count("speed", arg, 0.01, 1e12, &w->tok_per_s, e);
+    case OPT_CORES:
+        rc = parse_count("cores", arg, 1, 1024, &v, e);
+        if (rc == OK) w->host_cores = (uint32_t)v;
+        return rc;
+    default:
+        rc = parse_count("peers", arg, 1, 1024, &v, e);
+        if (rc == OK) w->n_peers = (uint32_t)v;
+        return rc;
+    }
 }
 
 static int take(struct line *l, int opt, const char *arg, struct err *e)
@@ -153,6 +184,7 @@ static int take(struct line *l, int opt, const char *arg, struct err *e)
         return err_set(e, ERR_ARG, 0, "--metrics '%.40s' is neither local nor any", arg);
     default: break;
     }
+    if (opt >= OPT_CONFIG && opt <= OPT_CORES) return take_plan(&l->plan, opt, arg, e);
     size_t n = 0;
     const struct setup_option *o = setup_options(&n);
     size_t i = (size_t)(opt - OPT_SETUP);
@@ -185,6 +217,13 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
         {"to",           required_argument, NULL, OPT_TO         },
         {"out",          required_argument, NULL, OPT_OUT        },
         {"csv",          no_argument,       NULL, OPT_CSV        },
+        {"config",       required_argument, NULL, OPT_CONFIG     },
+        {"peers",        required_argument, NULL, OPT_PEERS      },
+        {"up",           required_argument, NULL, OPT_UP         },
+        {"down",         required_argument, NULL, OPT_DOWN       },
+        {"rtt",          required_argument, NULL, OPT_RTT        },
+        {"speed",        required_argument, NULL, OPT_SPEED      },
+        {"cores",        required_argument, NULL, OPT_CORES      },
     };
     size_t n = sizeof own / sizeof *own, n_setup = 0;
     const struct setup_option *o = setup_options(&n_setup);
@@ -203,6 +242,7 @@ static int parse(const char *command, int argc, char **argv, struct line *l, str
     fill_options(options);
     *l = (struct line){.vocab = 4096, .val_frac = 0.03, .wait_for = 1};
     setup_defaults(&l->setup);
+    planning_defaults(&l->plan);
     for (;;) {
         int i = 0;
         int opt = getopt_long(argc, argv, ":h", options, &i); /* NOLINT(concurrency-mt-unsafe) */
@@ -264,6 +304,7 @@ static int create_from(struct line *l, const char *home, struct err *e)
     int rc = origin_open(&from, l->from_path, e);
     if (rc != OK) return rc;
     rc = origin_fit(&from, l->given, &l->setup, e);
+    if (rc == OK) rc = planning_choose(&l->plan, &from.config, l->given, &l->setup, e);
     if (rc == OK) rc = setup_create(&l->setup, &from, home, e);
     if (rc == OK)
         fprintf(stderr,
@@ -275,11 +316,17 @@ static int create_from(struct line *l, const char *home, struct err *e)
     return rc;
 }
 
+static int create_new(struct line *l, const char *home, struct err *e)
+{
+    int rc = planning_choose(&l->plan, NULL, l->given, &l->setup, e);
+    return rc == OK ? setup_create(&l->setup, NULL, home, e) : rc;
+}
+
 static int run_init(struct line *l, const char *home, struct err *e)
 {
     int rc = l->from_path && !*l->from_path ? err_set(e, ERR_ARG, 0, "--from names no folder")
              : l->from_path                 ? create_from(l, home, e)
-                                            : setup_create(&l->setup, NULL, home, e);
+                                            : create_new(l, home, e);
     if (rc != OK) return rc;
     fprintf(stderr, "home     %s: keys and choices are written\n", home);
     if (!l->setup.public_addr[0] && is_local(l->setup.listen_addr))
@@ -396,8 +443,9 @@ static int find_home(const struct line *l, char ret[PATH_CAP], struct err *e)
 
 static int check_command(const char *command, struct err *e)
 {
-    static const char *const known[] = {"init",  "prepare", "serve", "status",  "doors", "invite",
-                                        "allow", "list",    "end",   "payouts", NULL};
+    static const char *const known[] = {"init",   "prepare", "serve",   "status", "doors",
+                                        "invite", "allow",   "list",    "end",    "payouts",
+                                        "plan",   "backup",  "restore", NULL};
     for (size_t i = 0; known[i]; i++)
         if (strcmp(command, known[i]) == 0) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);
@@ -412,6 +460,10 @@ static int check_command(const char *command, struct err *e)
 static int run(const char *command, struct line *l, struct err *e)
 {
     char home[PATH_CAP];
+    if (strcmp(command, "plan") == 0) {
+        if (l->n_rest) return err_set(e, ERR_ARG, 0, "'%.80s' is not expected here", l->rest[0]);
+        return planning_run(&l->plan, &l->setup, l->given, l->vocab, l->is_json, e);
+    }
     int rc = find_home(l, home, e);
     if (rc != OK) return rc;
     if (strcmp(command, "list") == 0) {
@@ -419,6 +471,10 @@ static int run(const char *command, struct line *l, struct err *e)
         return listing_run(&w, e);
     }
     if (doors_is_command(command)) return run_who(command, l, home, e);
+    if (backing_is_command(command)) {
+        struct backing_words w = {home, l->rest, l->n_rest, l->is_json};
+        return backing_run(command, &w, e);
+    }
     if (l->n_rest && strcmp(command, "prepare") != 0)
         return err_set(e, ERR_ARG, 0, "'%.80s' is not expected here", l->rest[0]);
     if (strcmp(command, "init") == 0) return run_init(l, home, e);

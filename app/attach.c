@@ -10,6 +10,9 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "app/attach_in.h"
+#include "app/dump.h"
+#include "app/keep.h"
 #include "app/talk.h"
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -29,53 +32,32 @@
 #define SILENCE_MS    5000  /* then the agent counts as not answering */
 #define STALL_MS      10000 /* then the connection is made anew */
 #define NOTE_MS       8000
+#define MOMENT_MS     30000
 #define PLAIN_MS      10000
 #define STOP_MS       3000 /* how long Q waits for the agent's answer */
 #define FROZEN_MAX_MS (INT64_C(1) << 53)
 #define LINE_MAX_LEN  (4u << 20)
-#define RECORDING_MAX ((size_t)256 << 20)
-
-/* Timeline: term or plain lines start; the event stream is asked for and asked for again until
- * it comes; every view marks the screen dirty; `paint` draws when it is due. `leave` closes every
- * handle once, and the loop ends when the last is closed.
- */
-struct attach {
-    const struct attach_options *o;
-    uv_loop_t loop;
-    uv_poll_t tty;
-    uv_timer_t tick, paint, retry;
-    uv_signal_t sig[7];
-    size_t n_sig;
-    bool has_tty, is_leaving;
-    bool is_idle; /* no agent yet, and none is wanted before a run is joined */
-
-    struct link *link;
-    uint64_t stream; /* event stream under way; 0: none */
-    uint32_t n_tries;
-    struct buf line; /* a view not yet complete */
-    int record_fd;
-
-    struct terminal *term; /* NULL: plain lines */
-    struct canvas canvas;
-    struct tui tui;
-    struct view *view;  /* newest */
-    struct view *still; /* frozen */
-    int64_t still_ms;
-    int64_t heard_ms;   /* monotonic: last byte of the stream */
-    int64_t drawn_ms;   /* monotonic: last frame */
-    int64_t due_ms;     /* monotonic: next frame; 0: none asked for */
-    int64_t stop_by_ms; /* monotonic: leave without the answer to Q; 0: not asked */
-    int64_t minute;     /* shown by the clock */
-    int64_t plain_ms;   /* monotonic: last plain line */
-    enum view_state plain_state;
-};
+#define CALM_DRAW_MS  5000
+#define REPLAY_SPEED  60
 
 static void leave(struct attach *a);
-static void subscribe(struct attach *a);
 
-static int64_t now_ms(const struct attach *a)
+int64_t attach_now_ms(const struct attach *a)
 {
+    if (a->tui.is_replay && a->view->at_ms) return a->view->at_ms;
     return a->o->frozen_time_ms ? a->o->frozen_time_ms : clock_wall_ms();
+}
+
+static int64_t data_draw_ms(const struct attach *a)
+{
+    return a->tui.look.is_calm ? CALM_DRAW_MS : DATA_DRAW_MS;
+}
+
+static enum glyphs glyphs(const struct attach *a)
+{
+    if (a->o->graphs || a->tui.look.graphs < 0 || term_is_ascii(a->term))
+        return term_glyphs(a->term);
+    return (enum glyphs)a->tui.look.graphs;
 }
 
 /* ---- drawing -------------------------------------------------------------------------------- */
@@ -92,14 +74,18 @@ static void draw(struct attach *a)
         canvas_deinit(&a->canvas);
         canvas_init(&a->canvas, w, h, term_is_ascii(a->term));
     }
+    if (!a->has_known && a->o->known_runs && wizard_is_shown(&a->tui, a->view)) {
+        a->tui.wizard.n_known = a->o->known_runs(a->tui.wizard.knows, a->o->ctx);
+        a->has_known = true;
+    }
     bool is_still = a->tui.is_frozen && a->still;
     /* By the clock, not by the frame's time: a frozen frame would keep it for ever. */
-    if (now_ms(a) >= a->tui.note_until_ms) a->tui.note[0] = 0;
+    if (attach_now_ms(a) >= a->tui.note_until_ms) a->tui.note[0] = 0;
     struct screen_frame f = {.c = &a->canvas,
                              .v = is_still ? a->still : a->view,
                              .t = &a->tui,
-                             .glyphs = term_glyphs(a->term),
-                             .now_ms = is_still ? a->still_ms : now_ms(a)};
+                             .glyphs = glyphs(a),
+                             .now_ms = is_still ? a->still_ms : attach_now_ms(a)};
     screen_draw(&f);
     term_show(a->term, &a->canvas);
     a->minute = f.now_ms / 60000;
@@ -113,7 +99,7 @@ static void on_paint(uv_timer_t *t)
     struct attach *a = t->data;
     if (a->is_leaving) return;
     draw(a);
-    int64_t left = a->tui.note[0] ? a->tui.note_until_ms - now_ms(a) : 0;
+    int64_t left = a->tui.note[0] ? a->tui.note_until_ms - attach_now_ms(a) : 0;
     if (left > 0) ask_draw(a, left + 1);
 }
 
@@ -129,9 +115,9 @@ static void ask_draw(struct attach *a, int64_t gap_ms)
     uv_timer_start(&a->paint, on_paint, (uint64_t)(due - now), 0);
 }
 
-static void note(struct attach *a, const char *text)
+void attach_note(struct attach *a, const char *text)
 {
-    tui_note(&a->tui, text, now_ms(a) + NOTE_MS);
+    tui_note(&a->tui, text, attach_now_ms(a) + NOTE_MS);
     if (a->term)
         ask_draw(a, KEY_DRAW_MS);
     else
@@ -148,13 +134,18 @@ static void plain(struct attach *a)
     if (a->tui.is_lost || !a->tui.has_view) v->state = VIEW_NO_CONTACT;
     bool is_due = now - a->plain_ms >= PLAIN_MS || v->state != a->plain_state;
     if (is_due) {
-        plain_line(v, a->tui.is_gone, now_ms(a), &out);
+        plain_line(v, a->tui.is_gone, attach_now_ms(a), &out);
         if (file_write_all(STDOUT_FILENO, out.p, out.len, "standard output", &e)) leave(a);
         a->plain_ms = now;
         a->plain_state = v->state;
     }
     v->state = seen;
     buf_deinit(&out);
+}
+
+void attach_draw_soon(struct attach *a)
+{
+    ask_draw(a, KEY_DRAW_MS);
 }
 
 /* ---- the agent ------------------------------------------------------------------------------ */
@@ -167,7 +158,7 @@ static void lost(struct attach *a)
     a->tui.is_gone = is_gone;
     if (is_gone) a->tui.note[0] = 0; /* what was asked of it has no answer to wait for */
     a->tui.is_lost = true;
-    a->tui.lost_since_ms = now_ms(a) - (clock_mono_ms() - a->heard_ms);
+    a->tui.lost_since_ms = attach_now_ms(a) - (clock_mono_ms() - a->heard_ms);
     if (!a->term) plain(a);
     ask_draw(a, KEY_DRAW_MS);
 }
@@ -181,20 +172,23 @@ static void take_view(struct attach *a, const uint8_t *p, size_t n)
     bool is_first = !a->tui.has_view || a->tui.is_lost || a->is_idle;
     if (view_decode(p, n, a->view, &e)) {
         char text[VIEW_LINE_CAP];
-        note(a, err_line(&e, text, sizeof text));
+        attach_note(a, err_line(&e, text, sizeof text));
         return;
     }
     a->tui.has_view = true;
     a->tui.is_lost = false;
     a->tui.is_gone = false;
     a->is_idle = false;
+    if (tui_moment(&a->tui, a->view))
+        tui_note(&a->tui, "Your first contribution was accepted. The model changed because of you.",
+                 attach_now_ms(a) + MOMENT_MS);
     if (!a->term) {
         plain(a);
         return;
     }
     bool is_news = is_first || state != a->view->state || was_paused != a->view->is_paused ||
                    was_finishing != a->view->is_finishing;
-    ask_draw(a, is_first ? 0 : is_news ? KEY_DRAW_MS : DATA_DRAW_MS);
+    ask_draw(a, is_first ? 0 : is_news ? KEY_DRAW_MS : data_draw_ms(a));
 }
 
 /* One line of the stream: a view, or the framing of server-sent events. */
@@ -225,7 +219,7 @@ static void record(struct attach *a, const uint8_t *p, size_t n)
         char text[VIEW_LINE_CAP];
         close(a->record_fd);
         a->record_fd = -1;
-        note(a, err_line(&e, text, sizeof text));
+        attach_note(a, err_line(&e, text, sizeof text));
     }
     buf_deinit(&b);
 }
@@ -234,7 +228,7 @@ static void record(struct attach *a, const uint8_t *p, size_t n)
 static int on_data(const uint8_t *p, size_t n, void *ctx)
 {
     struct attach *a = ctx;
-    if (a->is_leaving) return 1;
+    if (a->is_leaving || a->is_turning) return 1;
     a->heard_ms = clock_mono_ms();
     a->n_tries = 0;
     buf_put(&a->line, p, n);
@@ -262,7 +256,7 @@ static int on_data(const uint8_t *p, size_t n, void *ctx)
 
 static void on_retry(uv_timer_t *t)
 {
-    subscribe(t->data);
+    attach_subscribe(t->data);
 }
 
 static void on_stream_end(const struct link_reply *r, void *ctx)
@@ -272,17 +266,24 @@ static void on_stream_end(const struct link_reply *r, void *ctx)
     a->stream = 0;
     buf_clear(&a->line);
     if (a->is_leaving) return;
+    if (a->is_turning) {
+        a->is_turning = false;
+        attach_subscribe(a);
+        return;
+    }
     lost(a);
     uint64_t wait = a->n_tries < 12 ? 250 : 1000;
     a->n_tries++;
     uv_timer_start(&a->retry, on_retry, wait, 0);
 }
 
-static void subscribe(struct attach *a)
+void attach_subscribe(struct attach *a)
 {
-    if (a->is_leaving || a->stream) return;
+    char path[64];
+    if (a->is_leaving || a->stream || a->tui.is_replay) return;
+    snprintf(path, sizeof path, "/v1/events?range=%s", view_range_name(a->tui.range));
     struct link_request r = {.method = "GET",
-                             .path = "/v1/events",
+                             .path = path,
                              .stall_ms = STALL_MS,
                              .on_data = on_data,
                              .done = on_stream_end,
@@ -329,7 +330,7 @@ static void on_intent_done(const struct link_reply *r, void *ctx)
         put_problem(r, text, sizeof text);
     else
         snprintf(text, sizeof text, "the agent could not be asked: %s", r->err.what);
-    note(a, text);
+    attach_note(a, text);
 }
 
 /* What would be asked in vain, in words; NULL: nothing stands against it. */
@@ -345,7 +346,7 @@ static void send_intent(struct attach *a, enum intent_kind kind)
 {
     const char *why_not = in_vain(a, kind);
     if (why_not) {
-        note(a, why_not);
+        attach_note(a, why_not);
         return;
     }
     struct err e = {0};
@@ -362,9 +363,25 @@ static void send_intent(struct attach *a, enum intent_kind kind)
                                  .ctx = a};
         link_send(a->link, &r);
     } else {
-        note(a, e.what);
+        attach_note(a, e.what);
     }
     buf_deinit(&body);
+}
+
+static void use_look(struct attach *a)
+{
+    struct err e = {0};
+    char text[VIEW_LINE_CAP];
+    term_theme(a->term, (enum theme)a->tui.look.theme);
+    if (a->o->folder && !a->o->theme && keep_save(a->o->folder, &a->tui.look, &e) != OK)
+        attach_note(a, err_line(&e, text, sizeof text));
+}
+
+static void look_back(struct attach *a)
+{
+    if (!a->stream) return;
+    a->is_turning = true;
+    link_cancel(a->link, a->stream);
 }
 
 /* ---- keys and signals ----------------------------------------------------------------------- */
@@ -374,7 +391,7 @@ static void freeze(struct attach *a)
     if (a->tui.is_frozen && !a->still) {
         a->still = xmalloc(sizeof *a->still);
         *a->still = *a->view;
-        a->still_ms = now_ms(a);
+        a->still_ms = attach_now_ms(a);
     } else if (!a->tui.is_frozen) {
         free(a->still);
         a->still = NULL;
@@ -397,6 +414,12 @@ static void on_key(struct attach *a, int key)
         send_intent(a, c.intent);
         if (!was_frozen) return;
         break;
+    case TUI_RANGE: look_back(a); return;
+    case TUI_LOOK: use_look(a); break;
+    case TUI_LOOK_AT: attach_ask_card(a); break;
+    case TUI_JOIN: attach_ask_join(a); break;
+    case TUI_EXPORT: attach_ask_export(a); break;
+    case TUI_SEEK: attach_replay_show(a, (int64_t)a->tui.i_view + c.by); return;
     case TUI_CLOSE: leave(a); return;
     case TUI_STOP:
         if (a->is_idle || a->tui.is_gone) {
@@ -451,17 +474,17 @@ static void on_tick(uv_timer_t *t)
         leave(a);
         return;
     }
-    if (a->tui.has_view && now - a->heard_ms > SILENCE_MS) lost(a);
+    if (a->tui.has_view && !a->tui.is_replay && now - a->heard_ms > SILENCE_MS) lost(a);
     if (!a->term) {
         plain(a);
         return;
     }
-    if (a->tui.note[0] && now_ms(a) >= a->tui.note_until_ms) {
+    if (a->tui.note[0] && attach_now_ms(a) >= a->tui.note_until_ms) {
         a->tui.note[0] = 0;
         ask_draw(a, 0);
     }
     bool is_moving = a->tui.is_lost || !a->tui.has_view || a->view->ends_at_ms != VIEW_NONE;
-    if (is_moving || now_ms(a) / 60000 != a->minute) ask_draw(a, DATA_DRAW_MS);
+    if (is_moving || attach_now_ms(a) / 60000 != a->minute) ask_draw(a, data_draw_ms(a));
 }
 
 /* ---- beginning and end ---------------------------------------------------------------------- */
@@ -476,6 +499,7 @@ static void leave(struct attach *a)
     uv_close((uv_handle_t *)&a->retry, NULL);
     for (size_t i = 0; i < a->n_sig; i++)
         uv_close((uv_handle_t *)&a->sig[i], NULL);
+    child_drop(a->asking);
     link_close(a->link, NULL, NULL);
 }
 
@@ -495,7 +519,8 @@ static void start_terminal(struct attach *a)
 {
     struct err e = {0};
     struct term_options o = {.no_color = a->o->no_color,
-                             .glyphs = a->o->graphs ? theme_glyphs(a->o->graphs) : -1};
+                             .glyphs = a->o->graphs ? theme_glyphs(a->o->graphs) : -1,
+                             .theme = (enum theme)a->tui.look.theme};
     if (!a->o->is_plain && !isatty(STDOUT_FILENO))
         fputs("no terminal: a line at each change, and every 10 s; Ctrl-C ends\n", stderr);
     if (a->o->is_plain || !isatty(STDOUT_FILENO)) return;
@@ -530,12 +555,13 @@ static int run(struct attach *a, struct err *e)
     int rc = link_create(&a->loop, &c, &a->link, e);
     if (rc == OK) {
         a->heard_ms = clock_mono_ms();
-        a->tui.lost_since_ms = now_ms(a);
+        a->tui.lost_since_ms = attach_now_ms(a);
         a->plain_state = VIEW_STATE_COUNT;
         start_signals(a);
         start_timers(a);
         start_terminal(a);
-        subscribe(a);
+        attach_subscribe(a);
+        if (a->tui.is_replay) attach_replay_show(a, 0);
         uv_run(&a->loop, UV_RUN_DEFAULT);
         term_close(a->term);
     }
@@ -552,14 +578,33 @@ static int open_record(struct attach *a, struct err *e)
     return OK;
 }
 
+/* How the person likes it, and what the wizard has to know of this machine and this home. */
+static void prepare(struct attach *a)
+{
+    const struct attach_options *o = a->o;
+    struct wizard *w = &a->tui.wizard;
+    if (o->folder) (void)!keep_load(o->folder, &a->tui.look, NULL); /* else: as usual */
+    if (o->theme) a->tui.look.theme = theme_from_name(o->theme);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    w->n_cores = cores > 0 ? (uint32_t)cores : 1;
+}
+
 static int live(const struct attach_options *o, enum screen first, struct err *e)
 {
     struct attach a = {
         .o = o,
         .is_idle = o->is_idle,
-        .tui = {.screen = first, .has_view = o->is_idle, .home_words = o->home_words}
+        .tui = {.screen = first,
+                .has_view = o->is_idle,
+                .home_words = o->home_words,
+                .look = {.graphs = -1},
+                .speed = o->speed ? o->speed : REPLAY_SPEED,
+                .is_replay = o->replay != NULL}
     };
+    prepare(&a);
     int rc = open_record(&a, e);
+    if (rc == OK && o->replay) rc = recording_open(o->replay, &a.recording, e);
+    a.tui.n_views = (uint32_t)a.recording.n;
     if (rc) return rc;
     a.view = xmalloc(sizeof *a.view);
     view_init(a.view);
@@ -567,79 +612,10 @@ static int live(const struct attach_options *o, enum screen first, struct err *e
     rc = run(&a, e);
     if (a.record_fd >= 0) close(a.record_fd);
     canvas_deinit(&a.canvas);
+    recording_deinit(&a.recording);
     buf_deinit(&a.line);
     free(a.view);
     free(a.still);
-    return rc;
-}
-
-/* ---- one frame as text ---------------------------------------------------------------------- */
-
-static int last_view(const char *path, struct view *ret, struct err *e)
-{
-    struct buf text = {0};
-    int rc = file_read(path, RECORDING_MAX, &text, e);
-    size_t end = text.len;
-    while (end && (text.p[end - 1] == '\n' || text.p[end - 1] == '\r'))
-        end--;
-    size_t from = end;
-    while (from && text.p[from - 1] != '\n')
-        from--;
-    if (rc == OK) rc = view_decode(text.p + from, end - from, ret, e);
-    if (rc != OK) err_wrap(e, "reading the recording '%s'", path);
-    buf_deinit(&text);
-    return rc;
-}
-
-static int dump_size(const char *text, int *ret_w, int *ret_h, struct err *e)
-{
-    char rest = 0;
-    int n = sscanf(text, "%dx%d%c", ret_w, ret_h, &rest);
-    if (n == 2 && *ret_w >= 1 && *ret_w <= CANVAS_MAX_W && *ret_h >= 1 && *ret_h <= CANVAS_MAX_H)
-        return OK;
-    err_set(e, ERR_ARG, 0, "'%s' is no size of a screen", text);
-    err_hint(e, "give columns x rows, for example --dump 80x24");
-    return ERR_ARG;
-}
-
-static int dump(const struct attach_options *o, enum screen screen, struct err *e)
-{
-    int w = 0;
-    int h = 0;
-    bool is_ascii = false;
-    int rc = dump_size(o->dump, &w, &h, e);
-    if (rc) return rc;
-    if (!o->recording) {
-        err_set(e, ERR_ARG, 0, "there is nothing to draw");
-        err_hint(e, "name a file of views with --recording FILE");
-        return ERR_ARG;
-    }
-    enum glyphs glyphs = term_glyphs_of("", &is_ascii);
-    if (o->graphs && !is_ascii) glyphs = (enum glyphs)theme_glyphs(o->graphs);
-    struct view *v = xmalloc(sizeof *v);
-    view_init(v);
-    rc = last_view(o->recording, v, e);
-    if (rc == OK) {
-        struct canvas c;
-        struct buf out = {0};
-        struct tui t = {.screen = screen, .has_view = true};
-        struct screen_frame f = {.c = &c,
-                                 .v = v,
-                                 .t = &t,
-                                 .glyphs = glyphs,
-                                 .now_ms = o->frozen_time_ms ? o->frozen_time_ms : v->at_ms};
-        canvas_init(&c, w, h, is_ascii);
-        screen_draw(&f);
-        for (int y = 0; y < c.h; y++) {
-            canvas_row(&c, y, &out);
-            buf_put_u8(&out, '\n');
-        }
-        rc = buf_ok(&out, e);
-        if (rc == OK) rc = file_write_all(STDOUT_FILENO, out.p, out.len, "standard output", e);
-        buf_deinit(&out);
-        canvas_deinit(&c);
-    }
-    free(v);
     return rc;
 }
 
@@ -660,12 +636,17 @@ int attach_screen(const struct attach_options *o, struct err *e)
     int screen = o->screen ? tui_screen(o->screen) : SCREEN_OVERVIEW;
     if (screen < 0) {
         err_set(e, ERR_ARG, 0, "there is no screen '%s'", o->screen);
-        err_hint(e, "choose overview, run, peers, credits, log or help");
+        err_hint(e, "choose overview, run, peers, credits, log, settings or help");
         return ERR_ARG;
     }
     if (o->graphs && theme_glyphs(o->graphs) < 0) {
         err_set(e, ERR_ARG, 0, "there are no graphs '%s'", o->graphs);
         err_hint(e, "choose braille, blocks or ascii");
+        return ERR_ARG;
+    }
+    if (o->theme && theme_from_name(o->theme) < 0) {
+        err_set(e, ERR_ARG, 0, "there are no colours '%s'", o->theme);
+        err_hint(e, "choose default, light, \"high contrast\", \"colour-blind safe\" or mono");
         return ERR_ARG;
     }
     if (o->frozen_time_ms < 0 || o->frozen_time_ms > FROZEN_MAX_MS) {
@@ -674,6 +655,6 @@ int attach_screen(const struct attach_options *o, struct err *e)
         return ERR_ARG;
     }
     choose_locale(o);
-    if (o->dump) return dump(o, (enum screen)screen, e);
+    if (o->dump) return dump_frame(o, (enum screen)screen, e);
     return live(o, (enum screen)screen, e);
 }

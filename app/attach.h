@@ -18,16 +18,28 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tui/wizard.h"
 
 struct attach_options {
     const char *socket;     /* path of the control socket; may be NULL with `dump` */
     bool is_plain;          /* lines instead of a screen, also when stdout is no terminal */
     bool no_color;          /* --no-color; NO_COLOR in the environment counts as well */
     const char *graphs;     /* "braille", "blocks" or "ascii"; NULL: what the terminal can show */
-    const char *screen;     /* first screen: "overview", "run", "peers", "credits", "log", "help" */
+    const char *screen;     /* first screen: "overview", "run", ... (tui_screen) */
     const char *home_words; /* " --home a", to be shown after commands; NULL: none was given */
     bool is_idle;           /* no agent runs because no run is joined: say that, and wait for one */
     const char *record;     /* append every received view to this file, one per line; or NULL */
+
+    const char *theme;  /* theme_name; NULL: the one chosen before */
+    const char *replay; /* show this recording as it went, or NULL */
+    int speed;          /* of the replay; 0: 60 times faster */
+    const char *home;   /* --home for commands that the screen starts; NULL: none was given */
+    const char *folder; /* what the screen keeps and exports goes here; NULL: nothing is kept */
+    /* Runs that are known here, at most WIZARD_KNOWN; asked for when they are first to be shown, since
+     * their signatures are checked.
+     */
+    int (*known_runs)(struct wizard_known *ret, void *ctx);
+    void *ctx;
 
     const char *dump;       /* "WxH": print one frame as text and return; or NULL */
     const char *recording;  /* NDJSON file; its last view is the one dumped */

@@ -286,6 +286,7 @@ void books_rewards_text(const struct credits *c, const struct rundesc *run, stru
                " rejected\n",
                text_credits(c->confirmed, a), utf8_printable(run->reward_unit, unit, sizeof unit),
                text_credits(c->pending, p), c->n_accepted, c->n_late, c->n_rejected);
+    buf_put_str(out, "The unit is the host's own; it promises no value.\n");
 }
 
 int books_rewards_json(const struct credits *c, const struct rundesc *run, const struct key_pub *k,

@@ -16,7 +16,9 @@ enum {
     ON_RUNS = 32,
     ON_RECEIPTS = 64,
     ON_REWARDS = 128,
-    ON_ANEW = 256
+    ON_ANEW = 256,
+    ON_PAYOUT = 512,
+    ON_REPLAY = 1024
 };
 
 struct word {
@@ -32,6 +34,8 @@ struct word {
 static const struct word words[] = {
     {"screen", CMDLINE_SCREEN, ON_SCREEN, "", false,
      "Open the screen; start the agent if a run is joined. The same as no command at all."},
+    {"replay", CMDLINE_REPLAY, ON_REPLAY, "FILE", true,
+     "Show a recording (screen --record) as it went, faster; keys < > , . and p move in it."},
     {"join", CMDLINE_JOIN, ON_JOIN | ON_ANEW, "FILE|LINK", true,
      "Take part in a run: its run.potluck file, or its potluck:// invite link."},
     {"runs", CMDLINE_RUNS, ON_STATUS | ON_RUNS, "FILE|URL|LINK", true,
@@ -42,6 +46,8 @@ static const struct word words[] = {
      "Did my work count? What the host answered to each contribution."},
     {"rewards", CMDLINE_REWARDS, ON_STATUS | ON_REWARDS, "", false,
      "What each contribution earned, and why."},
+    {"payout", CMDLINE_PAYOUT, ON_STATUS | ON_PAYOUT, "set ADDRESS|show|clear", false,
+     "Where your share is to go, if the host pays anything. No value is promised."},
     {"pause", CMDLINE_PAUSE, ON_STATUS, "", false,
      "Stop training at once, keep the seat. Lasts until `resume`, also over restarts."},
     {"resume", CMDLINE_RESUME, ON_STATUS, "", false, "Go on after a pause."},
@@ -70,7 +76,7 @@ static const struct word words[] = {
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
            OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
-           OPT_VERIFY, OPT_CSV, OPT_FORECAST, OPT_ANEW };
+           OPT_VERIFY, OPT_CSV, OPT_FORECAST, OPT_ANEW, OPT_KIND, OPT_LOOK, OPT_SPEED, OPT_THEME };
 
 struct option_word {
     const char *name;
@@ -86,6 +92,7 @@ static const struct option_word options[] = {
     {"--what-is-sent", OPT_SENT, ON_ASK, NULL, "every kind of request this machine makes, and why"},
     {"--key", OPT_KEY, ON_RUNS, "KEY", "who must have signed the list; 64 hex digits"},
     {"--name", OPT_NAME, ON_JOIN, "NAME", "how others see you; at most 32 bytes"},
+    {"--look", OPT_LOOK, ON_ANEW, NULL, "only show what the run is; join nothing"},
     {"--code", OPT_CODE, ON_JOIN, "CODE", "invite code of a private run, when the link has none"},
     {"--anew", OPT_ANEW, ON_ANEW, NULL, "trust a host again whose record was refused"},
     {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
@@ -93,14 +100,18 @@ static const struct option_word options[] = {
     {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
     {"--csv", OPT_CSV, ON_REWARDS, NULL, "answer with a table for other programs"},
     {"--forecast", OPT_FORECAST, ON_REWARDS, NULL, "what is to come: today, 24 hours, a week; and how forecasts did"},
+    {"--kind", OPT_KIND, ON_PAYOUT, "KIND", "of the address: ss58 (checked; the default) or text"},
     {"--plain", OPT_PLAIN, ON_SCREEN, NULL, "lines instead of a screen"},
-    {"--no-color", OPT_NO_COLOR, ON_SCREEN, NULL, "no colours (or NO_COLOR)"},
-    {"--graphs", OPT_GRAPHS, ON_SCREEN, "KIND", "braille, blocks or ascii"},
-    {"--screen", OPT_SCREEN, ON_SCREEN, "NAME", "overview, run, peers, credits, log or help"},
+    {"--no-color", OPT_NO_COLOR, ON_SCREEN | ON_REPLAY, NULL, "no colours (or NO_COLOR)"},
+    {"--graphs", OPT_GRAPHS, ON_SCREEN | ON_REPLAY, "KIND", "braille, blocks or ascii"},
+    {"--theme", OPT_THEME, ON_SCREEN | ON_REPLAY, "NAME",
+     "default, light, high contrast, colour-blind safe, mono"},
+    {"--screen", OPT_SCREEN, ON_SCREEN | ON_REPLAY, "NAME", "overview, run, peers, credits, log, settings, help"},
+    {"--speed", OPT_SPEED, ON_REPLAY, "N", "how many times faster than it was (60)"},
     {"--record", OPT_RECORD, ON_SCREEN, "FILE", "append every view that is received to FILE"},
     {"--dump", OPT_DUMP, ON_SCREEN, "WxH", "print one frame of a recording and end"},
     {"--recording", OPT_RECORDING, ON_SCREEN, "FILE", "the recording to dump"},
-    {"--time", OPT_TIME, ON_SCREEN, "MS", "draw as if it were this time (ms since 1970)"},
+    {"--frozen-time", OPT_TIME, ON_SCREEN, "MS", "draw as if it were this time (ms since 1970)"},
 };
 /* clang-format on */
 
@@ -159,8 +170,17 @@ static int set_time(struct cmdline *c, const char *value, struct err *e)
 {
     char *end = NULL;
     long long ms = strtoll(value, &end, 10);
-    if (!*value || *end || ms < 0) return usage(e, "--time wants milliseconds, not", value);
+    if (!*value || *end || ms < 0) return usage(e, "--frozen-time wants milliseconds, not", value);
     c->screen.frozen_time_ms = ms;
+    return OK;
+}
+
+static int set_speed(struct cmdline *c, const char *value, struct err *e)
+{
+    char *end = NULL;
+    long n = strtol(value, &end, 10);
+    if (!*value || *end || n < 1 || n > 1000) return usage(e, "--speed wants 1 to 1000, not", value);
+    c->screen.speed = (int)n;
     return OK;
 }
 
@@ -187,6 +207,10 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_CSV: c->is_csv = true; break;
     case OPT_FORECAST: c->is_forecast = true; break;
     case OPT_ANEW: c->is_anew = true; break;
+    case OPT_KIND: c->kind = value; break;
+    case OPT_LOOK: c->is_look = true; break;
+    case OPT_THEME: c->screen.theme = value; break;
+    case OPT_SPEED: return set_speed(c, value, e);
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;
@@ -222,6 +246,10 @@ static int take_word(const char *arg, const struct word **w, struct cmdline *c, 
         c->command = (*w)->command;
         return OK;
     }
+    if (c->command == CMDLINE_PAYOUT && c->source && !c->detail) {
+        c->detail = arg;
+        return OK;
+    }
     if (!*(*w)->args || c->source) return usage(e, "one argument too many:", arg);
     c->source = arg;
     return OK;
@@ -255,8 +283,9 @@ int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
     if (rc != OK) return rc;
     if (w && c.command == w->command && w->needs_arg && !c.source)
         return usage(e,
-                     w->command == CMDLINE_JOIN ? "say what to join: potluck join"
-                                                : "say which list: potluck runs",
+                     w->command == CMDLINE_JOIN     ? "say what to join: potluck join"
+                     : w->command == CMDLINE_REPLAY ? "say which recording: potluck replay"
+                                                    : "say which list: potluck runs",
                      w->args);
     *ret = c;
     return OK;

@@ -12,6 +12,7 @@
 
 enum cmdline_command {
     CMDLINE_SCREEN = 0, /* also without any word */
+    CMDLINE_REPLAY,
     CMDLINE_AGENT,
     CMDLINE_ENGINE, /* a command of potluck-agent's own (app/engine_cmd.h); its words are its own */
     CMDLINE_JOIN,
@@ -24,6 +25,7 @@ enum cmdline_command {
     CMDLINE_RUNS,
     CMDLINE_RECEIPTS,
     CMDLINE_REWARDS,
+    CMDLINE_PAYOUT,
     CMDLINE_HELP,
     CMDLINE_VERSION,
 };
@@ -41,7 +43,9 @@ enum cmdline_exit {
 struct cmdline {
     enum cmdline_command command;
     const char *home;    /* --home; NULL: not given */
-    const char *source;  /* join: FILE|LINK; runs: FILE|URL|LINK; help: a command's name or NULL */
+    const char *source;  /* join, replay: FILE|LINK; runs: also URL; help: a command's name or NULL */
+    const char *detail;  /* payout set: ADDRESS */
+    const char *kind;    /* payout set: --kind */
     const char *name;    /* join: --name */
     const char *code;    /* join: --code */
     const char *key;     /* runs: --key */
@@ -52,6 +56,7 @@ struct cmdline {
     bool is_csv;       /* rewards: --csv */
     bool is_forecast;  /* rewards: --forecast */
     bool is_anew;      /* join: --anew */
+    bool is_look;      /* join: --look */
     bool no_agent;     /* join, screen: start none */
     struct attach_options screen;
     int i_rest; /* agent, engine commands: the first argument that belongs to it */

@@ -18,7 +18,10 @@ enum {
     LIST = 128,
     END = 256,
     PAYOUTS = 512,
-    ALL = 1023
+    PLAN = 1024,
+    BACKUP = 2048,
+    RESTORE = 4096,
+    ALL = 8191 - PLAN /* which has no home */
 };
 
 struct command {
@@ -72,9 +75,24 @@ static const struct command commands[] = {
     {"payouts", PAYOUTS, "", "say what is owed to whom for a period",
      "Writes a settlement file, made from the public record alone, and puts its hash on the record.\n"
      "The same period gives the same file again; no round is settled twice. Nothing is paid by this:\n"
-     "no chain is spoken to, and no value is promised. Without a period: all that is not settled yet.\n",
+     "no chain is spoken to, and no value is promised. Its lines have the addresses that contributors\n"
+     "have set with `potluck payout`, which come on record with it. Without a period: all that is not settled yet.\n",
      "  potluck-aggregator payouts --home my-run --from 2026-11-01 --to 2026-11-30 --out november.json\n"
      "  potluck-aggregator payouts --home my-run --csv\n"},
+    {"backup", BACKUP, "DIR", "copy the home into a folder, also while it is served",
+     "The books as they are at one moment, then every file they name, held against its hash. Again into\n"
+     "the same folder only what is new is copied. The copy has the run's keys: keep it as safe as them.\n",
+     "  potluck-aggregator backup --home my-run /mnt/other-disk/my-run\n"},
+    {"restore", RESTORE, "DIR", "make a home from a backup",
+     "The home must not exist or be empty. Everything is checked while it is read.\n",
+     "  potluck-aggregator restore --home my-run /mnt/other-disk/my-run\n"},
+    {"plan", PLAN, "--peers N --up MBIT --down MBIT [choices]", "say what a run would ask of everybody",
+     "How often to exchange and how much to send is chosen for these links, unless you choose;\n"
+     "then bytes, seconds, cores, memory and disk follow. Nothing is read but --config, a\n"
+     "model's config.json (Hugging Face); nothing is written.\n",
+     "  potluck-aggregator plan --peers 8 --up 20 --down 100\n"
+     "  potluck-aggregator plan --config Llama-8B/config.json --seq 2048 --batch 64 \\\n"
+     "      --peers 40 --up 110 --down 500 --speed 8000 --cores 16 --json\n"},
 };
 
 static const struct {
@@ -82,7 +100,14 @@ static const struct {
     int where;
     const char *help;
 } options[] = {
-    {"vocab", "N", PREPARE, "token ids to learn (4096)"},
+    {"config", "FILE", PLAN, "the model's shape, instead of --hidden and so on"},
+    {"peers", "N", INIT | PLAN, "contributors you expect; with init: choose the round for them"},
+    {"up", "MBIT", INIT | PLAN, "what a contributor's link carries away, Mbit/s (20)"},
+    {"down", "MBIT", INIT | PLAN, "and what it brings, Mbit/s (100)"},
+    {"rtt", "MS", INIT | PLAN, "round trip between a contributor and you (80)"},
+    {"speed", "TOK/S", INIT | PLAN, "a contributor's training (what two laptop cores do)"},
+    {"cores", "N", INIT | PLAN, "of your machine, for merging (1)"},
+    {"vocab", "N", PREPARE | PLAN, "token ids to learn (4096)"},
     {"tokenizer", "FILE", PREPARE, "a model's tokenizer.json, instead of learning one"},
     {"val-frac", "F", PREPARE, "share of the documents to hold out (0.03)"},
     {"shard-tokens", "N", PREPARE, "tokens in one shard (16777216)"},
@@ -98,7 +123,7 @@ static const struct {
     {"to", "DAY|ROUND", PAYOUTS, "where it ends, that day or round included (the newest round)"},
     {"out", "FILE", PAYOUTS, "write it there (standard output)"},
     {"csv", "", PAYOUTS, "write its lines for a spreadsheet"},
-    {"json", "", STATUS | DOORS | INVITE | ALLOW, "answer with one JSON object"},
+    {"json", "", STATUS | DOORS | INVITE | ALLOW | BACKUP | RESTORE | PLAN, "answer with one JSON object"},
     {"home", "DIR", ALL, "keys, data and books of this run (or POTLUCK_HOME)"},
 };
 /* clang-format on */
@@ -115,7 +140,12 @@ static const struct command *find(const char *name)
 /* Every choice is init's; where to listen can be said anew, and an invite has a note too. */
 static int where_choice(const char *name)
 {
+    static const char *const shape[] = {
+        "hidden", "layers", "heads",       "kv-heads", "intermediate",
+        "seq",    "batch",  "inner-steps", "k",        "retention"};
     if (strcmp(name, "note") == 0) return INIT | INVITE;
+    for (size_t i = 0; i < COUNT(shape); i++)
+        if (strcmp(name, shape[i]) == 0) return INIT | PLAN;
     return strcmp(name, "listen") == 0 ? INIT | SERVE | STATUS : INIT;
 }
 
@@ -132,6 +162,9 @@ static void put_default(struct buf *out, const struct setup *s, const struct set
     if (count) buf_printf(out, " (%" PRIu64 ")", count);
 }
 
+static const char *const choice_args[] = {
+    [SETUP_TEXT] = "TEXT", [SETUP_COUNT] = "N", [SETUP_REAL] = "X"};
+
 static void put_choices(struct buf *out, int where)
 {
     size_t n = 0;
@@ -140,8 +173,10 @@ static void put_choices(struct buf *out, int where)
     setup_defaults(&s);
     for (size_t i = 0; i < n; i++) {
         if (!(where_choice(o[i].name) & where)) continue;
-        buf_printf(out, "  --%-18s %s", o[i].name, o[i].help);
-        if (where == INIT) put_default(out, &s, &o[i]);
+        char left[40];
+        snprintf(left, sizeof left, "%s %s", o[i].name, choice_args[o[i].type]);
+        buf_printf(out, "  --%-19s %s", left, o[i].help);
+        if (where & (INIT | PLAN)) put_default(out, &s, &o[i]);
         buf_put_str(out, "\n");
     }
 }
@@ -152,14 +187,15 @@ static void put_options(struct buf *out, int where)
         char left[32];
         if (!(options[i].where & where)) continue;
         snprintf(left, sizeof left, "%s %s", options[i].name, options[i].arg);
-        buf_printf(out, "  --%-18s %s\n", left, options[i].help);
+        buf_printf(out, "  --%-19s %s\n", left, options[i].help);
     }
 }
 
 static void put_page(struct buf *out, const struct command *c)
 {
-    buf_printf(out, "Usage: potluck-aggregator %s --home DIR%s%s\n\n%s: %s.\n%s\n", c->name,
-               *c->args ? " " : "", c->args, c->name, c->what, c->more);
+    buf_printf(out, "Usage: potluck-aggregator %s%s%s%s\n\n%s: %s.\n%s\n", c->name,
+               c->bit & ALL ? " --home DIR" : "", *c->args ? " " : "", c->args, c->name, c->what,
+               c->more);
     put_choices(out, c->bit);
     put_options(out, c->bit);
     buf_printf(out, "\nExample%s:\n%s", strchr(c->examples, '\n')[1] ? "s" : "", c->examples);
@@ -175,13 +211,14 @@ void hosthelp_write(const char *command, struct buf *out)
     buf_put_str(out, "potluck-aggregator " POTLUCK_VERSION " - run a community's training\n\n");
     for (size_t i = 0; i < COUNT(commands); i++)
         buf_printf(out, "  potluck-aggregator %-8s %s\n", commands[i].name, commands[i].what);
-    buf_put_str(out,
-                "\n`potluck-aggregator COMMAND --help` has the options of each. In short:\n\n"
-                "  potluck-aggregator init    --home my-run --name 'My run'\n"
-                "  potluck-aggregator prepare --home my-run FOLDER_OF_TEXT\n"
-                "  potluck-aggregator serve   --home my-run\n\n"
-                "Every command wants --home DIR (or POTLUCK_HOME). --version tells the version.\n"
-                "Exit codes: 0 done; 1 error; 2 wrong usage; 3 damaged data; 4 not now.\n");
+    buf_put_str(
+        out,
+        "\n`potluck-aggregator COMMAND --help` has the options of each. In short:\n\n"
+        "  potluck-aggregator init    --home my-run --name 'My run'\n"
+        "  potluck-aggregator prepare --home my-run FOLDER_OF_TEXT\n"
+        "  potluck-aggregator serve   --home my-run\n\n"
+        "Every command but plan wants --home DIR (or POTLUCK_HOME). --version tells the version.\n"
+        "Exit codes: 0 done; 1 error; 2 wrong usage; 3 damaged data; 4 not now.\n");
 }
 
 static int refuse(const char *option, int where, struct err *e)

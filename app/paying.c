@@ -23,11 +23,12 @@ static void say(const struct payouts_report *r)
     char hex[HASH_HEX];
     fprintf(stderr,
             "rounds   %" PRIu64 " to %" PRIu64 "%s\n"
-            "owed     %" PRIu64 ".%06" PRIu64 " %s to %" PRIu64 " contributors\n"
+            "owed     %" PRIu64 ".%06" PRIu64 " %s to %" PRIu64 " contributors, %" PRIu64
+            " of them with an address\n"
             "record   entry %" PRIu64 ", file %s%s\n"
             "note     this is what the record says; nothing was paid, and no value is promised\n",
             m->first_round, m->last_round, r->was_settled ? ", settled before: the same file" : "",
-            m->paid / 1000000, m->paid % 1000000, r->unit, r->n_lines, r->index,
+            m->paid / 1000000, m->paid % 1000000, r->unit, r->n_lines, r->n_addresses, r->index,
             hash_hex(&m->file, hex),
             r->is_public ? "" : "; public with the next round, or soon after the end");
 }

@@ -2,9 +2,10 @@
  *
  *   app/cmdline   which command, which options       app/status   the agent's answer, as text
  *   app/attach    the screen                         app/talk      question and answer on the socket
- *   app/cmd_books receipts and rewards
+ *   app/cmd_books receipts and rewards              app/cmd_payout payout addresses
  *   app/spawn     starting or becoming the agent     client/home  folders, key, joined run
  */
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +14,14 @@
 
 #include "app/attach.h"
 #include "app/cmd_books.h"
+#include "app/cmd_payout.h"
 #include "app/cmdline.h"
 #include "app/runs.h"
 #include "app/spawn.h"
 #include "app/status.h"
 #include "app/talk.h"
 #include "base/json.h"
+#include "client/about.h"
 #include "client/home.h"
 #include "client/invite.h"
 #include "client/lists.h"
@@ -237,6 +240,37 @@ static int trust_anew(const struct program *p, const struct rundesc *run, struct
     return rc == OK ? treehead_forget(dir, e) : rc;
 }
 
+/* --look: what a run is, and nothing else happens. */
+static int show_card(const struct program *p, const struct rundesc *run, struct err *e)
+{
+    struct view_card card[VIEW_CARD] = {0};
+    struct buf b = {0};
+    uint32_t n = about_fill(run, card);
+    int rc = OK;
+    if (p->c.is_json)
+        rc = view_card_encode(card, n, &b, e);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            buf_printf(&b, "%-8s %s\n", card[i].title, card[i].text);
+    if (rc == OK) rc = buf_ok(&b, e);
+    if (rc == OK) print(&b);
+    buf_deinit(&b);
+    return rc;
+}
+
+static int run_look(struct program *p)
+{
+    struct err e = {0};
+    struct buf jws = {0};
+    struct rundesc *run = calloc(1, sizeof *run);
+    int rc = run ? OK : err_set(&e, ERR_NOMEM, 0, "out of memory");
+    if (rc == OK) rc = invite_get(p->c.source, &jws, run, &e);
+    if (rc == OK) rc = show_card(p, run, &e);
+    buf_deinit(&jws);
+    free(run);
+    return rc == OK ? CMDLINE_EXIT_OK : say_error(p, &e, CMDLINE_EXIT_ERROR);
+}
+
 static int run_join(struct program *p)
 {
     struct err e = {0};
@@ -265,6 +299,27 @@ static int run_join(struct program *p)
     return rc == OK ? done(p, what) : say_error(p, &e, CMDLINE_EXIT_ERROR);
 }
 
+/* Runs that were joined here before: their folders stay when they are left. */
+static int known_runs(struct wizard_known *ret, void *ctx)
+{
+    const struct home *h = ctx;
+    char path[PATH_CAP];
+    int n = 0;
+    struct rundesc *run = calloc(1, sizeof *run);
+    DIR *d = path_format(path, "%s/runs", h->paths.data) == 0 && run ? opendir(path) : NULL;
+    for (struct dirent *f = d ? readdir(d) : NULL; f && n < WIZARD_KNOWN; f = readdir(d)) {
+        struct hash id;
+        if (hash_from_hex(f->d_name, &id) != 0 || home_load_run(h, &id, run, NULL) != OK) continue;
+        snprintf(ret[n].name, sizeof ret[n].name, "%s", run->name);
+        int len =
+            snprintf(ret[n].source, sizeof ret[n].source, "%s/%s/run.potluck", path, f->d_name);
+        n += len > 0 && (size_t)len < sizeof ret[n].source;
+    }
+    if (d) closedir(d);
+    free(run);
+    return n;
+}
+
 static int run_screen(struct program *p)
 {
     struct err e = {0};
@@ -274,9 +329,23 @@ static int run_screen(struct program *p)
                    home_current(&p->home, &run_id, NULL) == ERR_NOTFOUND;
     int rc = is_dump || is_idle ? OK : start_agent(p, &e);
     p->c.screen.is_idle = is_idle;
+    p->c.screen.home = p->c.home;
+    p->c.screen.folder = p->home.paths.data;
+    p->c.screen.known_runs = known_runs;
+    p->c.screen.ctx = &p->home;
     p->c.screen.home_words = p->home_words;
     p->c.screen.socket = p->home.paths.socket;
     if (rc == OK) rc = attach_screen(&p->c.screen, &e);
+    if (rc == OK) return CMDLINE_EXIT_OK;
+    return say_error(p, &e, rc == ERR_ARG ? CMDLINE_EXIT_USAGE : CMDLINE_EXIT_ERROR);
+}
+
+static int run_replay(struct program *p)
+{
+    struct err e = {0};
+    p->c.screen.replay = p->c.source;
+    p->c.screen.socket = "";
+    int rc = attach_screen(&p->c.screen, &e);
     if (rc == OK) return CMDLINE_EXIT_OK;
     return say_error(p, &e, rc == ERR_ARG ? CMDLINE_EXIT_USAGE : CMDLINE_EXIT_ERROR);
 }
@@ -306,13 +375,22 @@ static int run_books(struct program *p, bool is_receipts)
     return rc == OK ? code : say_error(p, &e, code);
 }
 
+static int run_payout(struct program *p)
+{
+    struct err e = {0};
+    int code = CMDLINE_EXIT_ERROR;
+    int rc = cmd_payout(&p->home, &p->c, &code, &e);
+    return rc == OK ? code : say_error(p, &e, code);
+}
+
 static int run(struct program *p)
 {
     switch (p->c.command) {
     case CMDLINE_SCREEN: return run_screen(p);
     case CMDLINE_AGENT: return run_agent(p);
     case CMDLINE_ENGINE: return run_engine(p);
-    case CMDLINE_JOIN: return run_join(p);
+    case CMDLINE_REPLAY: return run_replay(p);
+    case CMDLINE_JOIN: return p->c.is_look ? run_look(p) : run_join(p);
     case CMDLINE_LEAVE: return run_intent(p, INTENT_LEAVE, "The run is left; your key is kept.");
     case CMDLINE_PAUSE: return run_intent(p, INTENT_PAUSE, "Paused.");
     case CMDLINE_RESUME: return run_intent(p, INTENT_RESUME, "Going on.");
@@ -323,6 +401,7 @@ static int run(struct program *p)
     case CMDLINE_STATUS: return p->c.what_is_sent ? run_what_is_sent(p) : run_status(p);
     case CMDLINE_RECEIPTS: return run_books(p, true);
     case CMDLINE_REWARDS: return run_books(p, false);
+    case CMDLINE_PAYOUT: return run_payout(p);
     case CMDLINE_HELP: return run_help(p);
     case CMDLINE_VERSION: puts("potluck " POTLUCK_VERSION); return CMDLINE_EXIT_OK;
     }
@@ -337,6 +416,7 @@ int main(int argc, char **argv)
     if (cmdline_parse(argc, argv, &p.c, &e) != OK) return say_error(&p, &e, CMDLINE_EXIT_USAGE);
     bool needs_home = p.c.command != CMDLINE_HELP && p.c.command != CMDLINE_VERSION &&
                       p.c.command != CMDLINE_AGENT && p.c.command != CMDLINE_ENGINE &&
+                      p.c.command != CMDLINE_REPLAY &&
                       !(p.c.command == CMDLINE_SCREEN && p.c.screen.dump);
     p.home.lock_fd = -1;
     cmdline_home_words(p.c.home, p.home_words, sizeof p.home_words);

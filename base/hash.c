@@ -22,16 +22,27 @@ struct hash hash_of(const void *p, size_t n)
     return h;
 }
 
+static void digest_two(const EVP_MD *md, const void *p, size_t n, const void *q, size_t m,
+                       uint8_t *dst)
+{
+    unsigned len = 0;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    check(ctx && EVP_DigestInit_ex(ctx, md, NULL) == 1);
+    check(EVP_DigestUpdate(ctx, p, n) == 1 && EVP_DigestUpdate(ctx, q, m) == 1);
+    check(EVP_DigestFinal_ex(ctx, dst, &len) == 1);
+    EVP_MD_CTX_free(ctx);
+}
+
 struct hash hash_of_two(const void *p, size_t n, const void *q, size_t m)
 {
     struct hash h = {0};
-    unsigned len = sizeof h.b;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    check(ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
-    check(EVP_DigestUpdate(ctx, p, n) == 1 && EVP_DigestUpdate(ctx, q, m) == 1);
-    check(EVP_DigestFinal_ex(ctx, h.b, &len) == 1);
-    EVP_MD_CTX_free(ctx);
+    digest_two(EVP_sha256(), p, n, q, m, h.b);
     return h;
+}
+
+void hash_blake2b(const void *p, size_t n, const void *q, size_t m, uint8_t ret[HASH_BLAKE_BYTES])
+{
+    digest_two(EVP_blake2b512(), p, n, q, m, ret);
 }
 
 int hash_scrypt(const void *password, size_t n_password, const void *salt, size_t n_salt,

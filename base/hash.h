@@ -21,6 +21,11 @@ struct hash hash_of(const void *p, size_t n);
 /* SHA-256 of n bytes and m more, without putting them side by side. */
 struct hash hash_of_two(const void *p, size_t n, const void *q, size_t m);
 
+#define HASH_BLAKE_BYTES 64
+
+/* BLAKE2b-512 (RFC 7693) of n bytes and m more. Not for naming objects: others check addresses by it. */
+void hash_blake2b(const void *p, size_t n, const void *q, size_t m, uint8_t ret[HASH_BLAKE_BYTES]);
+
 /* scrypt (RFC 7914) with r = 8, p = 1 and N = memory_kib, a power of two: takes about memory_kib KiB
  * of memory, given back before it returns. ERR_NOMEM.
  */

@@ -30,6 +30,10 @@ struct agent_machine {
     uint64_t rss_bytes;
     double cpu_frac;
     int64_t cpu_us, at_ms; /* of the last sample */
+    uint64_t bytes_up, bytes_down;
+    double up_per_s, down_per_s; /* smoothed over about 5 s */
+    int64_t fetch_since_ms;      /* a download is under way since then (monotonic); 0: none */
+    double fetch_from;           /* how far it was then */
 };
 
 struct agent {

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "client/agent_parts.h"
+#include "client/snapshot.h"
 
 #define PARK_MS          20000 /* a pause longer than this saves the state */
 #define PARTING_MS       1500  /* whatever the connection says */
@@ -38,7 +39,7 @@ static void order(struct agent *a, const struct session_action *x)
                            .tag = x->tag,
                            .round = x->round,
                            .n_steps = x->n_steps,
-                           .until_ms = x->until_ms};
+                           .until_ms = x->until_ms == SESSION_NONE ? INT64_MAX : x->until_ms};
     if (o.kind == WORK_APPLY || o.kind == WORK_LOAD) wire_take_fetched(a->wire, &o.bytes);
     work_order(a->work, &o);
 }
@@ -218,6 +219,7 @@ static void start_session(struct agent *a, const struct work_news *n)
     struct session_config c = {.run = d->id,
                                .inner_steps = d->inner_steps,
                                .max_inner_steps = d->max_inner_steps,
+                               .ahead_steps = d->ahead_steps,
                                .upload_ms = d->upload_ms,
                                .n_addresses = d->n_aggregators};
     memcpy(&c.seed, a->key.pub.b, sizeof c.seed);
@@ -225,6 +227,7 @@ static void start_session(struct agent *a, const struct work_news *n)
     struct session_saved v = {.model_round = n->journal.model_round,
                               .base = n->base,
                               .phase = journal_phase(&n->journal),
+                              .ahead = journal_ahead(&n->journal),
                               .is_round_done = n->journal.is_round_done,
                               .has_payload = n->journal.has_payload,
                               .payload = n->journal.payload,
@@ -283,7 +286,8 @@ void agent_run_knock(struct agent *a)
 static void tell_work(struct agent *a, const struct work_news *n)
 {
     char why[MSG_REASON_CAP];
-    struct session_event ev = {.tag = n->tag, .phase = journal_phase(&n->journal)};
+    struct session_event ev = {.tag = n->tag};
+    ev.phase = n->is_ahead ? journal_ahead(&n->journal) : journal_phase(&n->journal);
     ev.phase.is_halted = n->is_halted;
     ev.payload = n->journal.payload;
     ev.applied = n->base;
@@ -335,6 +339,9 @@ static void on_event(const struct session_event *ev, void *ctx)
     struct agent *a = ctx;
     if (ev->kind == SESSION_EV_ROUND && a->history)
         history_val(a->history, ev->round->val_round, ev->round->val_loss);
+    if (ev->kind == SESSION_EV_RECEIPT && ev->receipt->verdict != MSG_ACCEPTED && a->history)
+        history_moment(a->history, ev->receipt->verdict == MSG_LATE ? "late" : "rejected",
+                       ev->receipt->reason, clock_wall_ms());
     if (ev->kind == SESSION_EV_RECEIPT && ev->receipt->verdict != MSG_ACCEPTED)
         log_warn("round %llu: %s", (unsigned long long)ev->receipt->round, ev->receipt->reason);
     agent_run_event(a, ev);
@@ -359,6 +366,7 @@ static void on_credits(const struct msg_credits *credits, void *ctx)
     if (!a->credits) a->credits = alloc_zero(1, sizeof *a->credits);
     if (a->credits) *a->credits = *credits;
     if (a->outlook) outlook_credits(a->outlook, credits, clock_wall_ms(), 0);
+    if (a->history) history_confirmed(a->history, credits->confirmed, clock_wall_ms());
 }
 
 /* --- once a second ------------------------------------------------------------------------------- */
@@ -412,6 +420,21 @@ static void save_history(struct agent *a)
     a->is_saving_history = true;
 }
 
+/* What a gap in the speed's graph is called; "": training goes on, or is about to. */
+static const char *stands_still(enum view_state s)
+{
+    if (s == VIEW_PAUSED) return "paused";
+    if (s == VIEW_RETRYING) return "no host";
+    return s == VIEW_STOPPED ? "stopped" : "";
+}
+
+static void mark(struct agent *a)
+{
+    struct explain_line line;
+    snapshot_state(a, clock_mono_ms(), &line);
+    history_still(a->history, stands_still(line.state), line.reason, clock_wall_ms());
+}
+
 static void sample(struct agent *a)
 {
     struct work_progress p;
@@ -440,6 +463,8 @@ void agent_run_second(struct agent *a)
         return;
     }
     sample(a);
+    mark(a);
+    snapshot_traffic(a, clock_mono_ms());
     if (a->n_seconds % LOOK_EVERY_S == 1 && a->session.is_joined) wire_look_around(a->wire);
     if (a->n_seconds % SAVE_HISTORY_S == SAVE_HISTORY_S - 1) save_history(a);
     if (a->paused_at_ms && clock_mono_ms() - a->paused_at_ms > PARK_MS) {
@@ -478,6 +503,7 @@ static void read_leftovers(struct agent *a)
     rc = file_read(a->history_path, MAX_HISTORY_FILE, &b, &e);
     if (rc == OK) rc = history_load(b.p, b.len, a->history, &e);
     if (rc != OK && rc != ERR_NOTFOUND) log_err(LOG_WARN, &e, "the graphs begin anew");
+    history_begin(a->history, clock_wall_ms());
     buf_deinit(&b);
     if (outlook_load(a->outlook_path, a->outlook, &e) != OK)
         log_err(LOG_WARN, &e, "forecasts begin anew");

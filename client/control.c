@@ -15,7 +15,10 @@
 struct control {
     struct control_config config;
     struct server *server;
-    struct request *watchers[MAX_WATCHERS];
+    struct watcher {
+        struct request *r;
+        enum view_range range;
+    } watchers[MAX_WATCHERS];
     uint32_t n_watchers;
     struct view *view; /* 50 KB: not for the stack */
     uv_timer_t timer;
@@ -33,18 +36,31 @@ static const struct router_entry routes[] = {
     [ROUTE_INTENT] = {"POST", "/v1/intent"},
 };
 
-static int encode(struct control *c, struct buf *out, struct err *e)
+static int encode(struct control *c, enum view_range range, struct buf *out, struct err *e)
 {
     view_init(c->view);
+    c->view->range = range;
     c->config.look(c->view, c->config.ctx);
     return view_encode(c->view, out, e);
+}
+
+/* ?range=24h; false when it is none of the known ones, which is answered. */
+static bool asked_range(struct request *r, enum view_range *ret)
+{
+    const char *name = request_query(r, "range");
+    *ret = name ? view_range_from_name(name) : VIEW_10M;
+    if (*ret != VIEW_RANGES) return true;
+    request_reply_error(r, 400, "there is no such range", "one of 10m, 1h, 24h, 7d, all");
+    return false;
 }
 
 static void reply_view(struct control *c, struct request *r)
 {
     struct buf b = {0};
     struct err e = {0};
-    if (encode(c, &b, &e) == OK)
+    enum view_range range;
+    if (!asked_range(r, &range)) return;
+    if (encode(c, range, &b, &e) == OK)
         request_reply(r, 200, "application/json", b.p, b.len);
     else
         request_reply_error(r, 500, e.what, e.hint);
@@ -53,21 +69,29 @@ static void reply_view(struct control *c, struct request *r)
 
 /* --- events -------------------------------------------------------------------------------------- */
 
+/* One view for all screens that look back equally far. */
+static void push_range(struct control *c, enum view_range range)
+{
+    struct buf b = {0};
+    struct err e = {0};
+    for (uint32_t i = 0; i < c->n_watchers; i++) {
+        if (c->watchers[i].range != range) continue;
+        if (b.len == 0) {
+            if (encode(c, range, &b, &e) != OK) break;
+            buf_put_u8(&b, '\n');
+        }
+        /* A reader that is too slow misses this one and gets the next. */
+        if (request_stream_push(c->watchers[i].r, b.p, b.len) != OK)
+            log_debug("a screen reads too slowly; one view skipped");
+    }
+    buf_deinit(&b);
+}
+
 static void push(struct control *c)
 {
     c->pushed_ms = uv_now(c->config.loop);
-    if (c->n_watchers == 0) return;
-    struct buf b = {0};
-    struct err e = {0};
-    if (encode(c, &b, &e) == OK) {
-        buf_put_u8(&b, '\n');
-        for (uint32_t i = 0; i < c->n_watchers; i++) {
-            /* A reader that is too slow misses this one and gets the next. */
-            if (request_stream_push(c->watchers[i], b.p, b.len) != OK)
-                log_debug("a screen reads too slowly; one view skipped");
-        }
-    }
-    buf_deinit(&b);
+    for (int r = 0; r < VIEW_RANGES; r++)
+        push_range(c, (enum view_range)r);
 }
 
 static void on_timer(uv_timer_t *t)
@@ -88,7 +112,7 @@ static void on_gone(struct request *r, void *ctx)
 {
     struct control *c = ctx;
     for (uint32_t i = 0; i < c->n_watchers; i++)
-        if (c->watchers[i] == r) c->watchers[i--] = c->watchers[--c->n_watchers];
+        if (c->watchers[i].r == r) c->watchers[i--] = c->watchers[--c->n_watchers];
 }
 
 static void begin_events(struct control *c, struct request *r)
@@ -97,9 +121,11 @@ static void begin_events(struct control *c, struct request *r)
         request_reply_error(r, 503, "too many screens are attached", "close one of them");
         return;
     }
+    enum view_range range;
+    if (!asked_range(r, &range)) return;
     request_on_gone(r, on_gone, c);
     request_stream_begin(r, 200, "application/x-ndjson");
-    c->watchers[c->n_watchers++] = r;
+    c->watchers[c->n_watchers++] = (struct watcher){r, range};
     uv_timer_start(&c->timer, on_timer, 0, 0);
 }
 
@@ -199,7 +225,7 @@ void control_close(struct control *c, void (*closed_fn)(void *ctx), void *ctx)
     struct server *s = c->server;
     c->server = NULL;
     while (c->n_watchers > 0)
-        request_stream_end(c->watchers[--c->n_watchers]);
+        request_stream_end(c->watchers[--c->n_watchers].r);
     server_close(s, server_closed, c);
     uv_close((uv_handle_t *)&c->timer, timer_closed);
 }

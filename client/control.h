@@ -2,9 +2,9 @@
 /* Why: the agent's own little server on a Unix socket that only the same user may open. Screens
  * and scripts look (views as JSON) and ask (intents); the agent owns the work.
  *
- *   GET  /v1/view     one view
+ *   GET  /v1/view     one view; ?range=10m|1h|24h|7d|all: how far its graphs look back
  *   GET  /v1/events   views, one a line, endless: at once when told, else at most one a second,
- *                     at least one every 2 s as a sign of life
+ *                     at least one every 2 s as a sign of life; ?range as above
  *   POST /v1/intent   {"intent":"pause"}; 200 {"ok":true}, or a problem document
  *
  * Owner: control_create / control_close (asynchronous). Thread: main.
@@ -22,7 +22,8 @@ struct control;
 struct control_config {
     uv_loop_t *loop;
     const char *socket_path;
-    void (*look)(struct view *ret, void *ctx); /* fill a view (view_init was called) */
+    void (*look)(struct view *ret,
+                 void *ctx); /* fill a view: view_init was called and its range set */
     int (*ask)(const struct intent *it, void *ctx, struct err *e);
     void *ctx;
 };

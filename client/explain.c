@@ -115,7 +115,8 @@ static int64_t ends_in(const struct session *s, const struct explain_facts *f)
     int64_t at = SESSION_NONE;
     if (s->state == SESSION_RETRYING)
         at = s->retry_at_ms != SESSION_NONE && !s->is_shut_out ? s->retry_at_ms : s->poll_at_ms;
-    if (s->state == SESSION_TRAINING && !s->config.inner_steps) at = s->train_until_ms;
+    bool is_ahead = s->fate != SESSION_FATE_NONE;
+    if (s->state == SESSION_TRAINING && !s->config.inner_steps && !is_ahead) at = s->train_until_ms;
     if (s->state == SESSION_WAITING) at = s->round_at_ms + s->round.left_ms;
     if (at == SESSION_NONE) return VIEW_NONE;
     return at > f->now_ms ? at - f->now_ms : 0;
@@ -133,6 +134,10 @@ void explain_session(const struct session *s, const struct explain_facts *f,
         text = "training diverged in round %r; waiting for the next one";
     else if (s->state == SESSION_WAITING && s->is_round_done)
         text = "waiting for the next round";
+    else if (s->state == SESSION_TRAINING && s->fate == SESSION_FATE_UNSENT)
+        text = "ahead of the next round while round %r is sent";
+    else if (s->state == SESSION_TRAINING && s->fate == SESSION_FATE_ACCEPTED)
+        text = "ahead of the next round while round %r is merged";
     else if (s->state == SESSION_LEAVING && s->ending == INTENT_STOP)
         text = "saving, then the agent ends";
     else if (s->state == SESSION_RETRYING && s->is_shut_out)

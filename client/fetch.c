@@ -5,12 +5,15 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/utf8.h"
 #include "client/sent.h"
 #include "net/link.h"
 
-#define LATER_TIMES 5  /* how often a host may say "later" */
-#define LATER_MAX_S 10 /* and for how long we believe it */
-#define AGAIN_TIMES 2  /* a connection that had gone quiet is made again */
+#define LATER_TIMES     5  /* how often a host may say "later" */
+#define LATER_MAX_S     10 /* and for how long we believe it */
+#define POST_MAX_ANSWER 65536
+#define AGAIN_TIMES     2 /* a connection that had gone quiet is made again */
 
 struct fetch {
     uv_loop_t loop;
@@ -21,6 +24,7 @@ struct fetch {
     uint32_t retry_after_s;
     bool is_done;
     uint32_t n_under_way; /* of many */
+    bool keeps_errors;    /* the body of a refusal is wanted too */
     bool has_worked;      /* ever: then silence may be no more than an idle connection's end */
     struct err *e;
 };
@@ -37,6 +41,7 @@ static void on_done(const struct link_reply *reply, void *ctx)
     } else if (reply->status != 200) {
         f->rc = err_set(f->e, reply->status == 404 ? ERR_NOTFOUND : ERR_PROTO, 0,
                         "the aggregator answered with status %d", reply->status);
+        if (f->keeps_errors) buf_put(f->out, reply->body, reply->n_body);
     } else {
         buf_put(f->out, reply->body, reply->n_body);
         f->rc = buf_ok(f->out, f->e);
@@ -70,23 +75,26 @@ void fetch_close(struct fetch *f)
     free(f);
 }
 
-static int ask_once(struct fetch *f, const char *path, uint32_t stall_ms, size_t max_bytes,
-                    struct buf *out, struct err *e)
+static int send_once(struct fetch *f, struct link_request *r, struct buf *out, struct err *e)
 {
-    struct link_request r = {.method = "GET",
-                             .path = path,
-                             .stall_ms = stall_ms,
-                             .max_reply_bytes = max_bytes,
-                             .done = on_done,
-                             .ctx = f};
+    r->done = on_done;
+    r->ctx = f;
     f->out = out;
     f->e = e;
     f->status = 0;
     f->is_done = false;
-    link_send(f->link, &r);
+    link_send(f->link, r);
     while (!f->is_done)
         uv_run(&f->loop, UV_RUN_DEFAULT);
     return f->rc;
+}
+
+static int ask_once(struct fetch *f, const char *path, uint32_t stall_ms, size_t max_bytes,
+                    struct buf *out, struct err *e)
+{
+    struct link_request r = {
+        .method = "GET", .path = path, .stall_ms = stall_ms, .max_reply_bytes = max_bytes};
+    return send_once(f, &r, out, e);
 }
 
 static void on_nap(uv_timer_t *t)
@@ -181,6 +189,43 @@ int fetch_get(const char *host, uint16_t port, const struct hash *tls_pin, const
     rc = ask_once(f, path, stall_ms, max_bytes, out, e);
     fetch_close(f);
     return rc == ERR_NOTFOUND ? ERR_PROTO : rc;
+}
+
+/* The host's own words, made printable; or the status alone. */
+static int refusal(int status, const struct buf *body, struct err *e)
+{
+    json_t *o = NULL;
+    char clean[200];
+    err_set(e, ERR_WRONG_STATE, 0, "the aggregator answered with status %d", status);
+    if (json_parse(body->p, body->len, &o, NULL) != OK) return ERR_WRONG_STATE;
+    const char *detail = json_string_value(json_object_get(o, "detail"));
+    const char *hint = json_string_value(json_object_get(o, "hint"));
+    if (detail) err_set(e, ERR_WRONG_STATE, 0, "%s", utf8_printable(detail, clean, sizeof clean));
+    if (hint) err_hint(e, "%s", utf8_printable(hint, clean, sizeof clean));
+    json_decref(o);
+    return ERR_WRONG_STATE;
+}
+
+int fetch_post(const char *host, uint16_t port, const struct hash *tls_pin, const char *path,
+               const char *type, const struct buf *body, uint32_t stall_ms, struct err *e)
+{
+    struct fetch *f = NULL;
+    struct buf answer = {0};
+    struct link_request r = {.method = "POST",
+                             .path = path,
+                             .type = type,
+                             .body = body->p,
+                             .n_body = body->len,
+                             .stall_ms = stall_ms,
+                             .max_reply_bytes = POST_MAX_ANSWER};
+    int rc = fetch_open(host, port, tls_pin, &f, e);
+    if (rc != OK) return rc;
+    f->keeps_errors = true;
+    rc = send_once(f, &r, &answer, e);
+    if (rc != OK && f->status) rc = refusal(f->status, &answer, e);
+    fetch_close(f);
+    buf_deinit(&answer);
+    return rc;
 }
 
 static bool is_tokenizer(const struct rundesc *run, const struct buf *b)

@@ -23,6 +23,13 @@
 int fetch_get(const char *host, uint16_t port, const struct hash *tls_pin, const char *path,
               uint32_t stall_ms, size_t max_bytes, struct buf *out, struct err *e) MUST_CHECK;
 
+/* POST a body of that content-type; what is answered is of no interest but whether it was taken. ERR_IO
+ * and ERR_AUTH as above; ERR_WRONG_STATE with the words of the host's problem document: it was refused.
+ */
+int fetch_post(const char *host, uint16_t port, const struct hash *tls_pin, const char *path,
+               const char *type, const struct buf *body, uint32_t stall_ms,
+               struct err *e) MUST_CHECK;
+
 /* The same for many questions to one host: one connection, one question at a time.
  * Owner: fetch_open / fetch_close. Between questions it may be closed by the host; the next one makes it
  * again. ERR_NOTFOUND: status 404. A host that asks to come later (503) is asked again a few times.

@@ -9,7 +9,7 @@
  *   DATA/runs/ID/run.potluck    signed run description
  *   DATA/runs/ID/invite, proof  what lets one in, see client/pass.h
  *   DATA/runs/ID/state, payload-*, note.json, wish.json, receipts.jws, history, tokenizer.json,
- *                treehead (client/treehead.h)
+ *                treehead (client/treehead.h), payout.jws (client/payto.h)
  *   DATA/evidence/...           what shows that a host has rewritten its record
  *   CACHE/ID/                   text chunks
  *   STATE/agent.log

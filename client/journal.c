@@ -52,6 +52,12 @@ int journal_encode(const struct journal *j, struct buf *out, struct err *e)
     json_set_real(o, "bits_per_value", j->bits_per_value);
     json_set_u64(o, "last_bytes", j->last_bytes);
     json_set_u64(o, "total_tokens", j->total_tokens);
+    if (j->ahead_steps) {
+        json_set_u64(o, "ahead_steps", j->ahead_steps);
+        json_set_u64(o, "ahead_tokens", j->ahead_tokens);
+        json_set_real(o, "ahead_loss_sum", j->ahead_loss_sum);
+        json_set_i64(o, "ahead_busy_ns", j->ahead_busy_ns);
+    }
     return finish(o, out, e);
 }
 
@@ -77,6 +83,12 @@ int journal_decode(const void *json, size_t n, struct journal *ret, struct err *
     j.bits_per_value = json_real_in(&r, o, "bits_per_value", 0, 1e6);
     j.last_bytes = json_u64(&r, o, "last_bytes", 0, MAX_WHOLE);
     j.total_tokens = json_u64(&r, o, "total_tokens", 0, MAX_WHOLE);
+    if (json_object_get(o, "ahead_steps")) {
+        j.ahead_steps = json_u32(&r, o, "ahead_steps", 1, MAX_STEPS);
+        j.ahead_tokens = json_u64(&r, o, "ahead_tokens", 0, MAX_WHOLE);
+        j.ahead_loss_sum = json_real_in(&r, o, "ahead_loss_sum", 0, 1e12);
+        j.ahead_busy_ns = json_i64(&r, o, "ahead_busy_ns", 0, INT64_MAX);
+    }
     json_decref(o);
     if (json_bad(&r)) return ERR_PROTO;
     j.payload.n_chunks = (uint32_t)((j.payload.n_bytes + MSG_CHUNK_BYTES - 1) / MSG_CHUNK_BYTES);
@@ -132,10 +144,21 @@ int journal_wish_decode(const void *json, size_t n, struct journal_wish *ret, st
     return OK;
 }
 
+static struct session_phase phase_of(uint32_t n_steps, uint64_t n_tokens, double loss_sum,
+                                     int64_t busy_ns)
+{
+    struct session_phase p = {.n_steps = n_steps, .n_tokens = n_tokens};
+    if (n_steps) p.loss = loss_sum / n_steps;
+    if (busy_ns > 0) p.tok_per_s = (double)n_tokens * 1e9 / (double)busy_ns;
+    return p;
+}
+
 struct session_phase journal_phase(const struct journal *j)
 {
-    struct session_phase p = {.n_steps = j->n_steps, .n_tokens = j->n_tokens};
-    if (j->n_steps) p.loss = j->loss_sum / j->n_steps;
-    if (j->busy_ns > 0) p.tok_per_s = (double)j->n_tokens * 1e9 / (double)j->busy_ns;
-    return p;
+    return phase_of(j->n_steps, j->n_tokens, j->loss_sum, j->busy_ns);
+}
+
+struct session_phase journal_ahead(const struct journal *j)
+{
+    return phase_of(j->ahead_steps, j->ahead_tokens, j->ahead_loss_sum, j->ahead_busy_ns);
 }

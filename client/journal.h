@@ -31,6 +31,11 @@ struct journal {
     double bits_per_value; /* of the last payload; 0: none yet */
     uint64_t last_bytes;   /* of the last payload */
     uint64_t total_tokens; /* trained on in this run */
+    /* Of the next round's phase, taken while this round's contribution is on its way. */
+    uint32_t ahead_steps;
+    uint64_t ahead_tokens;
+    double ahead_loss_sum;
+    int64_t ahead_busy_ns;
 };
 
 struct journal_wish {
@@ -49,5 +54,6 @@ int journal_wish_encode(const struct journal_wish *v, struct buf *out, struct er
 int journal_wish_decode(const void *json, size_t n, struct journal_wish *ret,
                         struct err *e) MUST_CHECK;
 
-/* The phase as the session knows it. */
+/* The phases as the session knows them: of the round held, and what was taken ahead of the next. */
 struct session_phase journal_phase(const struct journal *j);
+struct session_phase journal_ahead(const struct journal *j);

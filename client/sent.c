@@ -51,6 +51,14 @@ static const struct sent_kind kinds[SENT_KINDS] = {
         "For each MiB of a contribution: what training changed in the model, packed. Signed with your key.", {
         {"id", "names the upload; given by the aggregator"},
         {"i", "which piece of it"}}},
+    [SENT_CHUNK_OFFSET] = {"HEAD", "/v1/contributions/{id}/chunks/{i}", NULL,
+        "When sending a piece was cut off: asks how much of it has arrived.", {
+        {"id", "names the upload; given by the aggregator"},
+        {"i", "which piece of it"}}},
+    [SENT_CHUNK_REST] = {"PATCH", "/v1/contributions/{id}/chunks/{i}", NULL,
+        "Then: the rest of that piece. Signed with your key.", {
+        {"id", "names the upload; given by the aggregator"},
+        {"i", "which piece of it"}}},
     [SENT_MANIFEST] = {"POST", "/v1/contributions/{id}/manifest", "potluck-manifest+1",
         "Once a round: says what the contribution is. Signed with your key; kept and published by the host.", {
         {"id", "names the upload; given by the aggregator"},
@@ -112,13 +120,23 @@ static const struct sent_kind kinds[SENT_KINDS] = {
     [SENT_RUNS] = {"GET", "/v1/runs", NULL,
         "When you ask a host for its list of runs; `potluck runs https://...` asks that address instead.",
         {{NULL, NULL}}},
+    [SENT_PAYOUT] = {"POST", "/v1/payouts", "potluck-payout+1",
+        "Only with `potluck payout`: says where your share is to go. Signed with your key; published by the host.", {
+        RUN,
+        {"kind", "ss58, text, or none when you take the address back"},
+        {"address", "the one you gave"},
+        TIME}},
 };
 
 static const struct sent_field headers[] = {
     {"user-agent", "name and version of this program"},
     {"content-type", "what kind of body follows"},
     {"content-length", "how long it is"},
-    {"content-digest", "SHA-256 of a chunk"},
+    {"content-digest", "SHA-256 of the bytes sent"},
+    {"repr-digest", "SHA-256 of the whole chunk, when only the rest of it is sent"},
+    {"upload-draft-interop-version", "which draft of resumable uploads is spoken"},
+    {"upload-complete", "that nothing of the chunk is to follow"},
+    {"upload-offset", "where in the chunk the bytes begin"},
     {"signature-input", "what of a chunk's request is signed, when, and by which key"},
     {"signature", "that signature"},
     {"range", "which part of a file is wanted"},

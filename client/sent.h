@@ -21,6 +21,8 @@ enum sent_what {
     SENT_GOODBYE,
     SENT_RESERVE,
     SENT_CHUNK,
+    SENT_CHUNK_OFFSET,
+    SENT_CHUNK_REST,
     SENT_MANIFEST,
     SENT_UPDATE_HEAD,
     SENT_UPDATE,
@@ -38,6 +40,7 @@ enum sent_what {
     SENT_LOOK,
     SENT_STATUS,
     SENT_RUNS,
+    SENT_PAYOUT,
     SENT_KINDS,
 };
 

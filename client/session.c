@@ -22,6 +22,23 @@ static bool has_chunk(const struct session *s, uint32_t i)
     return s->have[i / 8] >> (i % 8) & 1;
 }
 
+static bool is_ahead_running(const struct session *s)
+{
+    return s->work.what == SESSION_DO_TRAIN && s->work.tag && s->fate != SESSION_FATE_NONE;
+}
+
+/* This round's contribution is packed and the next update is not the one after next: steps of the
+ * next round can be taken. So many are, or none: then the update need not wait for them.
+ */
+static bool wants_ahead(const struct session *s)
+{
+    bool is_packed = s->fate == SESSION_FATE_UNSENT || s->fate == SESSION_FATE_ACCEPTED;
+    bool is_near = s->round.round <= s->model_round + 1 && s->round.state != MSG_ROUND_ENDED;
+    bool is_barred = s->is_finishing || s->is_shut_out || s->is_base_wrong || s->has_diverged ||
+                     s->n_work_failures > 0;
+    return is_packed && is_near && !is_barred && s->ahead.n_steps < s->config.ahead_steps;
+}
+
 /* --- lanes ------------------------------------------------------------------------------------ */
 
 static bool must_wait(struct session_turn *c)
@@ -83,6 +100,7 @@ static void fetch(struct session_turn *c)
     }
     if (must_wait(c)) return;
     if (s->has_fetched_update || s->has_fetched_checkpoint) {
+        if (s->work.tag || wants_ahead(s)) return; /* it lands after the steps ahead */
         bool is_update = s->has_fetched_update;
         struct session_action *a = session_turn_begin(
             c, &s->work, is_update ? SESSION_DO_APPLY : SESSION_DO_LOAD, SESSION_WORK_MS);
@@ -139,17 +157,17 @@ static void train(struct session_turn *c)
     session_turn_state(c, SESSION_TRAINING);
 }
 
-/* --- deciding --------------------------------------------------------------------------------- */
-
-/* An order is under way. Training for a round that is over is cut short. */
-static void watch_order(struct session_turn *c)
+static void train_ahead(struct session_turn *c)
 {
     struct session *s = c->s;
-    session_turn_state(c, session_state_of_order(s->work.what));
-    if (s->is_shut_out) session_turn_halt(c);
-    if (s->work.what != SESSION_DO_TRAIN || !s->has_round) return;
-    if (!is_here(s) || s->round.state != MSG_ROUND_OPEN) session_turn_halt(c);
+    struct session_action *a = session_turn_begin(c, &s->work, SESSION_DO_TRAIN, SESSION_WORK_MS);
+    a->round = s->model_round + 1;
+    a->n_steps = s->config.ahead_steps;
+    s->is_halting = false;
+    session_turn_state(c, SESSION_TRAINING);
 }
+
+/* --- deciding --------------------------------------------------------------------------------- */
 
 static void pause_by_wish(struct session_turn *c)
 {
@@ -173,6 +191,51 @@ static void wait_for_round(struct session_turn *c)
         return;
     }
     session_turn_state(c, s->n_failures && !s->presence.tag ? SESSION_RETRYING : SESSION_WAITING);
+}
+
+/* The pending payload's way to the aggregator, or the end of it. */
+static void settle(struct session_turn *c)
+{
+    struct session *s = c->s;
+    if ((is_here(s) && s->round.state == MSG_ROUND_OPEN) || s->note.id[0]) {
+        exchange(c);
+        return;
+    }
+    session_turn_drop(c, &s->transfer);
+    if (is_here(s) && s->round.state == MSG_ROUND_MERGING)
+        wait_for_round(c);
+    else
+        session_turn_refuse(c, false, "the round closed before it could be sent");
+}
+
+/* The exchange goes on while steps are taken ahead. What needs the trainer waits for their end, and
+ * what makes them pointless ends them.
+ */
+static void exchange_beside(struct session_turn *c)
+{
+    struct session *s = c->s;
+    if (!s->has_round) return;
+    if (s->fate == SESSION_FATE_UNSENT)
+        settle(c);
+    else if (s->fate == SESSION_FATE_ACCEPTED && !is_here(s))
+        fetch(c);
+    if (s->is_paused) return;
+    if (!wants_ahead(s)) session_turn_halt(c);
+    session_turn_state(c, SESSION_TRAINING);
+}
+
+/* An order is under way. Training for a round that is over is cut short. */
+static void watch_order(struct session_turn *c)
+{
+    struct session *s = c->s;
+    if (is_ahead_running(s)) {
+        exchange_beside(c);
+        return;
+    }
+    session_turn_state(c, session_state_of_order(s->work.what));
+    if (s->is_shut_out) session_turn_halt(c);
+    if (s->work.what != SESSION_DO_TRAIN || !s->has_round) return;
+    if (!is_here(s) || s->round.state != MSG_ROUND_OPEN) session_turn_halt(c);
 }
 
 static void work_here(struct session_turn *c)
@@ -228,25 +291,16 @@ static void next_work(struct session_turn *c)
                          "the model here differs from the aggregator's; fetching a checkpoint");
         s->is_base_wrong = true;
     }
-    if (s->fate == SESSION_FATE_UNSENT) {
-        if ((is_here(s) && s->round.state == MSG_ROUND_OPEN) || s->note.id[0]) {
-            exchange(c);
-            return;
-        }
-        if (is_here(s) && s->round.state == MSG_ROUND_MERGING) {
-            session_turn_drop(c, &s->transfer);
-            wait_for_round(c);
-            return;
-        }
-        session_turn_drop(c, &s->transfer);
-        session_turn_refuse(c, false, "the round closed before it could be sent");
-        order(c, SESSION_DO_RETURN, SESSION_RETURNING);
-        return;
-    }
-    if (is_here(s))
+    if (s->fate == SESSION_FATE_UNSENT)
+        settle(c);
+    else if (is_here(s))
         work_here(c);
     else
         work_elsewhere(c);
+    if (s->fate == SESSION_FATE_REFUSED)
+        order(c, SESSION_DO_RETURN, SESSION_RETURNING);
+    else if (!s->work.tag && !s->is_paused && wants_ahead(s))
+        train_ahead(c);
 }
 
 /* Beside everything else: is the log still the one that was remembered? */

@@ -13,11 +13,13 @@
  *   state       what goes on                              left by                        time-out
  *   IDLE        no order to work yet                      START                          none
  *   JOINING     join sent                                 ROUND                          30 s: again
- *   FETCHING    head and bytes of an update, or a         UPDATE, CHECKPOINT             10 min: again
+ *   FETCHING    head and bytes of an update, or a         UPDATE, CHECKPOINT             10 min, and 60 s
+ *                                                                                      still: again
  *               checkpoint, under way
- *   TRAINING    inner steps; polls go on beside           TRAINED; newer ROUND: halt     phase end: halt
+ *   TRAINING    inner steps; polls go on beside, and the   TRAINED; newer ROUND: halt     phase end: halt
+ *               exchange too while they are taken ahead
  *   PACKING     pack (or fold) the inner phase            PACKED, RETURNED               5 min: says so
- *   EXCHANGING  reserve, chunks, manifest, one at a time  RECEIPT; refusal               60 s each: again
+ *   EXCHANGING  reserve, chunks, manifest, one at a time  RECEIPT; refusal               60 s still: again
  *   RETURNING   payload goes back to error feedback       RETURNED                       5 min: says so
  *   WAITING     polls until the next round opens          newer ROUND                    45 s: poll again
  *   APPLYING    update or checkpoint into the model       APPLIED                        5 min: says so
@@ -41,13 +43,13 @@
  *     is asked of the aggregator (same manifest, same receipt), never guessed.
  *   - After each update the model's hash is compared with the signed one. A difference is said
  *     loudly, and the model is replaced by a checkpoint.
- *   - At most one request of each lane (presence, transfer, record) and one order to the trainer at a
- *     time.
- *   - The host's record is checked at the start and after each update, beside everything else. A host
- *     that cannot be asked is asked again; one that has rewritten its history is left alone for good.
+ *   - Steps ahead begin once the payload is packed; the update is applied after exactly ahead_steps
+ *     of them, never earlier. Transfers go on meanwhile; an order to the trainer cuts them short.
+ *   - At most one request of each lane (presence, transfer, record) and one order to the trainer.
+ *   - The host's record is checked at the start and after each update, beside everything else; a host
+ *     that has rewritten its history is left alone for good.
  *
- * Owner: caller's memory, no allocation. Thread: any one. Times: ms of one monotonic clock.
- */
+ * Owner: caller's memory, no allocation. Thread: any one. Times: ms, one monotonic clock. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -85,6 +87,7 @@ struct session_config {
     struct hash run;
     uint32_t inner_steps; /* H; 0: the time budget decides */
     uint32_t max_inner_steps;
+    uint32_t ahead_steps; /* of the next round, before the update of this one lands; 0: none */
     uint32_t upload_ms;
     uint32_t n_addresses; /* >= 1 */
     uint64_t seed;        /* of the retry jitter */
@@ -95,6 +98,7 @@ struct session_saved {
     uint64_t model_round; /* the model held is the base of this round */
     struct hash base;
     struct session_phase phase; /* of that round so far */
+    struct session_phase ahead; /* of the next one */
     bool is_round_done;         /* nothing more to send in this round (returned or folded) */
     bool has_payload;
     struct session_payload payload; /* packed, not yet settled when last saved */
@@ -103,9 +107,8 @@ struct session_saved {
     bool is_empty;                  /* no weights yet: the run begins with a checkpoint */
 };
 
-/* One request or order under way. tag 0: none. */
-struct session_lane {
-    uint32_t tag;
+struct session_lane { /* a request or order under way */
+    uint32_t tag;     /* 0: none */
     enum session_do what;
     int64_t deadline_ms;
 };
@@ -124,10 +127,11 @@ struct session {
     bool is_empty;        /* there is none yet: the run begins with a checkpoint */
     uint32_t n_refetched; /* checkpoints loaded in a row without agreement */
     struct session_phase phase;
-    bool is_phase_done; /* ready to pack */
-    bool is_round_done; /* refused and returned: wait for the next round */
-    bool is_judged;     /* the refusal is final for this round */
-    bool has_diverged;  /* training of this round met a number that is none */
+    struct session_phase ahead; /* of the next round, once this one's is packed */
+    bool is_phase_done;         /* ready to pack */
+    bool is_round_done;         /* refused and returned: wait for the next round */
+    bool is_judged;             /* the refusal is final for this round */
+    bool has_diverged;          /* training of this round met a number that is none */
 
     /* facts: pending payload of model_round */
     enum session_fate fate;

@@ -39,8 +39,9 @@ enum session_event_kind {
     SESSION_EV_RECEIPT,     /* receipt: answer to MANIFEST, signature checked, already stored */
     SESSION_EV_UPDATE,      /* update: FETCH_UPDATE is here, signature and bytes checked */
     SESSION_EV_CHECKPOINT,  /* FETCH_CHECKPOINT is here, bytes checked */
+    SESSION_EV_PROGRESS,    /* a request of the transfer lane moves; about once a second */
     SESSION_EV_FAILED,      /* failed: any request */
-    SESSION_EV_TRAINED,     /* phase: TRAIN has ended (is_halted: by HALT) */
+    SESSION_EV_TRAINED,     /* phase: TRAIN has ended (is_halted: by HALT); its own, ahead or not */
     SESSION_EV_PACKED,      /* payload: PACK has ended, all of it durable */
     SESSION_EV_RETURNED,    /* RETURN or FOLD has ended, durable */
     SESSION_EV_APPLIED,     /* applied: APPLY or LOAD has ended */
@@ -101,7 +102,8 @@ enum session_do {
     /* any lane */
     SESSION_DO_DROP, /* forget the request with this tag; no event shall follow */
     /* orders to the trainer */
-    SESSION_DO_TRAIN,     /* round: go on with its inner phase until n_steps in all or until_ms */
+    SESSION_DO_TRAIN,     /* round: go on with its inner phase until n_steps in all or until_ms. The
+                             round after the one held: steps ahead, while that one is exchanged */
     SESSION_DO_HALT,      /* end TRAIN with this tag at once; the step under way does not count */
     SESSION_DO_GATE,      /* is_long: true = pause at once, false = run. No event follows */
     SESSION_DO_PACK,      /* pack the phase; make payload and state durable */

@@ -11,7 +11,8 @@
 #define RETRY_AFTER_MS 600000 /* no server may ask for longer */
 #define ADDRESS_TRIES  3
 #define SLOT_TRIES     4
-#define RECORD_TRIES   3 /* before it is worth a warning */
+#define RECORD_TRIES   3     /* before it is worth a warning */
+#define PROGRESS_MS    60000 /* without any a transfer is given up */
 
 static bool ends_lane(struct session_lane *lane, const struct session_event *ev,
                       struct session_lane *ret)
@@ -33,8 +34,8 @@ static void on_success(struct session *s)
 
 static void on_work_success(struct session *s)
 {
+    if (s->n_work_failures) s->retry_at_ms = SESSION_NONE; /* else it is the network's */
     s->n_work_failures = 0;
-    s->retry_at_ms = SESSION_NONE;
 }
 
 static void next_address(struct session_turn *c)
@@ -154,6 +155,12 @@ static void on_work_failed(struct session_turn *c, const struct session_event *e
     session_turn_why(s, ev->failed.why);
     session_turn_say(c, true, s->why);
     s->is_halting = false;
+    bool was_ahead = was.what == SESSION_DO_TRAIN && s->fate != SESSION_FATE_NONE;
+    if (was_ahead && ev->failed.code == ERR_LIMIT) {
+        s->ahead = (struct session_phase){0};
+        s->has_diverged = true; /* not again before the update */
+        return;
+    }
     if (was.what == SESSION_DO_TRAIN && ev->failed.code == ERR_LIMIT) {
         /* The trainer is back at the base; the same step on the same text would diverge again. */
         session_turn_forget_phase(s);
@@ -163,7 +170,10 @@ static void on_work_failed(struct session_turn *c, const struct session_event *e
     }
     s->n_work_failures++;
     s->retry_at_ms = c->now + session_turn_backoff_ms(s, s->n_work_failures);
-    if (was.what == SESSION_DO_TRAIN) s->phase = ev->phase;
+    if (was_ahead)
+        s->ahead = ev->phase;
+    else if (was.what == SESSION_DO_TRAIN)
+        s->phase = ev->phase;
     if (was.what == SESSION_DO_APPLY) s->is_update_gone = ev->failed.code == ERR_PROTO;
     if (was.what == SESSION_DO_APPLY) s->has_fetched_update = false;
     if (was.what == SESSION_DO_LOAD) s->has_fetched_checkpoint = false;
@@ -271,6 +281,10 @@ static void on_trained(struct session_turn *c, const struct session_event *ev)
     if (!ends_lane(&s->work, ev, &was)) return;
     on_work_success(s);
     s->is_halting = false;
+    if (s->fate != SESSION_FATE_NONE) { /* packed already: these were taken ahead */
+        s->ahead = ev->phase;
+        return;
+    }
     s->phase = ev->phase;
     s->is_phase_done = !ev->phase.is_halted && ev->phase.n_steps > 0;
 }
@@ -305,8 +319,10 @@ static void on_applied(struct session_turn *c, const struct session_event *ev)
     struct session_lane was;
     if (!ends_lane(&s->work, ev, &was)) return;
     on_work_success(s);
+    struct session_phase ahead = s->ahead;
     session_turn_forget_payload(s);
     session_turn_forget_phase(s);
+    if (was.what == SESSION_DO_APPLY) s->phase = ahead;
     s->is_round_done = false;
     s->has_diverged = false;
     s->is_update_gone = false;
@@ -381,6 +397,15 @@ static void on_intent(struct session_turn *c, const struct session_event *ev)
     s->poll_at_ms = c->now;
 }
 
+/* However slow the line is: what moves is not given up. */
+static void on_progress(struct session_turn *c, const struct session_event *ev)
+{
+    struct session_lane *lane = &c->s->transfer;
+    int64_t until = c->now + PROGRESS_MS;
+    if (!lane->tag || lane->tag != ev->tag) return;
+    if (lane->deadline_ms < until) lane->deadline_ms = until;
+}
+
 static void expire(struct session_turn *c, struct session_lane *lane)
 {
     if (!lane->tag || c->now < lane->deadline_ms) return;
@@ -425,7 +450,7 @@ static on_fn handler(enum session_event_kind kind)
         [SESSION_EV_APPLIED] = on_applied,     [SESSION_EV_WORK_FAILED] = on_work_failed,
         [SESSION_EV_STOPPED] = on_stopped,     [SESSION_EV_INTENT] = on_intent,
         [SESSION_EV_TICK] = on_tick,           [SESSION_EV_RECORD] = on_record,
-        [SESSION_EV_REWRITTEN] = on_rewritten,
+        [SESSION_EV_REWRITTEN] = on_rewritten, [SESSION_EV_PROGRESS] = on_progress,
     };
     return kind > 0 && kind < SESSION_EVENT_COUNT ? table[kind] : NULL;
 }

@@ -18,6 +18,7 @@ void session_restore(struct session *s, const struct session_saved *v)
     s->model_round = v->model_round;
     s->base = v->base;
     s->phase = v->phase;
+    s->ahead = v->ahead;
     s->is_round_done = v->is_round_done;
     s->is_paused = v->is_paused;
     s->is_finishing = v->is_finishing;

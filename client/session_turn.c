@@ -76,6 +76,7 @@ void session_turn_forget_payload(struct session *s)
 void session_turn_forget_phase(struct session *s)
 {
     s->phase = (struct session_phase){0};
+    s->ahead = (struct session_phase){0};
     s->is_phase_done = false;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "client/about.h"
 #include "client/explain.h"
 #include "client/home.h"
 
@@ -33,24 +34,63 @@ void snapshot_machine(struct agent_machine *m, int64_t now_ms)
     fclose(f);
 }
 
-static void fill_state(const struct agent *a, struct view *v, int64_t now_ms)
+static double smooth(double was, double now)
 {
-    struct explain_line line;
+    return was > 0 ? was * 0.8 + now * 0.2 : now;
+}
+
+void snapshot_traffic(struct agent *a, int64_t now_ms)
+{
+    struct agent_machine *m = &a->machine;
+    uint64_t up = 0, down = 0;
+    double frac = wire_fetch_frac(a->wire);
+    wire_traffic(a->wire, &down, &up);
+    bool is_known = m->bytes_up + m->bytes_down > 0 && up >= m->bytes_up && down >= m->bytes_down;
+    if (is_known) { /* once a second */
+        m->up_per_s = smooth(m->up_per_s, (double)(up - m->bytes_up));
+        m->down_per_s = smooth(m->down_per_s, (double)(down - m->bytes_down));
+    }
+    m->bytes_up = up;
+    m->bytes_down = down;
+    if (!isfinite(frac) || frac < m->fetch_from) m->fetch_since_ms = 0;
+    if (isfinite(frac) && m->fetch_since_ms == 0) {
+        m->fetch_since_ms = now_ms;
+        m->fetch_from = frac;
+    }
+}
+
+/* What is left of a download takes as long, for its size, as what has come. */
+static int64_t fetch_left_ms(const struct agent *a, double frac, int64_t now_ms)
+{
+    const struct agent_machine *m = &a->machine;
+    double done = frac - m->fetch_from;
+    if (!isfinite(frac) || m->fetch_since_ms == 0 || done < 0.01) return VIEW_NONE;
+    return (int64_t)((double)(now_ms - m->fetch_since_ms) * (1 - frac) / done);
+}
+
+void snapshot_state(const struct agent *a, int64_t now_ms, struct explain_line *ret)
+{
     bool stands = a->stopped.code != OK;
     if (stands) {
-        explain_stopped(&a->stopped, &line);
+        explain_stopped(&a->stopped, ret);
     } else if (!a->has_run) {
-        explain_no_run(&line);
+        explain_no_run(ret);
     } else if (!a->is_open) {
-        a->solving ? explain_puzzle(&line) : explain_opening(&line);
+        a->solving ? explain_puzzle(ret) : explain_opening(ret);
     } else {
         struct explain_facts f = {.n_steps = a->progress.journal.n_steps,
                                   .n_planned = a->run->inner_steps,
                                   .is_waiting_for_text = a->progress.is_waiting_for_text,
                                   .now_ms = now_ms,
                                   .fetch_frac = wire_fetch_frac(a->wire)};
-        explain_session(&a->session, &f, &line);
+        explain_session(&a->session, &f, ret);
     }
+}
+
+static void fill_state(const struct agent *a, struct view *v, int64_t now_ms)
+{
+    struct explain_line line;
+    snapshot_state(a, now_ms, &line);
     v->state = line.state;
     snprintf(v->reason, sizeof v->reason, "%s", line.reason);
     snprintf(v->override_hint, sizeof v->override_hint, "%s", line.hint);
@@ -70,6 +110,7 @@ static void fill_run(const struct agent *a, struct view *v)
     hash_hex(&d->id, v->run_id);
     snprintf(v->aggregator, sizeof v->aggregator, "%s:%u", g->host, g->port);
     v->n_rounds = d->n_rounds;
+    v->n_card = about_fill(d, v->card);
     v->n_layers = d->model.num_hidden_layers;
     v->hidden_size = d->model.hidden_size;
     v->vocab_size = d->model.vocab_size;
@@ -86,8 +127,9 @@ static void fill_round(const struct agent *a, struct view *v, int64_t now_ms)
 {
     const struct session *s = &a->session;
     v->round = s->model_round;
-    v->i_step = a->progress.journal.n_steps;
-    v->n_steps = a->run->inner_steps;
+    bool is_ahead = s->state == SESSION_TRAINING && s->fate != SESSION_FATE_NONE;
+    v->i_step = is_ahead ? a->progress.journal.ahead_steps : a->progress.journal.n_steps;
+    v->n_steps = is_ahead ? a->run->ahead_steps : a->run->inner_steps;
     hash_hex(&s->base, v->model_hash);
     v->is_model_hash_agreed = s->is_agreed;
     v->is_model_hash_wrong = s->is_base_wrong && !s->is_empty;
@@ -129,6 +171,9 @@ static void fill_numbers(const struct agent *a, struct view *v, int64_t now_ms)
     double rtt = wire_rtt_ms(a->wire);
     if (rtt >= 0) v->rtt_ms = rtt;
     v->fetch_frac = wire_fetch_frac(a->wire);
+    v->up_per_s = a->machine.up_per_s;
+    v->down_per_s = a->machine.down_per_s;
+    v->fetch_left_ms = fetch_left_ms(a, v->fetch_frac, now_ms);
     snprintf(v->said, sizeof v->said, "%s", p->said);
     v->said_round = p->said_round;
     if (p->saved_at_ms) v->saved_ms_ago = now_ms - p->saved_at_ms;
@@ -142,9 +187,13 @@ static void fill_numbers(const struct agent *a, struct view *v, int64_t now_ms)
 static void fill_series(const struct agent *a, struct view *v)
 {
     const struct history *h = a->history;
-    series_view(&h->speed, v->at_ms, 2000, &v->speed);
-    series_view(&h->loss, v->at_ms, 2000, &v->loss_curve);
-    series_view(&h->peers, v->at_ms, 2000, &v->peers_curve);
+    uint32_t step_ms = view_range_step_ms((enum view_range)v->range);
+    series_view(&h->speed, v->at_ms, step_ms, &v->speed);
+    series_view(&h->loss, v->at_ms, step_ms, &v->loss_curve);
+    series_view(&h->peers, v->at_ms, step_ms, &v->peers_curve);
+    v->n_marks = h->n_marks;
+    memcpy(v->marks, h->marks, h->n_marks * sizeof *h->marks);
+    v->n_days = history_days(h, v->days);
     v->val_curve.n = h->n_val;
     v->val_curve.step_ms = 0;
     memcpy(v->val_curve.v, h->val, h->n_val * sizeof *h->val);

@@ -26,7 +26,6 @@
 #define BYE_MS     1000
 #define POLL_STALL 40000 /* a poll may be held back for 20 s */
 #define N_TEXTS    6     /* fetched side by side; the other streams stay free */
-#define NUMBER_CAP 24
 #define TYPE_JOSE  "application/jose"
 #define TYPE_BYTES "application/octet-stream"
 
@@ -40,7 +39,7 @@ static void part_closed(void *ctx)
     if (--w->n_open > 0 || !w->is_closing) return;
     void (*fn)(void *) = w->closed_fn;
     void *fn_ctx = w->closed_ctx;
-    buf_deinit(&w->payload);
+    buf_deinit(&w->up.bytes);
     buf_deinit(&w->fetched);
     treehead_check_clear(&w->check);
     treehead_deinit(&w->treehead);
@@ -52,6 +51,7 @@ static void drop_link(struct wire *w)
 {
     if (!w->link) return;
     uint64_t in = 0, out = 0;
+    wire_up_stop(w);
     link_traffic(w->link, &in, &out);
     w->in_before += in;
     w->out_before += out;
@@ -74,7 +74,7 @@ static int use_address(struct wire *w, uint32_t i, struct err *e)
     return OK;
 }
 
-static struct call *add_call(struct wire *w, enum purpose purpose)
+struct call *wire_call_add(struct wire *w, enum purpose purpose)
 {
     struct call *k = alloc_zero(1, sizeof *k);
     check(k != NULL); /* a few hundred bytes: without them nothing can be asked any more */
@@ -85,7 +85,7 @@ static struct call *add_call(struct wire *w, enum purpose purpose)
     return k;
 }
 
-static void end_call(struct call *k)
+void wire_call_end(struct call *k)
 {
     struct call **p = &k->wire->calls;
     while (*p != k)
@@ -95,7 +95,7 @@ static void end_call(struct call *k)
     free(k);
 }
 
-static void start(struct wire *w, struct call *k, struct link_request *r)
+void wire_call_start(struct wire *w, struct call *k, struct link_request *r)
 {
     r->done = on_done;
     r->ctx = k;
@@ -103,16 +103,16 @@ static void start(struct wire *w, struct call *k, struct link_request *r)
     k->id = link_send(w->link, r);
 }
 
-static const char *number(char dst[NUMBER_CAP], uint64_t v)
+const char *wire_number(char dst[WIRE_NUMBER_CAP], uint64_t v)
 {
-    snprintf(dst, NUMBER_CAP, "%llu", (unsigned long long)v);
+    snprintf(dst, WIRE_NUMBER_CAP, "%llu", (unsigned long long)v);
     return dst;
 }
 
 void wire_call_get(struct wire *w, struct call *k, const char *path, size_t max)
 {
     struct link_request r = {.method = "GET", .path = path, .max_reply_bytes = max};
-    start(w, k, &r);
+    wire_call_start(w, k, &r);
 }
 
 /* --- failures ----------------------------------------------------------------------------------- */
@@ -135,8 +135,7 @@ static void problem_text(const struct link_reply *reply, char *dst, size_t cap)
     json_decref(o);
 }
 
-static void tell_failed(struct call *k, int code, int status, uint32_t retry_after_s,
-                        const char *why)
+void wire_call_failed(struct call *k, int code, int status, uint32_t retry_after_s, const char *why)
 {
     struct session_event ev = {.kind = SESSION_EV_FAILED, .tag = k->tag};
     ev.failed.code = code;
@@ -146,11 +145,11 @@ static void tell_failed(struct call *k, int code, int status, uint32_t retry_aft
     k->wire->config.on_event(&ev, k->wire->config.ctx);
 }
 
-static void tell_err(struct call *k, const struct err *e)
+void wire_call_err(struct call *k, const struct err *e)
 {
     char line[MSG_REASON_CAP] = "the connection was given up";
     if (e->what[0]) err_line(e, line, sizeof line);
-    tell_failed(k, e->code, 0, 0, line);
+    wire_call_failed(k, e->code, 0, 0, line);
 }
 
 /* --- answers to the session ---------------------------------------------------------------------- */
@@ -219,21 +218,31 @@ static int check_length(const struct wire *w, bool is_update, uint64_t n_bytes, 
     return ERR_LIMIT;
 }
 
+static void on_body_moved(void *ctx)
+{
+    struct call *k = ctx;
+    struct session_event ev = {.kind = SESSION_EV_PROGRESS, .tag = k->tag};
+    if (!k->is_dropped) k->wire->config.on_event(&ev, k->wire->config.ctx);
+}
+
 static void fetch_body(struct wire *w, struct call *k, uint64_t n_bytes)
 {
     char path[64];
     bool is_update = k->action.what == SESSION_DO_FETCH_UPDATE;
-    char round[NUMBER_CAP];
+    char round[WIRE_NUMBER_CAP];
     SENT_PATH(is_update ? SENT_UPDATE : SENT_CHECKPOINT, path, sizeof path,
-              number(round, k->action.round));
+              wire_number(round, k->action.round));
     buf_clear(&w->fetched);
     w->fetch_expected = n_bytes;
     w->is_fetching = true;
     k->purpose = FOR_BODY;
     k->hasher = hasher_create();
-    struct link_request r = {
-        .method = "GET", .path = path, .on_data = on_piece, .max_reply_bytes = (size_t)n_bytes + 1};
-    start(w, k, &r);
+    struct link_request r = {.method = "GET",
+                             .path = path,
+                             .on_data = on_piece,
+                             .on_moved = on_body_moved,
+                             .max_reply_bytes = (size_t)n_bytes + 1};
+    wire_call_start(w, k, &r);
 }
 
 /* The head of an update came: check it, then fetch the bytes with the same call. */
@@ -297,16 +306,16 @@ static void ask_text(struct wire *w)
         struct text_want *t = &w->wants[i];
         if (!t->is_used || t->is_asked) continue;
         n_asked++;
-        char path[80], a[NUMBER_CAP], b[NUMBER_CAP];
+        char path[80], a[WIRE_NUMBER_CAP], b[WIRE_NUMBER_CAP];
         if (t->want.is_tokenizer)
             sent_path(SENT_TOKENIZER, NULL, 0, path, sizeof path);
         else if (t->want.is_index)
-            SENT_PATH(SENT_INDEX, path, sizeof path, number(a, t->want.shard));
+            SENT_PATH(SENT_INDEX, path, sizeof path, wire_number(a, t->want.shard));
         else
-            SENT_PATH(SENT_TEXT, path, sizeof path, number(a, t->want.shard),
-                      number(b, t->want.chunk));
+            SENT_PATH(SENT_TEXT, path, sizeof path, wire_number(a, t->want.shard),
+                      wire_number(b, t->want.chunk));
         t->is_asked = true;
-        struct call *k = add_call(w, FOR_TEXT);
+        struct call *k = wire_call_add(w, FOR_TEXT);
         k->want = t->want;
         wire_call_get(w, k, path, t->want.n_bytes + 4096);
     }
@@ -382,7 +391,7 @@ static void end_goodbye(struct call *k)
     void (*fn)(void *) = w->is_closing ? NULL : w->parted_fn;
     void *ctx = w->parted_ctx;
     w->parted_fn = NULL;
-    end_call(k);
+    wire_call_end(k);
     if (fn) fn(ctx); /* may close the wire */
 }
 
@@ -395,7 +404,7 @@ bool wire_goodbye(struct wire *w, const char *token, void (*fn)(void *ctx), void
         .method = "GET", .path = path, .stall_ms = BYE_MS, .max_reply_bytes = MAX_SMALL};
     w->parted_fn = fn;
     w->parted_ctx = ctx;
-    start(w, add_call(w, FOR_GOODBYE), &r);
+    wire_call_start(w, wire_call_add(w, FOR_GOODBYE), &r);
     return true;
 }
 
@@ -406,23 +415,29 @@ static bool is_good(const struct link_reply *reply)
     return reply->status >= 200 && reply->status < 300;
 }
 
+/* The answer was no 2xx: the session hears its status and the words of it. */
+void wire_call_refused(struct call *k, const struct link_reply *reply)
+{
+    char why[MSG_REASON_CAP];
+    problem_text(reply, why, sizeof why);
+    wire_call_failed(k, OK, reply->status, reply->retry_after_s, why);
+}
+
 static void end_session_call(struct call *k, const struct link_reply *reply)
 {
     struct wire *w = k->wire;
     struct err e = {0};
     if (k->purpose == FOR_BODY) w->is_fetching = false;
     if (reply->code != OK) {
-        tell_err(k, &reply->err);
+        wire_call_err(k, &reply->err);
     } else if (!is_good(reply) && !wire_log_wants(k, reply)) {
-        char why[MSG_REASON_CAP];
-        problem_text(reply, why, sizeof why);
-        tell_failed(k, OK, reply->status, reply->retry_after_s, why);
+        wire_call_refused(k, reply);
     } else {
         int rc = answer_session(k, reply, &e);
         if (rc == ERR_AGAIN) return; /* goes on as another request */
-        if (rc != OK) tell_err(k, &e);
+        if (rc != OK) wire_call_err(k, &e);
     }
-    end_call(k);
+    wire_call_end(k);
 }
 
 static void on_done(const struct link_reply *reply, void *ctx)
@@ -436,41 +451,19 @@ static void on_done(const struct link_reply *reply, void *ctx)
         if (k->purpose == FOR_BODY) k->wire->is_fetching = false;
     } else if (k->purpose == FOR_TEXT) {
         end_text(k, reply);
+    } else if (k->purpose == FOR_CHUNK) {
+        wire_up_done(k, reply);
+        return;
     } else if (k->purpose == FOR_GOODBYE) {
         end_goodbye(k);
         return;
     } else {
         end_look(k, reply);
     }
-    end_call(k);
+    wire_call_end(k);
 }
 
 /* --- requests of the session ---------------------------------------------------------------------- */
-
-static int load_payload(struct wire *w, const struct session *s, struct err *e)
-{
-    if (w->payload.len && hash_equal(&w->payload_hash, &s->payload.hash)) return OK;
-    char path[PATH_CAP];
-    buf_clear(&w->payload);
-    if (work_state_payload(w->run_dir, &s->payload.hash, path) != 0)
-        return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
-    int rc = file_read(path, (size_t)s->payload.n_bytes, &w->payload, e);
-    if (rc != OK) return err_wrap(e, "reading the packed contribution");
-    struct hash h = hash_of(w->payload.p, w->payload.len);
-    if (!hash_equal(&h, &s->payload.hash)) {
-        buf_clear(&w->payload);
-        return err_set(e, ERR_AUTH, 0, "the packed contribution on disk was changed");
-    }
-    w->payload_hash = h;
-    return OK;
-}
-
-static size_t chunk_at(const struct wire *w, uint32_t i, const uint8_t **ret)
-{
-    size_t from = (size_t)i * MSG_CHUNK_BYTES;
-    *ret = w->payload.p + from;
-    return w->payload.len - from < MSG_CHUNK_BYTES ? w->payload.len - from : MSG_CHUNK_BYTES;
-}
 
 static int build_join(struct wire *w, struct buf *body, struct err *e)
 {
@@ -498,7 +491,7 @@ static int build_reserve(struct wire *w, const struct session_action *a, struct 
 static int build_manifest(struct wire *w, const struct session_action *a, const struct session *s,
                           const char *engine, struct buf *body, struct err *e)
 {
-    int rc = load_payload(w, s, e);
+    int rc = wire_up_load(w, s, e);
     if (rc != OK) return rc;
     struct msg_manifest *m = alloc_zero(1, sizeof *m);
     if (!m) return err_set(e, ERR_NOMEM, 0, "no memory for the manifest");
@@ -512,7 +505,7 @@ static int build_manifest(struct wire *w, const struct session_action *a, const 
     m->n_chunks = s->payload.n_chunks;
     for (uint32_t i = 0; i < m->n_chunks; i++) {
         const uint8_t *p;
-        size_t n = chunk_at(w, i, &p);
+        size_t n = wire_up_piece(w, i, &p);
         m->chunks[i] = hash_of(p, n);
     }
     m->n_tokens = s->phase.n_tokens;
@@ -526,23 +519,6 @@ static int build_manifest(struct wire *w, const struct session_action *a, const 
     return rc;
 }
 
-static int build_chunk(struct wire *w, const struct session_action *a, const struct session *s,
-                       struct link_request *r, struct err *e)
-{
-    int rc = load_payload(w, s, e);
-    if (rc != OK) return rc;
-    const uint8_t *p;
-    r->method = "PUT";
-    r->type = TYPE_BYTES;
-    r->n_body = chunk_at(w, a->i_chunk, &p);
-    r->body = p;
-    struct hash h = hash_of(p, r->n_body);
-    r->digest = hash_hex(&h, w->digest);
-    r->signer = w->config.key;
-    r->signed_at_s = clock_wall_ms() / 1000;
-    return OK;
-}
-
 static int build(struct wire *w, const struct session_action *a, const struct session *s,
                  const char *engine, double tok_per_s, char *path, size_t cap,
                  struct link_request *r, struct buf *body, struct err *e)
@@ -550,7 +526,7 @@ static int build(struct wire *w, const struct session_action *a, const struct se
     r->method = "POST";
     r->type = TYPE_JOSE;
     r->max_reply_bytes = MAX_SMALL;
-    char one[NUMBER_CAP], speed[32];
+    char one[WIRE_NUMBER_CAP], speed[32];
     switch ((int)a->what) {
     case SESSION_DO_JOIN: sent_path(SENT_JOIN, NULL, 0, path, cap); return build_join(w, body, e);
     case SESSION_DO_RESERVE:
@@ -559,12 +535,9 @@ static int build(struct wire *w, const struct session_action *a, const struct se
     case SESSION_DO_MANIFEST:
         SENT_PATH(SENT_MANIFEST, path, cap, a->id);
         return build_manifest(w, a, s, engine, body, e);
-    case SESSION_DO_PUT_CHUNK:
-        SENT_PATH(SENT_CHUNK, path, cap, a->id, number(one, a->i_chunk));
-        return build_chunk(w, a, s, r, e);
     case SESSION_DO_POLL:
         snprintf(speed, sizeof speed, "%.1f", isfinite(tok_per_s) ? tok_per_s : 0.0);
-        SENT_PATH(SENT_POLL, path, cap, number(one, a->round), s->token, session_wire_state(s),
+        SENT_PATH(SENT_POLL, path, cap, wire_number(one, a->round), s->token, session_wire_state(s),
                   speed);
         r->stall_ms = POLL_STALL;
         break;
@@ -572,14 +545,16 @@ static int build(struct wire *w, const struct session_action *a, const struct se
         wire_log_begin(w);
         sent_path(SENT_TREE_HEAD, NULL, 0, path, cap);
         break;
-    default: SENT_PATH(SENT_UPDATE_HEAD, path, cap, number(one, a->round)); break;
+    default: SENT_PATH(SENT_UPDATE_HEAD, path, cap, wire_number(one, a->round)); break;
     }
     r->method = "GET";
     r->type = NULL;
     return OK;
 }
 
-/* A request that could not even be built fails like any other, from the loop. */
+/* A request that could not even be built fails like any other, from the loop. A chunk that went ahead
+ * of the session's asking is told so as well, with the code OK.
+ */
 struct stillborn {
     uv_timer_t timer;
     struct call *call;
@@ -590,7 +565,7 @@ static void stillborn_closed(uv_handle_t *h)
 {
     struct wire *w = ((struct stillborn *)h->data)->call->wire;
     struct stillborn *b = h->data;
-    end_call(b->call);
+    wire_call_end(b->call);
     free(b);
     part_closed(w);
 }
@@ -598,11 +573,17 @@ static void stillborn_closed(uv_handle_t *h)
 static void stillborn_due(uv_timer_t *t)
 {
     struct stillborn *b = t->data;
-    if (!b->call->is_dropped && !b->call->wire->is_closing) tell_err(b->call, &b->err);
+    if (!b->call->is_dropped && !b->call->wire->is_closing) {
+        struct session_event ev = {.kind = SESSION_EV_CHUNK, .tag = b->call->tag};
+        if (b->err.code == OK)
+            b->call->wire->config.on_event(&ev, b->call->wire->config.ctx);
+        else
+            wire_call_err(b->call, &b->err);
+    }
     uv_close((uv_handle_t *)t, stillborn_closed);
 }
 
-static void fail_later(struct wire *w, struct call *k, const struct err *e)
+void wire_call_later(struct wire *w, struct call *k, const struct err *e)
 {
     struct stillborn *b = alloc_zero(1, sizeof *b);
     check(b != NULL);
@@ -618,7 +599,7 @@ void wire_request(struct wire *w, const struct session_action *a, const struct s
                   const char *engine, double tok_per_s)
 {
     struct err e = {0};
-    struct call *k = add_call(w, FOR_SESSION);
+    struct call *k = wire_call_add(w, FOR_SESSION);
     k->tag = a->tag;
     k->action = *a;
     int rc = use_address(w, a->i_address, &e);
@@ -626,6 +607,11 @@ void wire_request(struct wire *w, const struct session_action *a, const struct s
         rc = check_length(w, false, a->n_bytes, &e);
     if (rc == OK && a->what == SESSION_DO_FETCH_CHECKPOINT) {
         fetch_body(w, k, a->n_bytes);
+        return;
+    }
+    if (rc == OK && a->what == SESSION_DO_PUT_CHUNK) {
+        rc = wire_up_begin(w, k, s, &e);
+        if (rc != OK) wire_call_later(w, k, &e);
         return;
     }
     char path[256];
@@ -637,9 +623,9 @@ void wire_request(struct wire *w, const struct session_action *a, const struct s
         r.n_body = body.len;
     }
     if (rc == OK)
-        start(w, k, &r);
+        wire_call_start(w, k, &r);
     else
-        fail_later(w, k, &e);
+        wire_call_later(w, k, &e);
     buf_deinit(&body);
     ask_text(w);
 }
@@ -650,6 +636,10 @@ void wire_drop(struct wire *w, uint32_t tag)
         if (k->tag != tag || k->is_dropped) continue;
         k->is_dropped = true;
         if (k->id && w->link && k->i_link == w->i_link) link_cancel(w->link, k->id);
+        if (k->is_waiting) {
+            wire_up_stop(w);
+            wire_call_end(k);
+        }
         return;
     }
 }
@@ -683,12 +673,12 @@ void wire_look_around(struct wire *w)
     if (!w->is_looking_peers) {
         w->is_looking_peers = true;
         sent_path(SENT_PEERS, NULL, 0, path, sizeof path);
-        wire_call_get(w, add_call(w, FOR_PEERS), path, MAX_SMALL);
+        wire_call_get(w, wire_call_add(w, FOR_PEERS), path, MAX_SMALL);
     }
     if (!w->is_looking_credits) {
         w->is_looking_credits = true;
         SENT_PATH(SENT_CREDITS, path, sizeof path, key_hex(&w->config.key->pub, hex));
-        wire_call_get(w, add_call(w, FOR_CREDITS), path, MAX_SMALL);
+        wire_call_get(w, wire_call_add(w, FOR_CREDITS), path, MAX_SMALL);
     }
 }
 
@@ -734,6 +724,10 @@ void wire_close(struct wire *w, void (*closed_fn)(void *ctx), void *ctx)
     w->closed_fn = closed_fn;
     w->closed_ctx = ctx;
     drop_link(w);
+    for (struct call *k = w->calls, *next = NULL; k; k = next) {
+        next = k->next;
+        if (k->is_waiting) wire_call_end(k);
+    }
     uv_close((uv_handle_t *)&w->retry, retry_closed);
 }
 

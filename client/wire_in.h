@@ -1,6 +1,6 @@
 #pragma once
-/* Why: the wire's insides, seen by wire.c (requests and their answers) and wire_log.c (the host's
- * record) alone.
+/* Why: the wire's insides, seen by wire.c (requests and their answers), wire_up.c (the chunks of
+ * a contribution) and wire_log.c (the host's record) alone.
  */
 
 #include "base/hash.h"
@@ -17,6 +17,16 @@ struct text_want {
     struct chunks_want want;
 };
 
+/* The contribution being sent, chunk by chunk; see wire_up.c. */
+struct wire_upload {
+    struct buf bytes;
+    struct hash hash;
+    char id[MSG_ID_HEX];                /* of the upload; "" before the first chunk */
+    uint8_t tried[MSG_MAX_CHUNKS / 8];  /* a part of it may be there: ask before sending */
+    uint8_t stored[MSG_MAX_CHUNKS / 8]; /* is there, whatever the session knows yet */
+    uint32_t n_begun;                   /* uploads since the start of the program */
+};
+
 struct wire {
     struct wire_config config;
     struct pass pass;
@@ -26,9 +36,7 @@ struct wire {
     uint32_t i_address;
     uint64_t in_before, out_before; /* traffic of links closed since */
     struct call *calls;
-    struct buf payload; /* the one being sent */
-    struct hash payload_hash;
-    char digest[HASH_HEX]; /* of the chunk being sent */
+    struct wire_upload up;
     struct buf fetched;
     uint64_t fetch_expected;
     bool is_fetching;
@@ -47,7 +55,7 @@ struct wire {
 };
 
 /* What a request is for. */
-enum purpose { FOR_SESSION, FOR_BODY, FOR_TEXT, FOR_PEERS, FOR_CREDITS, FOR_GOODBYE };
+enum purpose { FOR_SESSION, FOR_BODY, FOR_CHUNK, FOR_TEXT, FOR_PEERS, FOR_CREDITS, FOR_GOODBYE };
 
 struct call {
     struct wire *wire;
@@ -61,7 +69,34 @@ struct call {
     struct msg_update head; /* FOR_BODY of an update */
     struct chunks_want want;
     struct hasher *hasher;
+    uint32_t i_chunk;    /* FOR_CHUNK */
+    uint32_t n_restarts; /* FOR_CHUNK: times that the offset was another one */
+    bool is_asking;      /* FOR_CHUNK: for the offset */
+    bool is_waiting;     /* of the session: for a FOR_CHUNK call, without a request of its own */
 };
+
+#define WIRE_NUMBER_CAP 24
+const char *wire_number(char dst[WIRE_NUMBER_CAP], uint64_t v);
+struct call *wire_call_add(struct wire *w, enum purpose purpose);
+void wire_call_start(struct wire *w, struct call *k, struct link_request *r);
+void wire_call_end(struct call *k);
+/* Tell the session: no answer, an answer that refuses, an err; or, from the loop, an err or (its code
+ * OK) that a chunk is stored, after which the call has ended.
+ */
+void wire_call_failed(struct call *k, int code, int status, uint32_t retry_after_s,
+                      const char *why);
+void wire_call_refused(struct call *k, const struct link_reply *reply);
+void wire_call_err(struct call *k, const struct err *e);
+void wire_call_later(struct wire *w, struct call *k, const struct err *e);
+
+/* wire_up.c: the session's call k asks for a chunk. On an error nothing was begun. */
+int wire_up_begin(struct wire *w, struct call *k, const struct session *s,
+                  struct err *e) MUST_CHECK;
+void wire_up_done(struct call *k, const struct link_reply *reply); /* of a FOR_CHUNK call */
+void wire_up_stop(struct wire *w);                                 /* cancel what is under way */
+/* The packed contribution in memory, checked against its hash; and one piece of it. */
+int wire_up_load(struct wire *w, const struct session *s, struct err *e) MUST_CHECK;
+size_t wire_up_piece(const struct wire *w, uint32_t i, const uint8_t **ret);
 
 /* Ask with this call; the answer comes where all answers come. */
 void wire_call_get(struct wire *w, struct call *k, const char *path, size_t max);

@@ -192,17 +192,34 @@ static void prefetch(struct work *w, const struct assign_space *space, uint64_t 
     }
 }
 
-static int gather(struct work *w, const struct assign_space *space, struct err *e)
+/* The phase that TRAIN works on: of the round held, or ahead of the next. */
+struct walk {
+    uint64_t round;
+    uint32_t *n_steps;
+    uint64_t *n_tokens;
+    double *loss_sum;
+    int64_t *busy_ns;
+};
+
+static struct walk walk_of(struct journal *j, bool is_ahead)
+{
+    if (is_ahead)
+        return (struct walk){j->model_round + 1, &j->ahead_steps, &j->ahead_tokens,
+                             &j->ahead_loss_sum, &j->ahead_busy_ns};
+    return (struct walk){j->model_round, &j->n_steps, &j->n_tokens, &j->loss_sum, &j->busy_ns};
+}
+
+static int gather(struct work *w, const struct assign_space *space, const struct walk *at,
+                  struct err *e)
 {
     const struct train_params *p = &w->config.run->train;
-    const struct journal *j = &w->state.journal;
-    uint64_t first = (uint64_t)j->n_steps * p->batch_seqs;
+    uint64_t first = (uint64_t)*at->n_steps * p->batch_seqs;
     digest(w);
-    if (w->is_new_phase || j->n_steps % AHEAD_EVERY == 0) prefetch(w, space, j->model_round, first);
+    if (w->is_new_phase || *at->n_steps % AHEAD_EVERY == 0) prefetch(w, space, at->round, first);
     w->is_new_phase = false;
     for (uint32_t b = 0; b < p->batch_seqs; b++) {
         uint32_t *dst = w->tokens + (size_t)b * (p->seq_len + 1);
-        int rc = gather_one(w, space, j->model_round, first + b, dst, e);
+        int rc = gather_one(w, space, at->round, first + b, dst, e);
         if (rc != OK) return rc;
     }
     return OK;
@@ -239,14 +256,14 @@ static void speak_now(struct work *w)
 
 /* --- training ----------------------------------------------------------------------------------- */
 
-static void count_step(struct work *w, const struct trainer_step_result *r)
+static void count_step(struct work *w, const struct walk *at, const struct trainer_step_result *r)
 {
     struct journal *j = &w->state.journal;
-    j->n_steps++;
-    j->n_tokens += r->n_tokens;
+    ++*at->n_steps;
+    *at->n_tokens += r->n_tokens;
     j->total_tokens += r->n_tokens;
-    j->loss_sum += r->loss;
-    j->busy_ns += r->busy_ns;
+    *at->loss_sum += r->loss;
+    *at->busy_ns += r->busy_ns;
     double now = r->busy_ns > 0 ? (double)r->n_tokens * 1e9 / (double)r->busy_ns : (double)NAN;
     pthread_mutex_lock(&w->lock);
     struct work_progress *p = &w->progress;
@@ -254,7 +271,7 @@ static void count_step(struct work *w, const struct trainer_step_result *r)
     p->loss = r->loss;
     if (!(p->loss_best <= r->loss)) p->loss_best = r->loss;
     p->tok_per_s = isnan(p->tok_per_s) ? now : 0.8 * p->tok_per_s + 0.2 * now;
-    p->ms_train = j->busy_ns / 1000000;
+    p->ms_train = *at->busy_ns / 1000000;
     p->n_steps_ever++;
     pthread_mutex_unlock(&w->lock);
 }
@@ -285,30 +302,46 @@ static void save_at_interval(struct work *w)
     publish(w);
 }
 
+static bool is_ahead(const struct work *w, const struct work_order *o)
+{
+    return o->kind == WORK_TRAIN && o->round == w->state.journal.model_round + 1 &&
+           trainer_is_ahead(w->state.trainer);
+}
+
+static void diverged(struct work *w, bool ahead)
+{
+    if (ahead)
+        work_state_give_up_ahead(&w->state);
+    else
+        work_state_give_up(&w->state);
+}
+
 static int train(struct work *w, const struct work_order *o, struct err *e)
 {
     struct journal *j = &w->state.journal;
-    if (o->round != j->model_round)
+    bool ahead = is_ahead(w, o);
+    if (o->round != j->model_round && !ahead)
         return err_set(e, ERR_WRONG_STATE, 0, "asked to train a round that is not held");
-    j->is_round_done = false;
+    if (!ahead) j->is_round_done = false;
     w->is_new_phase = true;
+    struct walk at = walk_of(j, ahead);
     struct assign_space space;
     int rc = ready_text(w, &space, e);
-    while (rc == OK && j->n_steps < o->n_steps) {
-        if (j->n_steps > 0 && clock_mono_ms() >= o->until_ms) break;
+    while (rc == OK && *at.n_steps < o->n_steps) {
+        if (*at.n_steps > 0 && clock_mono_ms() >= o->until_ms) break;
         if (is_stopped(w)) return ERR_CANCELLED;
-        rc = gather(w, &space, e);
+        rc = gather(w, &space, &at, e);
         if (rc != OK) break;
         struct trainer_step_result r;
-        uint64_t i_step = work_state_schedule(w->config.run, j->model_round, j->n_steps);
+        uint64_t i_step = work_state_schedule(w->config.run, at.round, *at.n_steps);
         rc = trainer_step(w->state.trainer, w->tokens, i_step, &r, e);
         if (rc == ERR_CANCELLED) {
             rc = rest(w) ? OK : ERR_CANCELLED;
             continue;
         }
-        if (rc == ERR_LIMIT) work_state_give_up(&w->state);
+        if (rc == ERR_LIMIT) diverged(w, ahead);
         if (rc != OK) break;
-        count_step(w, &r);
+        count_step(w, &at, &r);
         if (w->speak) speak_trained(w->speak, r.busy_ns);
         ask_tokenizer(w);
         save_at_interval(w);
@@ -342,7 +375,8 @@ static int carry_out(struct work *w, struct work_order *o, struct err *e)
 
 static void answer(struct work *w, struct work_order *o)
 {
-    struct work_news n = {.kind = WORK_DONE, .order = o->kind, .tag = o->tag};
+    struct work_news n = {
+        .kind = WORK_DONE, .order = o->kind, .tag = o->tag, .is_ahead = is_ahead(w, o)};
     int rc = carry_out(w, o, &n.err);
     n.is_halted = rc == ERR_CANCELLED;
     if (rc != OK && rc != ERR_CANCELLED) n.kind = WORK_FAILED;

@@ -68,7 +68,7 @@ struct work_order {
     enum work_kind kind;
     uint32_t tag;
     uint64_t round;
-    uint32_t n_steps; /* TRAIN: of the phase in all */
+    uint32_t n_steps; /* TRAIN: of the phase in all, or of the steps ahead when round is the next */
     int64_t until_ms; /* TRAIN: clock_mono_ms */
     struct buf bytes; /* moved in */
 };
@@ -82,6 +82,7 @@ struct work_news {
     struct journal journal; /* after the order */
     struct hash base;       /* model hash after OPEN, APPLY, LOAD */
     bool is_halted;
+    bool is_ahead; /* TRAIN: of the next round */
     bool is_fresh; /* OPEN: nothing was restored */
     bool is_empty; /* OPEN: nor made: the first weights are those of a LOAD */
     struct err err;

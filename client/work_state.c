@@ -154,6 +154,7 @@ int work_state_open(struct work_state *s, const struct rundesc *run, const char 
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
     state_path(s, path);
     struct trainer_options options = as_kept(path, how, chosen);
+    options.ahead = run->ahead_steps > 0;
     int rc = trainer_create(&run->model, &run->train, &options, &s->trainer, e);
     if (rc != OK) return rc;
     s->saved_at_ms = clock_mono_ms();
@@ -183,11 +184,20 @@ void work_state_close(struct work_state *s)
     s->trainer = NULL;
 }
 
+static void forget_ahead(struct journal *j)
+{
+    j->ahead_steps = 0;
+    j->ahead_tokens = 0;
+    j->ahead_loss_sum = 0;
+    j->ahead_busy_ns = 0;
+}
+
 /* The phase's worth now lies in the error feedback: nothing of it may be packed again. */
 static void forget_phase(struct work_state *s)
 {
     struct journal *j = &s->journal;
     trainer_reset_local(s->trainer);
+    forget_ahead(j);
     j->n_steps = 0;
     j->n_tokens = 0;
     j->loss_sum = 0;
@@ -199,6 +209,12 @@ static void forget_phase(struct work_state *s)
 void work_state_give_up(struct work_state *s)
 {
     forget_phase(s);
+}
+
+void work_state_give_up_ahead(struct work_state *s)
+{
+    trainer_ahead_drop(s->trainer);
+    forget_ahead(&s->journal);
 }
 
 static int write_payload(struct work_state *s, const struct buf *b, struct err *e)
@@ -239,7 +255,8 @@ int work_state_pack(struct work_state *s, struct err *e)
             goto done;
         }
     }
-    rc = work_state_save(s, e);
+    if (s->run->ahead_steps) rc = trainer_ahead_begin(s->trainer, e);
+    if (rc == OK) rc = work_state_save(s, e);
 done:
     buf_deinit(&b);
     return rc;
@@ -269,20 +286,23 @@ int work_state_return(struct work_state *s, struct err *e)
             return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
         rc = file_read(path, (size_t)j->payload.n_bytes, &b, e);
         if (rc == OK) rc = trainer_return_payload(s->trainer, b.p, b.len, e);
+        if (rc == OK) trainer_ahead_fold(s->trainer);
         if (rc == OK) forget_phase(s);
     }
     buf_deinit(&b);
     return rc == OK ? work_state_save(s, e) : rc;
 }
 
+/* Steps ahead, if any, are the first ones of its phase. */
 static void next_round(struct work_state *s, uint64_t round)
 {
     struct journal *j = &s->journal;
     j->model_round = round;
-    j->n_steps = 0;
-    j->n_tokens = 0;
-    j->loss_sum = 0;
-    j->busy_ns = 0;
+    j->n_steps = j->ahead_steps;
+    j->n_tokens = j->ahead_tokens;
+    j->loss_sum = j->ahead_loss_sum;
+    j->busy_ns = j->ahead_busy_ns;
+    forget_ahead(j);
     j->is_round_done = false;
     j->has_payload = false;
     s->base = trainer_base_hash(s->trainer);
@@ -310,6 +330,7 @@ int work_state_load(struct work_state *s, uint64_t round, const void *bytes, siz
     }
     if (rc == OK) rc = trainer_load_weights(s->trainer, c.weights, c.n_bytes, e);
     if (rc != OK) return rc;
+    forget_ahead(&s->journal);
     s->is_empty = false;
     next_round(s, round);
     return OK;

@@ -50,14 +50,16 @@ void work_state_close(struct work_state *s); /* accepts zeroed */
 int work_state_save(struct work_state *s, struct err *e) MUST_CHECK;
 
 /* Inner phase -> payload file, error feedback; saved. Doing it again after a failed save writes
- * the same payload once more.
+ * the same payload once more. Where the run takes steps ahead, they may begin.
  */
 int work_state_pack(struct work_state *s, struct err *e) MUST_CHECK;
 /* Inner phase into the error feedback, unsent; saved. */
 int work_state_fold(struct work_state *s, struct err *e) MUST_CHECK;
-/* Pending payload back into the error feedback; saved. */
+/* Pending payload back into the error feedback, and what was learned ahead with it; saved. */
 int work_state_return(struct work_state *s, struct err *e) MUST_CHECK;
-/* The update of the round held: base moves on by one round. Not saved: it can be had again. */
+/* The update of the round held: base moves on by one round, and steps ahead become the first ones of
+ * its phase. Not saved: it can be had again.
+ */
 int work_state_apply(struct work_state *s, const void *bytes, size_t n, struct err *e) MUST_CHECK;
 /* A checkpoint: base becomes the model of `round`. ERR_AUTH when round 0's is not the one that the
  * run description names.
@@ -72,6 +74,9 @@ uint64_t work_state_schedule(const struct rundesc *run, uint64_t round, uint32_t
  * clipped norm, and the step that diverged never touched them. Not saved.
  */
 void work_state_give_up(struct work_state *s);
+
+/* The same for steps ahead: they are forgotten, the round's contribution is as it was. Not saved. */
+void work_state_give_up_ahead(struct work_state *s);
 
 /* Where the payload of this hash lies under the run's folder. 0, or -1 when too long. */
 int work_state_payload(const char *dir, const struct hash *payload, char dst[PATH_CAP]);

@@ -59,6 +59,7 @@ void budget_plan(const struct model_config *c, const struct train_params *p,
         ret->bytes[BUDGET_GRADIENTS] = block;
         ret->bytes[BUDGET_MOMENTS] = size_add(packed_bytes(o->moments, n), packed_bytes(v_kind, n));
         ret->bytes[BUDGET_FEEDBACK] = o->is_solo ? 0 : packed_bytes(o->feedback, n);
+        ret->bytes[BUDGET_ANCHOR] = o->ahead && !o->is_solo ? block : 0;
     }
     ret->bytes[BUDGET_ACTIVATIONS] =
         size_mul(model_pass_floats(c, &shape, o->n_threads), sizeof(float));
@@ -68,8 +69,8 @@ void budget_plan(const struct model_config *c, const struct train_params *p,
     ret->flops_per_token = count_flops(c, n, p->seq_len);
 }
 
-static const char *const kind_names[BUDGET_KINDS] = {"weights",        "gradients",   "moments",
-                                                     "error feedback", "activations", "scratch"};
+static const char *const kind_names[BUDGET_KINDS] = {
+    "weights", "gradients", "moments", "error feedback", "steps ahead", "activations", "scratch"};
 
 char *budget_bytes(uint64_t n, char *dst, size_t cap)
 {

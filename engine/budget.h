@@ -17,6 +17,7 @@ enum budget_kind {
     BUDGET_GRADIENTS,   /* also scratch of trainer_pack */
     BUDGET_MOMENTS,     /* AdamW: two values a weight */
     BUDGET_FEEDBACK,    /* error feedback */
+    BUDGET_ANCHOR,      /* local weights as packed, where steps are taken ahead of the update */
     BUDGET_ACTIVATIONS, /* of one micro-batch, with attention's memory for each worker */
     BUDGET_SCRATCH,     /* of the worker pool, which owns it */
     BUDGET_KINDS

@@ -8,11 +8,10 @@
 #include "base/bytes.h"
 #include "engine/quant.h"
 
-#define VERSION      1u
+#define VERSION      2u
 #define HEADER_BYTES 28u
-#define COUNT_BITS   12u /* values of an update's chunk, less one */
 
-static const char MAGIC[3][5] = {"", "PLD1", "PLU1"};
+static const char MAGIC[3][5] = {"", "PLD2", "PLU2"};
 
 static bool params_ok(const struct delta_params *p)
 {
@@ -45,12 +44,15 @@ static bool is_whole(const struct model_tensor *t)
     return t->cols == 1;
 }
 
+/* Contexts learn from what does not suit them, so that even the worst values cost little more than
+ * plain bits: two a place, one and a half times the plain ones for the rest.
+ */
 static uint64_t max_chunk_bits(const struct delta_params *p, enum delta_kind kind, bool whole,
                                uint32_t n)
 {
-    if (kind == DELTA_UPDATE) return 32 + COUNT_BITS + 4 + (uint64_t)n + 8 * (uint64_t)n;
-    if (whole) return 32 + 8 * (uint64_t)n;
-    return 16 + 4 + 4 + (uint64_t)n + 2 * (uint64_t)n_sent(p, n);
+    if (kind == DELTA_UPDATE) return 128 + 2 * (uint64_t)n + 12 * (uint64_t)n;
+    if (whole) return 128 + 12 * (uint64_t)n;
+    return 128 + 2 * (uint64_t)n + 4 * (uint64_t)n_sent(p, n);
 }
 
 size_t delta_max_bytes(const struct model_table *t, const struct delta_params *p,
@@ -64,7 +66,7 @@ size_t delta_max_bytes(const struct model_table *t, const struct delta_params *p
         uint32_t rest = (uint32_t)(x->n % p->chunk);
         uint64_t bits = full * max_chunk_bits(p, kind, is_whole(x), p->chunk);
         if (rest) bits += max_chunk_bits(p, kind, is_whole(x), rest);
-        bytes += 4 + (bits + 7) / 8;
+        bytes += 4 + 8 + (bits + 7) / 8;
     }
     return (size_t)bytes;
 }
@@ -88,8 +90,9 @@ int delta_writer_init(struct delta_writer *w, const struct model_table *t,
     w->kind = kind;
     w->out = out;
     w->began = out->len;
+    w->most = delta_max_bytes(t, p, kind);
     /* Room for the worst case now, so that nothing can fail half way. */
-    if (!buf_grow(out, delta_max_bytes(t, p, kind))) return buf_ok(out, e);
+    if (!buf_grow(out, w->most)) return buf_ok(out, e);
     out->len = w->began;
     buf_put(out, MAGIC[kind], 4);
     buf_put_u16(out, VERSION);
@@ -98,6 +101,8 @@ int delta_writer_init(struct delta_writer *w, const struct model_table *t,
     buf_put_u32(out, p->k);
     buf_put_u32(out, t->n_tensors);
     buf_put_u64(out, t->n_params);
+    places_init(&w->places);
+    values_init(&w->values);
     return OK;
 }
 
@@ -107,63 +112,102 @@ uint32_t delta_writer_left(const struct delta_writer *w)
     return chunk_len(w->table, w->tensor, w->done, w->params.chunk);
 }
 
-/* Scale and codes of values[n]; for an update only those that are not zero, with positions. */
-static void put_eight(struct delta_writer *w, const float *values, uint32_t n, float *residual)
+static void put_places(struct delta_writer *w, uint32_t len, uint32_t n, const uint16_t *pos)
 {
-    int8_t codes[DELTA_MAX_CHUNK];
-    uint16_t pos[DELTA_MAX_CHUNK];
-    float scale = quant_eight(values, n, codes);
-    uint32_t bits = 0;
-    memcpy(&bits, &scale, 4);
-    rice_put(&w->sink, bits, 32);
-    uint32_t n_put = n;
-    if (w->kind == DELTA_UPDATE && bits) {
-        n_put = 0;
-        for (uint32_t i = 0; i < n; i++) {
-            pos[n_put] = (uint16_t)i;
-            n_put += codes[i] != 0;
-        }
-        rice_put(&w->sink, n_put - 1, COUNT_BITS);
-        w->stats.index_bits += COUNT_BITS;
-        if (n_put < n) w->stats.index_bits += rice_put_positions(&w->sink, pos, n_put);
-    }
-    for (uint32_t i = 0; i < n && bits; i++)
-        if (w->kind != DELTA_UPDATE || codes[i]) rice_put(&w->sink, (uint8_t)codes[i], 8);
-    for (uint32_t i = 0; i < n && residual; i++)
-        residual[i] = values[i] - scale * (float)codes[i];
-    w->stats.n_values += bits ? n_put : 0;
-    w->stats.value_bits += bits ? 8 * (uint64_t)n_put : 0;
+    double before = arith_bits(&w->coder);
+    places_put(&w->places, &w->coder, w->done, len, n, pos);
+    w->stats.index_bits += arith_bits(&w->coder) - before;
 }
 
-static void put_four(struct delta_writer *w, const float *values, uint32_t n, float *residual)
+/* The n_put values that are written, of pos[n_put]: for an update those that are not zero. */
+static uint32_t split_codes(bool with_zeros, const int8_t *codes, uint32_t n, uint16_t *pos,
+                            uint8_t *size)
+{
+    uint32_t n_put = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        pos[n_put] = (uint16_t)i;
+        size[n_put] = (uint8_t)(codes[i] < 0 ? -codes[i] : codes[i]);
+        n_put += with_zeros || codes[i] != 0;
+    }
+    return n_put;
+}
+
+static void put_eight(struct delta_writer *w, const float *values, uint32_t n, float *residual)
+{
+    bool is_update = w->kind == DELTA_UPDATE;
+    int8_t codes[DELTA_MAX_CHUNK];
+    uint16_t pos[DELTA_MAX_CHUNK + 1];
+    uint8_t size[DELTA_MAX_CHUNK + 1];
+    uint8_t negative[DELTA_MAX_CHUNK];
+    uint32_t scale_code = quant_eight(values, n, codes);
+    float scale = quant_scale(scale_code);
+    if (!values_empty(&w->values, &w->coder, true, scale_code == 0)) {
+        uint32_t n_put = split_codes(!is_update, codes, n, pos, size);
+        (void)values_near(&w->values.scale, &w->coder, true, QUANT_SCALE_MAX, scale_code);
+        if (is_update) (void)values_near(&w->values.count, &w->coder, true, n, n_put);
+        if (n_put < n) put_places(w, n, n_put, pos);
+        values_sizes(&w->values, &w->coder, true, n_put, size);
+        w->stats.n_values += n_put;
+        uint32_t n_signs = 0;
+        for (uint32_t i = 0; i < n_put; i++) {
+            if (size[i] == 0) continue;
+            pos[n_signs] = pos[i];
+            negative[n_signs++] = codes[pos[i]] < 0;
+        }
+        values_signs(&w->values, &w->coder, true, w->done, n_signs, pos, negative);
+    }
+    for (uint32_t i = 0; i < n && residual; i++)
+        residual[i] = values[i] - scale * (float)codes[i];
+}
+
+static void put_levels(struct delta_writer *w, const float *values, uint32_t n, float *residual)
 {
     uint32_t k = n_sent(&w->params, n);
     uint16_t pos[DELTA_MAX_CHUNK];
     float top[DELTA_MAX_CHUNK];
-    uint8_t codes[DELTA_MAX_CHUNK];
+    uint8_t negative[DELTA_MAX_CHUNK];
+    uint8_t high[DELTA_MAX_CHUNK];
     struct quant_levels q;
     quant_top(values, n, k, pos);
     for (uint32_t i = 0; i < k; i++)
         top[i] = values[pos[i]];
-    quant_four(top, k, &q, codes);
+    quant_choose(top, k, n, &q, negative, high);
     if (residual && residual != values) memcpy(residual, values, n * sizeof *values);
-    rice_put(&w->sink, q.lo_bf16, 16);
-    if (!q.lo_bf16) return;
-    rice_put(&w->sink, q.ratio, 4);
-    if (k < n) w->stats.index_bits += rice_put_positions(&w->sink, pos, k);
-    uint32_t i_code = 0;
-    for (; i_code + 8 <= k; i_code += 8) { /* eight at a time: half the cost of packing */
-        uint32_t bits = 0;
-        for (uint32_t j = 0; j < 8; j++)
-            bits |= (uint32_t)codes[i_code + j] << (2 * j);
-        rice_put(&w->sink, bits, 16);
+    if (values_empty(&w->values, &w->coder, true, q.lo_code == 0)) return;
+    (void)values_near(&w->values.scale, &w->coder, true, QUANT_SCALE_MAX, q.lo_code);
+    (void)values_ratio(&w->values, &w->coder, true, q.ratio);
+    if (k < n) put_places(w, n, k, pos);
+    values_signs(&w->values, &w->coder, true, w->done, k, pos, negative);
+    if (q.ratio) values_high(&w->values, &w->coder, true, q.ratio, k, high);
+    for (uint32_t i = 0; i < k && residual; i++) {
+        float sent = q.ratio && high[i] ? q.hi : q.lo;
+        residual[pos[i]] = top[i] - (negative[i] ? -sent : sent);
     }
-    for (; i_code < k; i_code++)
-        rice_put(&w->sink, codes[i_code], 2);
-    for (uint32_t i = 0; i < k && residual; i++)
-        residual[pos[i]] = top[i] - quant_four_value(&q, codes[i]);
     w->stats.n_values += k;
-    w->stats.value_bits += 2 * (uint64_t)k;
+}
+
+static void begin_tensor(struct delta_writer *w)
+{
+    const struct model_tensor *t = &w->table->tensors[w->tensor];
+    buf_put_u32(w->out, 0); /* the tensor's length, filled in behind it */
+    w->body = w->out->len;
+    arith_write(&w->coder, w->out->p + w->body, w->most - (w->body - w->began));
+    places_tensor(&w->places, t->cols);
+    values_tensor(&w->values, t->cols);
+}
+
+static int end_tensor(struct delta_writer *w, struct err *e)
+{
+    arith_end(&w->coder);
+    if (w->coder.bad) {
+        err_set(e, ERR_LIMIT, 0, "the change of weights does not fit into %zu bytes", w->most);
+        return writer_fail(w, ERR_LIMIT);
+    }
+    bytes_put_u32(w->out->p + w->body - 4, (uint32_t)w->coder.at);
+    w->out->len = w->body + w->coder.at;
+    w->tensor++;
+    w->done = 0;
+    return OK;
 }
 
 int delta_writer_chunk(struct delta_writer *w, const float *values, float *residual, struct err *e)
@@ -176,27 +220,15 @@ int delta_writer_chunk(struct delta_writer *w, const float *values, float *resid
         err_hint(e, "training has diverged; lower the learning rate");
         return writer_fail(w, ERR_PROTO);
     }
-    if (w->done == 0) {
-        buf_put_u32(w->out, 0); /* the tensor's length, filled in behind it */
-        w->body = w->out->len;
-    }
+    if (w->done == 0) begin_tensor(w);
+    double before = arith_bits(&w->coder) + w->stats.index_bits;
     if (w->kind == DELTA_UPDATE || is_whole(&w->table->tensors[w->tensor]))
         put_eight(w, values, n, residual);
     else
-        put_four(w, values, n, residual);
+        put_levels(w, values, n, residual);
+    w->stats.value_bits += arith_bits(&w->coder) - before;
     w->done += n;
-    bool is_last = w->done == w->table->tensors[w->tensor].n;
-    if (is_last) rice_pad(&w->sink);
-    buf_put(w->out, w->sink.bytes, w->sink.len);
-    w->sink.len = 0;
-    if (buf_ok(w->out, e)) return writer_fail(w, ERR_NOMEM);
-    if (is_last) {
-        w->sink.n_acc = 0;
-        bytes_put_u32(w->out->p + w->body - 4, (uint32_t)(w->out->len - w->body));
-        w->tensor++;
-        w->done = 0;
-    }
-    return OK;
+    return w->done == w->table->tensors[w->tensor].n ? end_tensor(w, e) : OK;
 }
 
 int delta_writer_end(struct delta_writer *w, struct delta_stats *stats, struct err *e)
@@ -264,6 +296,8 @@ int delta_reader_init(struct delta_reader *r, const struct model_table *t,
     r->p = bytes;
     r->n = n;
     r->at = HEADER_BYTES;
+    places_init(&r->places);
+    values_init(&r->values);
     return OK;
 }
 
@@ -273,8 +307,10 @@ static int open_tensor(struct delta_reader *r, struct err *e)
     uint32_t len = bytes_u32(r->p + r->at);
     r->at += 4;
     if (r->n - r->at < len) return bad(r, e, "it ends too early");
-    r->src = (struct rice_source){.p = r->p + r->at, .n = len};
+    arith_read(&r->coder, r->p + r->at, len);
     r->at += len;
+    places_tensor(&r->places, r->table->tensors[r->tensor].cols);
+    values_tensor(&r->values, r->table->tensors[r->tensor].cols);
     return OK;
 }
 
@@ -284,54 +320,68 @@ static void all_positions(struct delta_chunk *c)
         c->pos[i] = (uint16_t)i;
 }
 
+static void get_places(struct delta_reader *r, struct delta_chunk *c)
+{
+    if (c->n == c->len)
+        all_positions(c);
+    else
+        places_get(&r->places, &r->coder, r->done, c->len, c->n, c->pos);
+}
+
 static int get_eight(struct delta_reader *r, struct delta_chunk *c, struct err *e)
 {
     bool is_update = r->kind == DELTA_UPDATE;
-    uint32_t bits = rice_get(&r->src, 32);
-    float scale = 0;
-    memcpy(&scale, &bits, 4);
-    if (bits == 0) return OK;
-    if (!quant_scale_ok(scale, is_update ? QUANT_UPDATE_MAX : QUANT_MAX))
-        return bad(r, e, "a scale out of range");
-    c->n = is_update ? rice_get(&r->src, COUNT_BITS) + 1 : c->len;
-    if (c->n > c->len) return bad(r, e, "more values than places");
-    if (c->n == c->len)
-        all_positions(c);
-    else if (rice_get_positions(&r->src, c->n, c->len, c->pos, e))
-        return bad(r, e, "positions that no packer writes");
-    int top = 0;
-    bool has_zero = false;
+    uint8_t size[DELTA_MAX_CHUNK];
+    uint16_t pos[DELTA_MAX_CHUNK];
+    uint8_t negative[DELTA_MAX_CHUNK];
+    if (values_empty(&r->values, &r->coder, false, false)) return OK;
+    uint32_t code = values_near(&r->values.scale, &r->coder, false, QUANT_SCALE_MAX, 0);
+    c->n = is_update ? values_near(&r->values.count, &r->coder, false, c->len, 0) : c->len;
+    if (r->coder.bad || c->n == 0) return bad(r, e, "a scale or count that no packer writes");
+    get_places(r, c);
+    values_sizes(&r->values, &r->coder, false, c->n, size);
+    float scale = quant_scale(code);
+    uint32_t top = 0;
+    uint32_t n_signs = 0;
     for (uint32_t i = 0; i < c->n; i++) {
-        int code = (int8_t)rice_get(&r->src, 8);
-        int size = code < 0 ? -code : code;
-        top = size > top ? size : top;
-        has_zero |= code == 0;
-        c->value[i] = scale * (float)code;
+        top = size[i] > top ? size[i] : top;
+        pos[n_signs] = c->pos[i];
+        n_signs += size[i] != 0;
     }
-    if (top != 127 || (is_update && has_zero)) return bad(r, e, "codes that no packer writes");
+    if (is_update && n_signs < c->n) return bad(r, e, "values that no packer writes");
+    if (!quant_scale_ok(code, top, is_update ? QUANT_UPDATE_MAX : QUANT_MAX))
+        return bad(r, e, "a scale out of range");
+    values_signs(&r->values, &r->coder, false, r->done, n_signs, pos, negative);
+    for (uint32_t i = 0, at = 0; i < c->n; i++) {
+        bool is_negative = size[i] != 0 && negative[at];
+        at += size[i] != 0;
+        c->value[i] = scale * (float)(is_negative ? -(int)size[i] : (int)size[i]);
+    }
     return OK;
 }
 
-static int get_four(struct delta_reader *r, struct delta_chunk *c, struct err *e)
+static int get_levels(struct delta_reader *r, struct delta_chunk *c, struct err *e)
 {
     struct quant_levels q;
-    uint16_t lo = (uint16_t)rice_get(&r->src, 16);
-    if (lo == 0) return OK;
-    if (!quant_levels_read(lo, (uint8_t)rice_get(&r->src, 4), &q))
+    uint8_t negative[DELTA_MAX_CHUNK];
+    uint8_t high[DELTA_MAX_CHUNK];
+    if (values_empty(&r->values, &r->coder, false, false)) return OK;
+    uint32_t code = values_near(&r->values.scale, &r->coder, false, QUANT_SCALE_MAX, 0);
+    uint32_t ratio = values_ratio(&r->values, &r->coder, false, 0);
+    if (r->coder.bad || !quant_levels_read(code, ratio, &q))
         return bad(r, e, "a scale out of range");
     c->n = n_sent(&r->params, c->len);
-    if (c->n == c->len)
-        all_positions(c);
-    else if (rice_get_positions(&r->src, c->n, c->len, c->pos, e))
-        return bad(r, e, "positions that no packer writes");
-    uint32_t n_hi = 0;
+    get_places(r, c);
+    values_signs(&r->values, &r->coder, false, r->done, c->n, c->pos, negative);
+    uint32_t n_high = 0;
+    if (ratio) values_high(&r->values, &r->coder, false, ratio, c->n, high);
     for (uint32_t i = 0; i < c->n; i++) {
-        uint32_t code = rice_get(&r->src, 2);
-        n_hi += code & 1;
-        c->value[i] = quant_four_value(&q, code);
+        bool is_high = ratio && high[i];
+        float v = is_high ? q.hi : q.lo;
+        n_high += is_high;
+        c->value[i] = negative[i] ? -v : v;
     }
-    if (n_hi == c->n || (n_hi == 0 && q.ratio != 0))
-        return bad(r, e, "levels that no packer writes");
+    if (ratio && (n_high == 0 || n_high == c->n)) return bad(r, e, "levels that no packer writes");
     return OK;
 }
 
@@ -346,11 +396,11 @@ int delta_reader_next(struct delta_reader *r, struct delta_chunk *ret, struct er
     ret->len = chunk_len(r->table, r->tensor, r->done, r->params.chunk);
     ret->n = 0;
     bool is_eight = r->kind == DELTA_UPDATE || is_whole(t);
-    if (is_eight ? get_eight(r, ret, e) : get_four(r, ret, e)) return ERR_PROTO;
-    if (r->src.bad) return bad(r, e, "it ends too early");
+    if (is_eight ? get_eight(r, ret, e) : get_levels(r, ret, e)) return ERR_PROTO;
+    if (r->coder.bad) return bad(r, e, "places that no packer writes");
     r->done += ret->len;
     if (r->done < t->n) return OK;
-    if (!rice_at_end(&r->src)) return bad(r, e, "bits after its end");
+    if (!arith_at_end(&r->coder)) return bad(r, e, "a stream that no packer writes");
     r->tensor++;
     r->done = 0;
     return OK;

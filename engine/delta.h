@@ -4,12 +4,13 @@
  *
  * Each tensor is cut into chunks of `chunk` consecutive values; the last may be shorter.
  *   contribution: in a chunk of n values of a two-dimensional tensor, the ceil(k * n / chunk)
- *     largest by magnitude are sent (ties: lowest index), as Golomb-Rice coded gaps and 2-bit
- *     codes of a symmetric 4-level quantiser: one scale and one level ratio a chunk.
+ *     largest by magnitude are sent (ties: lowest index): places, signs, and one level or two.
  *     One-dimensional tensors (norms) are sent whole, 8 bits a value, one scale a chunk.
  *   update: in each chunk the coordinates that change, 8 bits a value (a value that would round
  *     to zero is left out), one scale a chunk.
- * A chunk with nothing to send has scale zero and no body. One valid encoding per content.
+ * All of it goes through an arithmetic coder, one stream a tensor; what its models have learnt goes
+ * on from tensor to tensor. A chunk with nothing to send is one decision. One valid encoding per
+ * content.
  */
 
 #include <stddef.h>
@@ -17,8 +18,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "engine/arith.h"
 #include "engine/model.h"
-#include "engine/rice.h"
+#include "engine/places.h"
+#include "engine/values.h"
 
 #define DELTA_MAX_CHUNK 4096
 
@@ -30,19 +33,21 @@ struct delta_params {
 };
 
 struct delta_stats {
-    uint64_t n_values; /* values transmitted */
-    uint64_t index_bits;
-    uint64_t value_bits;
+    uint64_t n_values;   /* values transmitted */
+    double index_bits;   /* places */
+    double value_bits;   /* signs, levels, scales */
     uint64_t total_bits; /* everything, headers and scales included */
 };
 
-/* Upper bound of the packed size in bytes for this table. */
+/* Most bytes that a payload of this table may have. Far above what it has: 64 of 4096 values take
+ * about 65 bytes a chunk, and may take 1080.
+ */
 size_t delta_max_bytes(const struct model_table *t, const struct delta_params *p,
                        enum delta_kind kind);
 
 /* Pack values [n_params]. When residual is not NULL, residual[i] = values[i] - what a reader will
  * see (may alias values): the error feedback. ERR_PROTO if a value is not finite or above 2^60,
- * ERR_NOMEM; then neither out nor residual is changed. Threads: any; allocates only `out`. stats
+ * ERR_NOMEM, ERR_LIMIT for a payload above delta_max_bytes; then neither out nor residual is changed. Threads: any; allocates only `out`. stats
  * may be NULL.
  */
 int delta_pack(const struct model_table *t, const struct delta_params *p, enum delta_kind kind,
@@ -59,11 +64,14 @@ struct delta_writer {
     enum delta_kind kind;
     struct buf *out;
     size_t began;    /* private, as all below: length of out at init */
+    size_t most;     /* delta_max_bytes */
     size_t body;     /* where the current tensor's bytes begin */
     uint32_t tensor; /* current tensor */
     uint64_t done;   /* values of it already written */
     struct delta_stats stats;
-    struct rice_sink sink;
+    struct arith coder;
+    struct places places;
+    struct values values;
 };
 
 int delta_writer_init(struct delta_writer *w, const struct model_table *t,
@@ -88,17 +96,19 @@ struct delta_chunk {
     float value[DELTA_MAX_CHUNK];
 };
 
-/* Reader over packed bytes (borrowed; must outlive it). Walks chunks in table order. */
+/* Reader over packed bytes (borrowed; must outlive it). Walks chunks in table order. About 40 KB. */
 struct delta_reader {
     const struct model_table *table;
     struct delta_params params;
     enum delta_kind kind;
     const uint8_t *p;
     size_t n;
-    size_t at;              /* private: byte offset of the next tensor */
-    uint32_t tensor;        /* private */
-    uint64_t done;          /* private: values of the current tensor already walked */
-    struct rice_source src; /* private: bits of the current tensor */
+    size_t at;          /* private: byte offset of the next tensor */
+    uint32_t tensor;    /* private */
+    uint64_t done;      /* private: values of the current tensor already walked */
+    struct arith coder; /* private, as all below */
+    struct places places;
+    struct values values;
 };
 
 int delta_reader_init(struct delta_reader *r, const struct model_table *t,
@@ -106,7 +116,7 @@ int delta_reader_init(struct delta_reader *r, const struct model_table *t,
                       size_t n, struct err *e) MUST_CHECK;
 
 /* OK and *ret filled; ERR_AGAIN after the last chunk (all bytes used); ERR_PROTO on anything that
- * the packer could not have written: positions out of range, padding bits set, trailing bytes...
+ * the packer could not have written: scales out of range, a stream that ends otherwise, trailing bytes...
  */
 int delta_reader_next(struct delta_reader *r, struct delta_chunk *ret, struct err *e) MUST_CHECK;
 

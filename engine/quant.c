@@ -7,10 +7,12 @@
 #define TOP_BITS 11u /* exponent and three bits of mantissa: the first histogram */
 #define LOW_BITS 10u /* the second and third histogram */
 
+#define SCALE_SHIFT 19u /* bits of an fp32 below those of a scale */
+
 /* Fine steps where sparse chunks live (their values are alike), coarse ones up to what a whole
- * Laplacian chunk wants. All of them are exact in fp32.
+ * Laplacian chunk wants. All of them are exact in fp32. The first stands for one level.
  */
-static const float RATIOS[16] = {1.125F, 1.25F, 1.375F, 1.5F, 1.625F, 1.75F, 1.875F, 2.0F,
+static const float RATIOS[16] = {1.0F,   1.25F, 1.375F, 1.5F, 1.625F, 1.75F, 1.875F, 2.0F,
                                  2.375F, 2.75F, 3.125F, 3.5F, 3.875F, 4.25F, 4.625F, 5.0F};
 
 static uint32_t magnitude(float v)
@@ -123,88 +125,128 @@ static void split(const float *m, uint32_t n, float th, double *ret_sum, uint32_
         *ret_n += (uint32_t)count[j];
 }
 
-static uint16_t to_bf16(double v)
+float quant_scale(uint32_t code)
 {
-    float f = (float)v;
-    uint32_t b = magnitude(f);
-    return (uint16_t)((b + 0x7fffu + ((b >> 16) & 1)) >> 16); /* nearest, ties to even */
+    uint32_t bits = code << SCALE_SHIFT;
+    float v;
+    memcpy(&v, &bits, 4);
+    return v;
 }
 
-bool quant_levels_read(uint16_t lo_bf16, uint8_t ratio, struct quant_levels *ret)
+static uint32_t nearest_code(double v)
 {
-    uint32_t bits = (uint32_t)lo_bf16 << 16;
-    if (bits > magnitude(QUANT_MAX) || bits < magnitude(QUANT_MIN) || ratio > 15) return false;
-    ret->lo_bf16 = lo_bf16;
-    ret->ratio = ratio;
-    memcpy(&ret->lo, &bits, 4);
-    ret->hi = ret->lo * RATIOS[ratio];
+    return (magnitude((float)v) + (1u << (SCALE_SHIFT - 1))) >> SCALE_SHIFT;
+}
+
+bool quant_levels_read(uint32_t lo_code, uint32_t ratio, struct quant_levels *ret)
+{
+    float lo = quant_scale(lo_code);
+    if (lo_code > QUANT_SCALE_MAX || !(lo >= QUANT_MIN && lo <= QUANT_MAX) || ratio > 15)
+        return false;
+    ret->lo_code = (uint16_t)lo_code;
+    ret->ratio = (uint8_t)ratio;
+    ret->lo = lo;
+    ret->hi = lo * RATIOS[ratio];
     return true;
 }
 
 static uint8_t nearest_ratio(double ratio)
 {
-    uint8_t r = 0;
+    uint8_t r = 1;
     while (r < 15 && ratio > ((double)RATIOS[r] + (double)RATIOS[r + 1]) / 2)
         r++;
     return r;
 }
 
-/* Assign codes; returns how many got hi. */
-static uint32_t assign_codes(const float *v, uint32_t n, const struct quant_levels *q,
-                             uint8_t *codes)
+/* high[k] for magnitudes m[k]; returns the squared error. */
+static double assign_levels(const float *m, uint32_t k, const struct quant_levels *q, uint8_t *high,
+                            uint32_t *ret_high)
 {
-    float th = (q->lo + q->hi) * 0.5F;
-    uint32_t n_hi = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint8_t hi = fabsf(v[i]) > th;
-        codes[i] = (uint8_t)(hi | (signbit(v[i]) ? 2 : 0));
-        n_hi += hi;
+    float th = q->ratio ? (q->lo + q->hi) * 0.5F : 2 * QUANT_MAX;
+    double sum = 0;
+    *ret_high = 0;
+    for (uint32_t i = 0; i < k; i++) {
+        high[i] = m[i] > th;
+        *ret_high += high[i];
+        double miss = (double)(m[i] - (high[i] ? q->hi : q->lo));
+        sum += miss * miss;
     }
-    return n_hi;
+    return sum;
 }
 
-void quant_four(const float *v, uint32_t n, struct quant_levels *ret, uint8_t *codes)
+/* Two levels for magnitudes m[k]; false when they are all alike. */
+static bool two_levels(const float *m, uint32_t k, double total, struct quant_levels *ret)
 {
-    assert(n >= 1 && n <= 4096);
-    float m[4096];
-    double total = 0;
-    uint32_t n_hi = 0;
-    for (uint32_t i = 0; i < n; i++)
-        m[i] = fabsf(v[i]);
-    split(m, n, -1.0F, &total, &n_hi);
-    double mean = total / n;
-    double lo = mean;
-    double hi = 0;
-    double th = mean;
+    double lo = total / k;
+    double th = lo;
     uint8_t r = 0;
     for (int i_step = 0; i_step < 6; i_step++) {
-        split(m, n, (float)th, &hi, &n_hi);
-        if (n_hi == 0 || n_hi == n) break;
-        double c = hi / n_hi / ((total - hi) / (n - n_hi));
+        double hi = 0;
+        uint32_t n_hi = 0;
+        split(m, k, (float)th, &hi, &n_hi);
+        if (n_hi == 0 || n_hi == k) return false;
+        double c = hi / n_hi / ((total - hi) / (k - n_hi));
         r = nearest_ratio(c);
         c = (double)RATIOS[r];
-        lo = (total - hi + c * hi) / ((n - n_hi) + c * c * n_hi); /* best lo for this split */
+        lo = (total - hi + c * hi) / ((k - n_hi) + c * c * n_hi); /* best lo for this split */
         th = lo * (1 + c) / 2;
     }
-    memset(ret, 0, sizeof *ret);
-    if (!(mean >= (double)QUANT_MIN) || !quant_levels_read(to_bf16(lo), r, ret)) return;
-    n_hi = assign_codes(v, n, ret, codes);
-    if (n_hi > 0 && n_hi < n) return;
-    /* One level is enough, and there is one way to say so. The smallest magnitude is below the
-     * mean, and the threshold above it, so that lo is surely used now.
-     */
-    (void)quant_levels_read(to_bf16(mean), 0, ret);
-    (void)assign_codes(v, n, ret, codes);
+    return quant_levels_read(nearest_code(lo), r, ret);
 }
 
-bool quant_scale_ok(float scale, float max)
+/* What one more value would have saved, for each bit it takes: a place costs about log2(n / k)
+ * and 1.4, its sign one.
+ */
+static double worth_of_bit(const float *m, uint32_t k, uint32_t n)
 {
-    uint32_t bits;
-    memcpy(&bits, &scale, 4);
-    return bits >= magnitude(QUANT_MIN / 127.0F) && bits <= magnitude(max / 127.0F);
+    float least = m[0];
+    for (uint32_t i = 1; i < k; i++)
+        least = m[i] < least ? m[i] : least;
+    double bits = k < n ? 2.4 : 1;
+    for (uint32_t x = n / k; x > 1; x /= 2)
+        bits += 1;
+    return (double)least * (double)least / bits;
 }
 
-float quant_eight(const float *v, uint32_t n, int8_t *codes)
+void quant_choose(const float *v, uint32_t k, uint32_t n, struct quant_levels *ret,
+                  uint8_t *negative, uint8_t *high)
+{
+    assert(k >= 1 && k <= n && n <= 4096);
+    float m[4096];
+    uint8_t high_two[4096];
+    double total = 0;
+    uint32_t n_hi = 0;
+    for (uint32_t i = 0; i < k; i++) {
+        m[i] = fabsf(v[i]);
+        negative[i] = signbit(v[i]) != 0;
+    }
+    split(m, k, -1.0F, &total, &n_hi);
+    memset(ret, 0, sizeof *ret);
+    if (!(total / k >= (double)QUANT_MIN)) return;
+    uint32_t code = nearest_code(total / k);
+    if (quant_scale(code) > QUANT_MAX) code--;
+    (void)quant_levels_read(code, 0, ret);
+    double miss = assign_levels(m, k, ret, high, &n_hi);
+    struct quant_levels two;
+    double worth = worth_of_bit(m, k, n);
+    /* A level takes at least 4 p (1 - p) bits a value, and two have to be told apart. */
+    if (miss <= 6 * worth || !two_levels(m, k, total, &two)) return;
+    double left = assign_levels(m, k, &two, high_two, &n_hi);
+    double bits = 6 + 4 * (double)n_hi * (double)(k - n_hi) / k;
+    if (n_hi == 0 || n_hi == k || miss - left <= bits * worth) return;
+    *ret = two;
+    memcpy(high, high_two, k);
+}
+
+bool quant_scale_ok(uint32_t code, uint32_t top, float max)
+{
+    if (code == 0 || code > QUANT_SCALE_MAX || top > 127) return false;
+    float scale = quant_scale(code);
+    if (scale * 127.0F < QUANT_MIN || scale * 127.0F > 2 * max) return false;
+    return scale * (float)top > quant_scale(code - 1) * 127.0F;
+}
+
+uint32_t quant_eight(const float *v, uint32_t n, int8_t *codes)
 {
     uint32_t top = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -217,12 +259,18 @@ float quant_eight(const float *v, uint32_t n, int8_t *codes)
     }
     float max;
     memcpy(&max, &top, 4);
-    float scale = max / 127.0F;
+    uint32_t code = magnitude(max / 127.0F) >> SCALE_SHIFT;
+    while (quant_scale(code) * 127.0F < max) /* at most twice; such products are exact */
+        code++;
+    /* When the largest would be rounded down to what the next smaller scale can say, that one. */
+    uint32_t reach = (uint32_t)(max / quant_scale(code) + 0.5F);
+    if (quant_scale(code) * (float)reach <= quant_scale(code - 1) * 127.0F) code--;
+    float scale = quant_scale(code);
     for (uint32_t i = 0; i < n; i++) {
         float x = v[i] / scale;
         int c = (int)(x + (x < 0 ? -0.5F : 0.5F));
         c = c > 127 ? 127 : c;
         codes[i] = (int8_t)(c < -127 ? -127 : c);
     }
-    return scale;
+    return code;
 }

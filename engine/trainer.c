@@ -258,6 +258,7 @@ static float *local_of(const struct trainer *t)
 
 void trainer_reset_local(struct trainer *t)
 {
+    t->state.block[TRAINER_STATE_ANCHOR] = NULL;
     if (!t->options.eval_only && !t->options.is_solo) copy_weights(t, local_of(t), base_of(t));
 }
 
@@ -286,6 +287,7 @@ int trainer_load_weights(struct trainer *t, const void *bytes, size_t n, struct 
         err_hint(e, "fetch the checkpoint again; this copy is damaged");
         return ERR_PROTO;
     }
+    trainer_ahead_fold(t);
     copy_weights(t, base_of(t), bytes);
     trainer_reset_local(t);
     return OK;
@@ -490,14 +492,65 @@ int trainer_return_payload(struct trainer *t, const void *bytes, size_t n, struc
     return rc;
 }
 
+int trainer_ahead_begin(struct trainer *t, struct err *e)
+{
+    float *anchor = t->memory[BUDGET_ANCHOR];
+    if (!anchor) return err_set(e, ERR_WRONG_STATE, 0, "this trainer takes no steps ahead");
+    if (trainer_is_ahead(t)) return OK;
+    copy_weights(t, anchor, local_of(t));
+    t->state.block[TRAINER_STATE_ANCHOR] = anchor;
+    return OK;
+}
+
+bool trainer_is_ahead(const struct trainer *t)
+{
+    return t->state.block[TRAINER_STATE_ANCHOR] != NULL;
+}
+
+void trainer_ahead_fold(struct trainer *t)
+{
+    if (!trainer_is_ahead(t)) return;
+    const float *anchor = t->state.block[TRAINER_STATE_ANCHOR];
+    move_feedback(t, false);
+    for (uint64_t i = 0; i < t->table.n_params; i++) {
+        if (i % BLOCK == 0) pool_wait(t->pool);
+        t->grads[i] += anchor[i] - local_of(t)[i];
+    }
+    move_feedback(t, true);
+    trainer_reset_local(t);
+}
+
+void trainer_ahead_drop(struct trainer *t)
+{
+    if (!trainer_is_ahead(t)) return;
+    copy_weights(t, local_of(t), t->state.block[TRAINER_STATE_ANCHOR]);
+}
+
+/* The update has moved the base: what was learned ahead of it goes on top. */
+static void land(struct trainer *t)
+{
+    const float *anchor = t->state.block[TRAINER_STATE_ANCHOR];
+    const float *base = base_of(t);
+    float *local = local_of(t);
+    for (uint64_t i = 0; i < t->table.n_params; i++) {
+        if (i % BLOCK == 0) pool_wait(t->pool);
+        local[i] = base[i] + (local[i] - anchor[i]);
+    }
+    t->state.block[TRAINER_STATE_ANCHOR] = NULL;
+}
+
 int trainer_apply_update(struct trainer *t, const void *bytes, size_t n, struct err *e)
 {
     struct outer_wait wait = {wait_at_gate, t->pool};
     if (t->options.is_solo) return needs_exchange(t, e);
     int rc = outer_apply_waiting(&t->table, &t->params.delta, (float)t->params.outer_lr, bytes, n,
                                  &wait, base_of(t), e);
-    if (!rc) trainer_reset_local(t);
-    return rc;
+    if (rc) return rc;
+    if (trainer_is_ahead(t))
+        land(t);
+    else
+        trainer_reset_local(t);
+    return OK;
 }
 
 /* ---- state on disk ---- */
@@ -511,5 +564,10 @@ int trainer_save(struct trainer *t, const char *path, const char *note, struct e
 int trainer_load(struct trainer *t, const char *path, char *note, size_t note_cap, struct err *e)
 {
     int rc = needs_training(t, e);
-    return rc ? rc : trainer_state_load(&t->state, path, note, note_cap, e);
+    if (rc) return rc;
+    void *was = t->state.block[TRAINER_STATE_ANCHOR];
+    t->state.block[TRAINER_STATE_ANCHOR] = t->memory[BUDGET_ANCHOR];
+    rc = trainer_state_load(&t->state, path, note, note_cap, e);
+    if (rc) t->state.block[TRAINER_STATE_ANCHOR] = was;
+    return rc;
 }

@@ -8,6 +8,10 @@
  *   trainer_pack                 a = beta * e + (base - local); payload = Q(TopK(a)); e = a - payload
  *   (sent; accepted or not)      not accepted: trainer_return_payload puts it back into e
  *   trainer_apply_update         base -= outer_lr * update; local = base
+ * Where a run takes steps ahead, training does not wait for the update:
+ *   trainer_ahead_begin          after trainer_pack: anchor = local
+ *   trainer_step x L             on the next round's text
+ *   trainer_apply_update         base -= outer_lr * update; local = base + (local - anchor)
  * Equations: SparseLoCo, arXiv 2508.15706; docs/MODEL.md says where we differ.
  *
  * Same inputs, same bits, for 1..N threads, on every processor, within one determinism class
@@ -78,6 +82,7 @@ struct trainer_options {
     enum packed_kind feedback; /* PACKED_F32 or PACKED_BF16 */
     /* ... or for some time: each layer's forward is done again in the backward, same bits. */
     bool recompute;
+    bool ahead;   /* room for trainer_ahead_begin: 4 bytes a weight */
     bool is_solo; /* no exchange: no base weights and no error feedback beside the local weights */
 };
 
@@ -101,7 +106,7 @@ const struct model_table *trainer_table(const struct trainer *t);
 const char *trainer_class(const struct trainer *t); /* determinism class, one string */
 
 /* Weights. init: from a seed. load: n_params little-endian fp32 values (a checkpoint body); sets
- * base and local. trainer_weights: base weights, for publishing a checkpoint.
+ * base and local; steps ahead are folded first. trainer_weights: base weights, for publishing a checkpoint.
  */
 void trainer_init_weights(struct trainer *t, uint64_t seed);
 int trainer_load_weights(struct trainer *t, const void *bytes, size_t n, struct err *e) MUST_CHECK;
@@ -125,12 +130,24 @@ int trainer_pack(struct trainer *t, struct buf *out, struct delta_stats *stats,
 int trainer_return_payload(struct trainer *t, const void *bytes, size_t n,
                            struct err *e) MUST_CHECK;
 
-/* base -= outer_lr * update, exactly rounded in this order; local = base. Checks the whole update
- * before the first weight changes.
+/* From here on steps belong to the next round: what they change outlives the update. ERR_WRONG_STATE
+ * without options.ahead. Begun twice: the first anchor stays.
+ */
+int trainer_ahead_begin(struct trainer *t, struct err *e) MUST_CHECK;
+bool trainer_is_ahead(const struct trainer *t);
+/* Steps taken ahead that cannot be landed: into the error feedback, as what they changed; nothing
+ * of them is lost. local = base. Without steps ahead: nothing.
+ */
+void trainer_ahead_fold(struct trainer *t);
+/* ... or, when they diverged: forgotten, local = anchor. */
+void trainer_ahead_drop(struct trainer *t);
+
+/* base -= outer_lr * update, exactly rounded in this order; local = base, or with steps ahead
+ * base + (local - anchor). Checks the whole update before the first weight changes.
  */
 int trainer_apply_update(struct trainer *t, const void *bytes, size_t n, struct err *e) MUST_CHECK;
 
-/* Forget local steps since the last update: local = base. */
+/* Forget local steps since the last update, ahead or not: local = base. */
 void trainer_reset_local(struct trainer *t);
 
 /* Loss on base weights (solo: on local ones) of n_seqs sequences [n_seqs][seq_len + 1]. */

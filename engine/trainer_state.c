@@ -14,7 +14,7 @@
 #include "base/path.h"
 
 enum {
-    VERSION = 2,
+    VERSION = 3,
     FIXED_BYTES = 76, /* the header before the note */
     FIXED_BYTES_1 = 68,
     HEAD_MAX = FIXED_BYTES + TRAINER_STATE_NOTE_MAX + 64,
@@ -73,7 +73,7 @@ static void put_head(const struct trainer_state *s, const char *note, struct buf
     buf_put_u32(b, n);
     for (int i = 0; i < TRAINER_STATE_BLOCKS; i++)
         buf_put_u8(b, s->block[i] ? (uint8_t)s->kind[i] : TRAINER_STATE_ABSENT);
-    buf_put(b, "\0\0\0", 3);
+    buf_put(b, "\0\0", 2);
     buf_put(b, note, n);
     while (!b->failed && b->len < head)
         buf_put_u8(b, 0);
@@ -142,11 +142,13 @@ static int damaged(struct err *e, const char *how)
 }
 
 /* Fill h->kind; do blocks and hash take just `rest` bytes? */
-static bool check_blocks(struct trainer_state_head *h, const uint8_t *kinds, uint64_t rest)
+static bool check_blocks(struct trainer_state_head *h, const uint8_t *kinds, uint32_t version,
+                         uint64_t rest)
 {
     uint64_t sum = HASH_BYTES;
     for (int i = 0; i < TRAINER_STATE_BLOCKS; i++) {
         h->kind[i] = kinds ? kinds[i] : PACKED_F32;
+        if (i == TRAINER_STATE_ANCHOR && version < 3) h->kind[i] = TRAINER_STATE_ABSENT;
         if (h->kind[i] == TRAINER_STATE_ABSENT) continue;
         if (h->kind[i] >= PACKED_KINDS) return false;
         sum = size_add((size_t)sum, packed_bytes((enum packed_kind)h->kind[i], h->n_params));
@@ -164,7 +166,7 @@ int trainer_state_parse(const void *bytes, size_t n, uint64_t total, struct trai
     struct trainer_state_head h = {0};
     h.head_bytes = cursor_u32(&c);
     uint32_t version = cursor_u32(&c);
-    if (!c.bad && version != VERSION && version != 1) {
+    if (!c.bad && (version < 1 || version > VERSION)) {
         err_set(e, ERR_VERSION, 0, "the training state has version %u, this program reads %d",
                 version, VERSION);
         err_hint(e, "use the program that wrote it, or delete the file");
@@ -183,7 +185,7 @@ int trainer_state_parse(const void *bytes, size_t n, uint64_t total, struct trai
     if (memchr((const uint8_t *)bytes + h.note_at, 0, h.note_bytes))
         return damaged(e, "its note is not a text");
     if (h.n_params == 0 || h.n_params > UINT64_MAX / 64 || total < h.head_bytes ||
-        !check_blocks(&h, kinds, total - h.head_bytes))
+        !check_blocks(&h, kinds, version, total - h.head_bytes))
         return damaged(e, "its length does not fit its header");
     memcpy(h.shape.b, shape, HASH_BYTES);
     *ret = h;
@@ -222,8 +224,16 @@ static int check_fits(const struct trainer_state *s, const struct trainer_state_
     }
     for (int i = 0; i < TRAINER_STATE_BLOCKS; i++) {
         if (!s->block[i] || h->kind[i] == s->kind[i]) continue;
+        if (i == TRAINER_STATE_ANCHOR && h->kind[i] == TRAINER_STATE_ABSENT) continue;
         err_set(e, ERR_PROTO, 0, "the saved training state was kept with other memory options");
         err_hint(e, "go on with the options it was begun with, or delete the file to start anew");
+        return ERR_PROTO;
+    }
+    bool is_whole = s->block[TRAINER_STATE_LOCAL] && s->block[TRAINER_STATE_M];
+    if (h->kind[TRAINER_STATE_ANCHOR] != TRAINER_STATE_ABSENT && is_whole &&
+        !s->block[TRAINER_STATE_ANCHOR]) {
+        err_set(e, ERR_PROTO, 0, "the saved training state has steps ahead; this run takes none");
+        err_hint(e, "use the folder of that run, or delete the file to start anew");
         return ERR_PROTO;
     }
     if (h->note_bytes >= note_cap)
@@ -260,6 +270,7 @@ static int load_fd(struct trainer_state *s, int fd, uint64_t total, const char *
         at += bytes;
     }
     if (rc) return rc;
+    if (h.kind[TRAINER_STATE_ANCHOR] == TRAINER_STATE_ABSENT) s->block[TRAINER_STATE_ANCHOR] = NULL;
     s->n_steps = h.n_steps;
     memcpy(note, text, h.note_bytes + 1);
     return OK;

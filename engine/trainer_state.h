@@ -1,12 +1,12 @@
 #pragma once
 /* Why: the contributor's own state on disk, so that a restart continues with the same bits. One
- * file, replaced atomically: a header, the caller's note, five blocks of values, and a SHA-256 of
+ * file, replaced atomically: a header, the caller's note, six blocks of values, and a SHA-256 of
  * all that came before. Format (all little endian):
  *     "PLSTATE" 0x01, u32 header bytes, u32 version, u64 n_params, u64 optimizer steps,
  *     32 bytes: SHA-256 of the model's shape, u32 note bytes,
- *     5 x u8: how base, local, m, v, e are kept (packed.h), 255: not there; 3 zeros,
+ *     6 x u8: how base, local, m, v, e, anchor are kept (packed.h), 255: not there; 2 zeros,
  *     note, pad to 64, the blocks, 32 bytes SHA-256
- * Version 1 had no list of kinds: all five were floats. It is still read.
+ * Version 2 had no anchor, version 1 no list of kinds either: all five were floats. Both are read.
  */
 
 #include <stddef.h>
@@ -27,6 +27,7 @@ enum trainer_state_block {
     TRAINER_STATE_M,
     TRAINER_STATE_V,
     TRAINER_STATE_E,
+    TRAINER_STATE_ANCHOR, /* local weights as they were packed, while steps are taken ahead */
     TRAINER_STATE_BLOCKS
 };
 
@@ -48,7 +49,9 @@ int trainer_state_save(const struct trainer_state *s, const char *path, const ch
                        struct err *e) MUST_CHECK;
 
 /* The whole file is checked first, then read into the blocks. ERR_NOTFOUND, ERR_PROTO (damaged or
- * another model), ERR_VERSION, ERR_AUTH (hash), ERR_LIMIT (note_cap) leave s as it was. ERR_IO can
+ * another model), ERR_VERSION, ERR_AUTH (hash), ERR_LIMIT (note_cap) leave s as it was. An anchor
+ * that the file does not have sets its block to NULL; one that s has no room for is ERR_PROTO
+ * where the optimizer is read too. ERR_IO can
  * come from the second reading (a dying disk): then the blocks are a mixture, load something.
  */
 int trainer_state_load(struct trainer_state *s, const char *path, char *note, size_t note_cap,

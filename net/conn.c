@@ -43,6 +43,8 @@ struct conn {
     bool is_writing;
     bool is_feeding; /* inside h2_feed: a kick would only cost a wake-up */
     bool is_ready;
+    bool is_mute; /* nothing can be written any more; what has come is still read */
+    struct err write_err;
     bool is_failed;    /* h2 refused the peer's bytes: only the farewell is left */
     int64_t n_dropped; /* bytes read after the end */
     int64_t last_read_ms;
@@ -95,7 +97,11 @@ static void break_off(struct conn *c, const struct err *e)
 
 static void on_grace(uv_timer_t *timer)
 {
-    conn_close(timer->data);
+    struct conn *c = timer->data;
+    if (c->state == CONN_CONNECTED)
+        break_off(c, &c->write_err);
+    else
+        conn_close(c);
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status)
@@ -148,13 +154,19 @@ static void on_written(uv_write_t *req, int status)
     c->sent_ms = (int64_t)uv_now(c->cfg.loop);
     buf_clear(&c->sending);
     if (c->state == CONN_CLOSING) return;
-    if (status) {
-        struct err e;
-        err_set(&e, ERR_IO, 0, "the connection broke: %s", uv_strerror(status));
-        break_off(c, &e);
+    if (!status) {
+        flush(c);
         return;
     }
-    flush(c);
+    /* The peer is gone, but what it sent before lies in our kernel: an answer, or the part of an upload
+     * that need not be sent again. Reading comes to the end of it by itself.
+     */
+    c->is_mute = true;
+    err_set(&c->write_err, ERR_IO, 0, "the connection broke: %s", uv_strerror(status));
+    if (c->state == CONN_CONNECTED)
+        start_grace(c);
+    else
+        conn_close(c);
 }
 
 static int send_out(struct conn *c, struct err *e)
@@ -249,7 +261,8 @@ static void drained(struct conn *c)
 
 static void flush(struct conn *c)
 {
-    if (c->is_writing || (c->state != CONN_CONNECTED && c->state != CONN_FINISHING)) return;
+    if (c->is_writing || c->is_mute || (c->state != CONN_CONNECTED && c->state != CONN_FINISHING))
+        return;
     struct err e;
     if (fill_out(c, &e) || (c->out.len && send_out(c, &e))) {
         break_off(c, &e);
@@ -301,29 +314,38 @@ static int feed_tls(struct conn *c, const uint8_t *p, size_t n, struct err *e)
     return rc;
 }
 
+static void take(struct conn *c, const uint8_t *p, size_t n);
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct conn *c = stream->data;
     if (n == 0) return;
     struct err e;
     if (n < 0) {
-        if (n == UV_EOF)
+        if (c->is_mute)
+            e = c->write_err;
+        else if (n == UV_EOF)
             err_set(&e, OK, 0, "the other side closed the connection");
         else
             err_set(&e, ERR_IO, 0, "the connection broke: %s", uv_strerror((int)n));
         break_off(c, &e);
         return;
     }
+    take(c, (const uint8_t *)buf->base, (size_t)n);
+}
+
+static void take(struct conn *c, const uint8_t *p, size_t n)
+{
+    struct err e;
     c->last_read_ms = (int64_t)uv_now(c->cfg.loop);
-    *c->cfg.n_in += (uint64_t)n;
+    *c->cfg.n_in += n;
     if (c->is_failed || c->state == CONN_LINGERING) { /* read only to be dropped */
-        c->n_dropped += n;
+        c->n_dropped += (int64_t)n;
         if (c->n_dropped > CONN_FAREWELL_BYTES) conn_close(c);
         return;
     }
     c->is_feeding = true;
-    int rc = c->tls ? feed_tls(c, (const uint8_t *)buf->base, (size_t)n, &e)
-                    : h2_feed(c->h2, (const uint8_t *)buf->base, (size_t)n, now_ns(), &e);
+    int rc = c->tls ? feed_tls(c, p, n, &e) : h2_feed(c->h2, p, n, now_ns(), &e);
     c->is_feeding = false;
     if (rc)
         fail(c, &e);
@@ -335,6 +357,25 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     flush(c);
 }
 
+void conn_drain(struct conn *c)
+{
+    uv_os_fd_t fd = -1;
+    uint8_t *shared = c->cfg.scratch; /* in use by the one who asks */
+    if (c->is_feeding || c->state != CONN_CONNECTED || uv_fileno(&c->u.handle, &fd)) return;
+    uint8_t *own = alloc_zero(CONN_SCRATCH_BYTES, 1);
+    if (!own) return;
+    c->cfg.scratch = own;
+    ssize_t n = 1;
+    for (size_t total = 0; n > 0 && total < CONN_DRAIN_BYTES; total += (size_t)n) {
+        if (c->state != CONN_CONNECTED) break;
+        n = recv(fd, own, BLOCK_BYTES, MSG_DONTWAIT);
+        if (n <= 0) break; /* nothing, or an end that the loop will find again */
+        take(c, own, (size_t)n);
+    }
+    c->cfg.scratch = shared;
+    free(own);
+}
+
 /* ---- starting ---- */
 
 int conn_create(const struct conn_config *cfg, struct conn **ret, struct err *e)
@@ -343,6 +384,7 @@ int conn_create(const struct conn_config *cfg, struct conn **ret, struct err *e)
     if (!c) return err_set(e, ERR_NOMEM, 0, "out of memory for a connection");
     c->cfg = *cfg;
     int rc = h2_create(cfg->role, cfg->h2_calls, cfg->ctx, &c->h2, e);
+    if (!rc && cfg->is_plain) h2_window(c->h2, 65535);
     if (!rc && cfg->tls) rc = tls_create(cfg->tls, cfg->host, &c->tls, e);
     int uv_rc = rc             ? 0
                 : cfg->is_unix ? uv_pipe_init(cfg->loop, &c->u.pipe, 0)
@@ -368,6 +410,11 @@ static void set_tcp_options(struct conn *c)
     if (uv_fileno(&c->u.handle, &fd)) return;
     unsigned int dead_ms = LIMIT_STALL_MS; /* a black-holed path is noticed by the kernel */
     int unsent_bytes = CONN_OUT_BYTES;     /* little waits in the kernel, so caps act at once */
+    /* On a home line that loses one packet in a hundred, BBR carries ten times what CUBIC does. Where
+     * the kernel lacks it or does not allow it, its own default stays.
+     */
+    const char *control = c->cfg.congestion ? c->cfg.congestion : "bbr";
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, control, (socklen_t)strlen(control));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof unsent_bytes);
     (void)uv_tcp_nodelay(&c->u.tcp, 1);
@@ -402,6 +449,11 @@ struct h2 *conn_h2(struct conn *c)
     return c->h2;
 }
 
+void *conn_ctx(const struct conn *c)
+{
+    return c->cfg.ctx;
+}
+
 bool conn_is_ready(const struct conn *c)
 {
     return c->is_ready;
@@ -417,13 +469,18 @@ int64_t conn_last_read_ms(const struct conn *c)
     return c->last_read_ms;
 }
 
-int64_t conn_sent_ms(struct conn *c)
+size_t conn_on_its_way(struct conn *c)
 {
     uv_os_fd_t fd = -1;
     int n_waiting = 0; /* in the kernel, not acknowledged */
-    if (uv_fileno(&c->u.handle, &fd) || ioctl(fd, SIOCOUTQ, &n_waiting)) return c->sent_ms;
-    int64_t n_queued = (int64_t)uv_stream_get_write_queue_size(&c->u.stream);
-    int64_t n_taken = c->n_written - n_queued - n_waiting;
+    size_t n_queued = uv_stream_get_write_queue_size(&c->u.stream);
+    if (uv_fileno(&c->u.handle, &fd) || ioctl(fd, SIOCOUTQ, &n_waiting)) return n_queued;
+    return n_queued + (size_t)n_waiting;
+}
+
+int64_t conn_sent_ms(struct conn *c)
+{
+    int64_t n_taken = c->n_written - (int64_t)conn_on_its_way(c);
     if (n_taken != c->n_taken) c->sent_ms = (int64_t)uv_now(c->cfg.loop);
     c->n_taken = n_taken;
     return c->sent_ms;

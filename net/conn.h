@@ -44,8 +44,10 @@ struct conn_config {
     bool is_unix;
     struct tls_context *tls; /* NULL: clear, prior knowledge */
     const char *host;        /* name to check (client with TLS) */
-    uint8_t *scratch;        /* CONN_SCRATCH_BYTES, shared by all connections of one loop owner */
-    uint64_t *n_in;          /* the owner's totals of bytes on the wire, added to */
+    const char *congestion; /* TCP's, where the kernel has it; NULL: BBR. Outlives the connection */
+    bool is_plain;          /* client, for measurements: no windows of our own */
+    uint8_t *scratch;       /* CONN_SCRATCH_BYTES, shared by all connections of one loop owner */
+    uint64_t *n_in;         /* the owner's totals of bytes on the wire, added to */
     uint64_t *n_out;
     const struct h2_calls *h2_calls; /* get ctx as well */
     const struct conn_calls *calls;
@@ -57,11 +59,18 @@ int conn_create(const struct conn_config *cfg, struct conn **ret, struct err *e)
 /* For uv_accept, uv_tcp_connect and uv_pipe_connect; closing belongs to conn_close. */
 uv_stream_t *conn_stream(struct conn *c);
 struct h2 *conn_h2(struct conn *c);
+void *conn_ctx(const struct conn *c);
 
 /* The stream is connected: set socket options, begin to read and shake hands. ERR_IO. */
 int conn_start(struct conn *c, struct err *e) MUST_CHECK;
 
 void conn_kick(struct conn *c); /* there may be something to write */
+
+/* Take now what lies in the kernel, at most CONN_DRAIN_BYTES: whoever asks on another connection what came
+ * on this one wants to know about all of it. Does nothing inside this connection's own calls.
+ */
+#define CONN_DRAIN_BYTES (16 << 20)
+void conn_drain(struct conn *c);
 
 /* Say GOAWAY, send what can be sent now, then close; at most CONN_GRACE_MS. No `broken`. */
 void conn_finish(struct conn *c);
@@ -74,4 +83,5 @@ int64_t conn_last_read_ms(const struct conn *c); /* uv_now of the last byte from
  * longer than any time-out of ours, yet it moves. Looks at the socket: call it about once a second.
  */
 int64_t conn_sent_ms(struct conn *c);
+size_t conn_on_its_way(struct conn *c); /* bytes of ours that the peer's kernel has not got yet */
 bool conn_is_writing(const struct conn *c); /* bytes wait for the peer to take them */

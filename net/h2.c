@@ -565,6 +565,15 @@ void h2_open(struct h2_stream *s, uint32_t n)
     s->n_held = 0;
 }
 
+void h2_window(struct h2 *h, uint32_t n)
+{
+    nghttp2_settings_entry s = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, n};
+    bool is_between = n >= LIMIT_STREAM_WINDOW && n < LIMIT_CONNECTION_WINDOW;
+    (void)nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, &s, 1);
+    (void)nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,
+                                                is_between ? LIMIT_CONNECTION_WINDOW : (int32_t)n);
+}
+
 void h2_reset(struct h2_stream *s, uint32_t why)
 {
     (void)nghttp2_submit_rst_stream(s->h->session, NGHTTP2_FLAG_NONE, s->id, why);

@@ -98,6 +98,11 @@ int h2_respond(struct h2_stream *s, int status, const struct h2_field *fields, s
 void h2_hold(struct h2_stream *s);
 void h2_open(struct h2_stream *s, uint32_t n);
 
+/* A client's windows: n bytes for each stream and for the connection. What was promised cannot be
+ * taken back: a smaller n counts for the streams to come.
+ */
+void h2_window(struct h2 *h, uint32_t n);
+
 void h2_resume(struct h2_stream *s); /* `read` has something again */
 void h2_reset(struct h2_stream *s, uint32_t why);
 void h2_goaway(struct h2 *h); /* tell the peer to start nothing new here */

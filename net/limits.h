@@ -14,9 +14,11 @@
 /* Windows. A server opens a request's own window once its body has a place, see net/guard.h. */
 #define LIMIT_STREAM_WINDOW     (1 << 20)
 #define LIMIT_CONNECTION_WINDOW (4 << 20)
+#define LIMIT_GROWN_WINDOW      (32 << 20) /* of a client, when rate times round trip asks for it */
 #define LIMIT_UPLOAD_WINDOW     (128 * 1024) /* of a request body before it has its place */
 
 /* Bytes held for peers: request bodies, also while they are worked on, and answers not yet read. */
+#define LIMIT_ON_ITS_WAY           (896 * 1024) /* of uploads in line, not yet acknowledged by TCP */
 #define LIMIT_BODY_BYTES           (8u << 20)   /* body of one request that is buffered whole */
 #define LIMIT_PROMISED_BYTES       (256u << 20) /* places given to bodies, of one server */
 #define LIMIT_HELD_BYTES           (512u << 20) /* with what came unasked, of one server */

@@ -7,104 +7,26 @@
 
 #include "base/alloc.h"
 #include "base/digest.h"
-#include "net/conn.h"
 #include "net/limits.h"
+#include "net/link_in.h"
 #include "net/signature.h"
 
 #define TICK_MS       1000
 #define RATE_TICK_MS  50
 #define RATE_MIN_DATA 4096 /* no smaller DATA frames because of the cap */
-#define SPARE_CALLS   16
 
 #define RETRY_AFTER_MAX_S 3600
-
-/* One request. QUEUED: no stream yet. OPEN: on a connection. ENDED: waits for the idle handle to
- * call done, so that done never runs inside a call of the owner.
- */
-enum call_state { CALL_FREE, CALL_QUEUED, CALL_OPEN, CALL_ENDED };
-
-struct call {
-    struct link *l;
-    struct call *next;
-    enum call_state state;
-    bool is_spare;
-    bool was_refused; /* given a second try already */
-    bool is_complete; /* the answer has ended */
-    uint64_t id;
-    struct conn *conn;
-    struct h2_stream *stream;
-    struct buf text; /* method, path, type, range, digest: each with its NUL; absent ones empty */
-    struct buf body; /* empty when the caller's lasts */
-    const uint8_t *body_p;
-    size_t n_body;
-    size_t body_at;
-    struct buf in;
-    uint64_t n_in;
-    uint32_t stall_ms;
-    uint64_t max_reply_bytes;
-    int64_t moved_ms;
-    link_data_fn on_data;
-    link_done_fn done;
-    void *ctx;
-    int code;
-    struct err err;
-    int status;
-    char type[96];
-    char digest[HASH_HEX];
-    uint32_t retry_after_s;
-    const struct key *signer;
-    int64_t signed_at_s;
-};
-
-enum link_state { LINK_DOWN, LINK_RESOLVING, LINK_CONNECTING, LINK_SHAKING, LINK_UP };
-
-struct link {
-    uv_loop_t *loop;
-    uv_idle_t idle;
-    uv_timer_t tick;
-    uv_timer_t rate_tick;
-    uv_getaddrinfo_t resolve;
-    uv_connect_t connect;
-    struct addrinfo *addresses;
-    struct addrinfo *next_address;
-    char *host;
-    char *unix_path;
-    char where[300]; /* for people: "host:port" or the socket's path */
-    char port[8];
-    struct tls_context *tls;
-    uint8_t *scratch;
-    struct conn *conn; /* where new requests go; older ones may still be finishing theirs */
-    enum link_state state;
-    int64_t since_ms; /* of the state */
-    int64_t ping_ms;
-    struct call *calls; /* oldest first */
-    uint64_t last_id;
-    struct call spare[SPARE_CALLS];
-    double rtt_ms;
-    uint64_t n_in; /* bytes on the wire */
-    uint64_t n_out;
-    uint64_t rate; /* upload cap, bytes per second */
-    double tokens;
-    int64_t tokens_ns;
-    int n_conns; /* not yet closed */
-    int n_handles;
-    bool is_resolving;  /* the resolver will still call back */
-    bool is_attempting; /* the connect callback is still to come */
-    bool is_closing;
-    void (*closed_fn)(void *ctx);
-    void *closed_ctx;
-};
+#define INTEROP           "8" /* of draft-ietf-httpbis-resumable-upload */
 
 static void on_idle(uv_idle_t *idle);
 static void on_tick(uv_timer_t *timer);
-static void try_next_address(struct link *l, int last_error);
 
 static int64_t now_of(const struct link *l)
 {
     return (int64_t)uv_now(l->loop);
 }
 
-static void wake(struct link *l)
+void link_wake(struct link *l)
 {
     if (!l->is_closing) uv_idle_start(&l->idle, on_idle);
 }
@@ -120,6 +42,8 @@ static void leave_conn(struct link *l, struct conn *c)
     conn_finish(c);
 }
 
+static void resume_line(struct link *l);
+
 static void end_call(struct call *q, int code)
 {
     if (q->state == CALL_ENDED) return;
@@ -133,8 +57,9 @@ static void end_call(struct call *q, int code)
     q->stream = NULL;
     q->conn = NULL;
     q->code = code;
+    if (q->is_in_line) resume_line(q->l);
     leave_conn(q->l, c);
-    wake(q->l);
+    link_wake(q->l);
 }
 
 static void call_free(struct call *q)
@@ -167,6 +92,8 @@ static void deliver(struct link *l)
                                    .type = q->type,
                                    .digest = q->digest,
                                    .retry_after_s = q->retry_after_s,
+                                   .upload_offset = q->upload_offset,
+                                   .is_upload_complete = q->is_upload_complete,
                                    .body = q->in.p,
                                    .n_body = q->in.len};
         q->done(&reply, q->ctx);
@@ -179,7 +106,7 @@ static struct call *call_new(struct link *l)
 {
     struct call *q = alloc_zero(1, sizeof *q);
     if (q) return q;
-    for (int i = 0; i < SPARE_CALLS; i++) {
+    for (int i = 0; i < LINK_SPARE_CALLS; i++) {
         if (l->spare[i].state != CALL_FREE) continue;
         l->spare[i] = (struct call){.is_spare = true};
         return &l->spare[i];
@@ -194,6 +121,15 @@ static void put_text(struct call *q, const char *s)
     buf_put_u8(&q->text, 0);
 }
 
+/* RFC 9530, from 64 hex digits or NULL. */
+static void put_digest(struct call *q, const char *hex)
+{
+    struct hash h;
+    char field[DIGEST_CAP];
+    bool has_digest = hex && hash_from_hex(hex, &h) == 0;
+    put_text(q, has_digest ? digest_text(&h, field) : NULL);
+}
+
 uint64_t link_send(struct link *l, const struct link_request *r)
 {
     struct call *q = call_new(l);
@@ -204,18 +140,21 @@ uint64_t link_send(struct link *l, const struct link_request *r)
     q->max_reply_bytes = r->max_reply_bytes ? r->max_reply_bytes
                          : r->on_data       ? UINT64_MAX
                                             : LIMIT_BODY_BYTES;
-    q->moved_ms = now_of(l);
+    q->moved_ms = q->told_ms = now_of(l);
+    q->upload_offset = -1;
+    q->is_upload = r->is_upload;
+    q->is_in_line = r->is_in_line;
+    q->upload_at = r->upload_at;
     q->on_data = r->on_data;
+    q->on_moved = r->on_moved;
     q->done = r->done;
     q->ctx = r->ctx;
     put_text(q, r->method);
     put_text(q, r->path);
     put_text(q, r->type);
     put_text(q, r->range);
-    struct hash h;
-    char field[DIGEST_CAP];
-    bool has_digest = r->digest && hash_from_hex(r->digest, &h) == 0;
-    put_text(q, has_digest ? digest_text(&h, field) : NULL);
+    put_digest(q, r->digest);
+    put_digest(q, r->repr);
     q->signer = r->signer;
     q->signed_at_s = r->signed_at_s;
     if (!r->is_lasting) buf_put(&q->body, r->body, r->n_body);
@@ -229,7 +168,7 @@ uint64_t link_send(struct link *l, const struct link_request *r)
         end_call(q, err_set(&q->err, ERR_NOMEM, 0, "out of memory for a request"));
     else if (l->is_closing)
         end_call(q, ERR_CANCELLED);
-    wake(l);
+    link_wake(l);
     return q->id;
 }
 
@@ -257,9 +196,11 @@ static void submit(struct link *l, struct call *q)
     const char *type = next_text(&p);
     const char *range = next_text(&p);
     const char *digest = next_text(&p);
-    char length[24];
+    const char *repr = next_text(&p);
+    char length[24], offset[24];
     snprintf(length, sizeof length, "%zu", q->n_body);
-    struct h2_field f[7];
+    snprintf(offset, sizeof offset, "%llu", (unsigned long long)q->upload_at);
+    struct h2_field f[11];
     char input[SIGNATURE_INPUT_CAP], signature[SIGNATURE_VALUE_CAP];
     struct signature_target target = {head.method, head.authority, head.path, digest};
     int rc = q->signer
@@ -274,10 +215,14 @@ static void submit(struct link *l, struct call *q)
     if (*type) f[n++] = (struct h2_field){"content-type", type};
     if (*range) f[n++] = (struct h2_field){"range", range};
     if (*digest) f[n++] = (struct h2_field){"content-digest", digest};
+    if (*repr) f[n++] = (struct h2_field){"repr-digest", repr};
+    if (q->is_upload) f[n++] = (struct h2_field){"upload-draft-interop-version", INTEROP};
+    if (q->is_upload && head.has_body) f[n++] = (struct h2_field){"upload-complete", "?1"};
+    if (q->is_upload && q->upload_at) f[n++] = (struct h2_field){"upload-offset", offset};
     if (q->signer) f[n++] = (struct h2_field){"signature-input", input};
     if (q->signer) f[n++] = (struct h2_field){"signature", signature};
-    if (head.has_body || strcmp(head.method, "GET") != 0)
-        f[n++] = (struct h2_field){"content-length", length};
+    bool is_asking = strcmp(head.method, "GET") == 0 || strcmp(head.method, "HEAD") == 0;
+    if (head.has_body || !is_asking) f[n++] = (struct h2_field){"content-length", length};
     head.fields = f;
     head.n_fields = n;
     rc = h2_request(conn_h2(l->conn), &head, q, &q->stream, &q->err);
@@ -305,6 +250,11 @@ static void on_head(struct h2_stream *s, void *ctx)
     q->moved_ms = now_of(q->l);
     if (type) snprintf(q->type, sizeof q->type, "%s", type);
     if (digest && digest_parse(digest, &h) == 0) hash_hex(&h, q->digest);
+    const char *offset = h2_header(s, "upload-offset");
+    const char *complete = h2_header(s, "upload-complete");
+    if (offset && strlen(offset) < 16 && strspn(offset, "0123456789") == strlen(offset) && *offset)
+        q->upload_offset = strtoll(offset, NULL, 10);
+    q->is_upload_complete = complete && strcmp(complete, "?1") == 0;
     const char *later = h2_header(s, "retry-after");
     if (later && strspn(later, "0123456789") == strlen(later)) {
         unsigned long long wait_s = strtoull(later, NULL, 10);
@@ -371,13 +321,32 @@ static void on_rate_tick(uv_timer_t *timer)
     }
 }
 
+/* Bodies in line go one after the other: what was cut off is then the end of one, not a bit of each. */
+static bool must_queue(const struct link *l, const struct call *q)
+{
+    if (!q->is_in_line) return false;
+    for (const struct call *o = l->calls; o && o != q; o = o->next)
+        if (o->is_in_line && o->state == CALL_OPEN && o->conn == q->conn && o->body_at < o->n_body)
+            return true;
+    return false;
+}
+
+static void resume_line(struct link *l)
+{
+    for (struct call *q = l->calls; q; q = q->next)
+        if (q->is_in_line && q->state == CALL_OPEN && q->body_at == 0 && q->n_body)
+            h2_resume(q->stream);
+}
+
 static long on_read(struct h2_stream *s, uint8_t *dst, size_t cap, bool *ret_end, void *ctx)
 {
     struct link *l = ctx;
     struct call *q = h2_user(s);
     if (!q) return H2_BROKEN;
     size_t left = q->n_body - q->body_at;
-    size_t n = allowance(l, left < cap ? left : cap);
+    if (left && must_queue(l, q)) return H2_WAIT;
+    bool is_far = q->is_in_line && conn_on_its_way(q->conn) > LIMIT_ON_ITS_WAY;
+    size_t n = is_far ? 0 : allowance(l, left < cap ? left : cap);
     if (!n && left) {
         if (!l->is_closing) uv_timer_start(&l->rate_tick, on_rate_tick, RATE_TICK_MS, 0);
         return H2_WAIT;
@@ -386,6 +355,7 @@ static long on_read(struct h2_stream *s, uint8_t *dst, size_t cap, bool *ret_end
     q->body_at += n;
     q->moved_ms = now_of(l);
     *ret_end = q->body_at == q->n_body;
+    if (*ret_end && q->is_in_line) resume_line(l);
     return (long)n;
 }
 
@@ -403,7 +373,7 @@ static void on_stream_closed(struct h2_stream *s, uint32_t why, void *ctx)
         q->conn = NULL;
         q->body_at = 0;
         leave_conn(l, c);
-        wake(l);
+        link_wake(l);
     } else {
         err_set(&q->err, ERR_IO, 0, "%s broke off the request (HTTP/2 error %u)", l->where, why);
         end_call(q, ERR_IO);
@@ -414,6 +384,7 @@ static void on_pong(double rtt_ms, void *ctx)
 {
     struct link *l = ctx;
     l->rtt_ms = rtt_ms;
+    if (!(l->rtt_min_ms > 0) || rtt_ms < l->rtt_min_ms) l->rtt_min_ms = rtt_ms;
 }
 
 /* The server takes nothing new here. What is open goes on; what comes gets a new connection. */
@@ -425,7 +396,7 @@ static void on_goaway(struct h2 *h, void *ctx)
     l->conn = NULL;
     l->state = LINK_DOWN;
     leave_conn(l, c);
-    wake(l);
+    link_wake(l);
 }
 
 static const struct h2_calls h2_calls = {.head = on_head,
@@ -438,17 +409,17 @@ static const struct h2_calls h2_calls = {.head = on_head,
 
 /* ---- connecting ---- */
 
-static void set_state(struct link *l, enum link_state state)
+void link_set_state(struct link *l, enum link_state state)
 {
     l->state = state;
     l->since_ms = now_of(l);
 }
 
 /* No connection could be made: everybody who waits for one hears why. */
-static void fail_queued(struct link *l, const struct err *e)
+void link_fail_queued(struct link *l, const struct err *e)
 {
     l->conn = NULL;
-    set_state(l, LINK_DOWN);
+    link_set_state(l, LINK_DOWN);
     for (struct call *q = l->calls; q; q = q->next) {
         if (q->state != CALL_QUEUED) continue;
         q->err = *e;
@@ -456,31 +427,31 @@ static void fail_queued(struct link *l, const struct err *e)
     }
 }
 
-static void cannot_reach(struct link *l, const char *why)
+void link_cannot_reach(struct link *l, const char *why)
 {
     struct err e;
     err_set(&e, ERR_IO, 0, "cannot reach %.100s: %s", l->where, why);
     err_hint(&e, l->unix_path ? "is the agent running?"
                               : "check the network, and whether the aggregator is running");
-    fail_queued(l, &e);
+    link_fail_queued(l, &e);
 }
 
 /* The connection c is gone because of e. */
-static void lost(struct link *l, struct conn *c, const struct err *e)
+void link_lost(struct link *l, struct conn *c, const struct err *e)
 {
     struct err told = *e;
     bool was_shaking = c == l->conn && l->state == LINK_SHAKING;
     if (was_shaking && e->code != ERR_AUTH) {
-        cannot_reach(l, e->what);
+        link_cannot_reach(l, e->what);
         return;
     }
     if (was_shaking) {
-        fail_queued(l, e);
+        link_fail_queued(l, e);
         return;
     }
     if (c == l->conn) {
         l->conn = NULL;
-        set_state(l, LINK_DOWN);
+        link_set_state(l, LINK_DOWN);
     }
     err_set(&told, e->code ? e->code : ERR_IO, 0, "lost %.80s: %.90s", l->where, e->what);
     for (struct call *q = l->calls; q; q = q->next) {
@@ -488,29 +459,33 @@ static void lost(struct link *l, struct conn *c, const struct err *e)
         q->err = told;
         end_call(q, told.code);
     }
-    wake(l);
+    link_wake(l);
 }
 
 static void on_broken(struct conn *c, const struct err *e, void *ctx)
 {
-    lost(ctx, c, e);
+    link_lost(ctx, c, e);
 }
 
 static void on_ready(struct conn *c, void *ctx)
 {
     struct link *l = ctx;
-    set_state(l, LINK_UP);
+    link_set_state(l, LINK_UP);
+    l->rtt_min_ms = 0;
+    l->window = LIMIT_STREAM_WINDOW;
+    l->window_in = l->n_in;
+    l->window_ns = (int64_t)uv_hrtime();
     l->ping_ms = now_of(l);
     h2_ping(conn_h2(c), (int64_t)uv_hrtime());
-    wake(l);
+    link_wake(l);
 }
 
-static void maybe_gone(struct link *l)
+void link_maybe_gone(struct link *l)
 {
-    if (!l->is_closing || l->n_conns || l->n_handles || l->is_resolving) return;
+    if (!l->is_closing || l->n_conns || l->n_handles || !link_dial_is_over(l)) return;
     deliver(l);
     if (l->closed_fn) l->closed_fn(l->closed_ctx);
-    uv_freeaddrinfo(l->addresses);
+    link_dial_free(l);
     tls_context_destroy(l->tls);
     free(l->scratch);
     free(l->host);
@@ -523,112 +498,37 @@ static void on_conn_closed(struct conn *c, void *ctx)
     struct link *l = ctx;
     (void)c;
     l->n_conns--;
-    maybe_gone(l);
+    link_maybe_gone(l);
 }
 
 static const struct conn_calls conn_calls = {
     .ready = on_ready, .broken = on_broken, .closed = on_conn_closed};
 
-static void on_connect(uv_connect_t *req, int status)
-{
-    struct link *l = req->data;
-    l->is_attempting = false;
-    if (l->is_closing) return;
-    struct err e = {0};
-    if (!status && !conn_start(l->conn, &e)) {
-        set_state(l, LINK_SHAKING);
-        return;
-    }
-    conn_close(l->conn);
-    l->conn = NULL;
-    if (e.code)
-        cannot_reach(l, e.what);
-    else /* a time-out of ours arrives as a cancelled attempt */
-        try_next_address(l, status == UV_ECANCELED ? UV_ETIMEDOUT : status);
-}
-
-static int new_conn(struct link *l, struct err *e)
+int link_new_conn(struct link *l, struct conn **ret, struct err *e)
 {
     struct conn_config cfg = {.loop = l->loop,
                               .role = H2_CLIENT,
                               .is_unix = l->unix_path != NULL,
                               .tls = l->tls,
                               .host = l->host,
+                              .congestion = l->congestion,
+                              .is_plain = l->is_plain,
                               .scratch = l->scratch,
                               .n_in = &l->n_in,
                               .n_out = &l->n_out,
                               .h2_calls = &h2_calls,
                               .calls = &conn_calls,
                               .ctx = l};
-    int rc = conn_create(&cfg, &l->conn, e);
-    if (rc) return rc;
-    l->n_conns++;
-    l->connect.data = l;
-    set_state(l, LINK_CONNECTING);
-    return OK;
-}
-
-static void try_next_address(struct link *l, int last_error)
-{
-    struct addrinfo *a = l->next_address;
-    struct err e;
-    if (!a) {
-        cannot_reach(l, uv_strerror(last_error));
-        return;
-    }
-    l->next_address = a->ai_next;
-    if (new_conn(l, &e)) {
-        fail_queued(l, &e);
-        return;
-    }
-    int rc = uv_tcp_connect(&l->connect, (uv_tcp_t *)conn_stream(l->conn), a->ai_addr, on_connect);
-    l->is_attempting = !rc;
-    if (!rc) return;
-    conn_close(l->conn);
-    l->conn = NULL;
-    try_next_address(l, rc);
-}
-
-static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
-{
-    struct link *l = req->data;
-    l->is_resolving = false;
-    uv_freeaddrinfo(l->addresses);
-    l->addresses = l->next_address = found;
-    if (l->is_closing)
-        maybe_gone(l);
-    else if (status)
-        cannot_reach(l, uv_strerror(status));
-    else
-        try_next_address(l, UV_EAI_NODATA);
-}
-
-static void connect_unix(struct link *l)
-{
-    struct err e;
-    l->next_address = NULL;
-    if (new_conn(l, &e)) {
-        fail_queued(l, &e);
-        return;
-    }
-    l->is_attempting = true; /* uv_pipe_connect always calls back */
-    uv_pipe_connect(&l->connect, (uv_pipe_t *)conn_stream(l->conn), l->unix_path, on_connect);
+    int rc = conn_create(&cfg, ret, e);
+    if (rc == OK) l->n_conns++;
+    return rc;
 }
 
 static void connect_now(struct link *l)
 {
-    if (l->is_attempting || l->is_resolving) return;
+    if (!link_dial_is_over(l)) return;
     uv_timer_start(&l->tick, on_tick, TICK_MS, TICK_MS);
-    if (l->unix_path) {
-        connect_unix(l);
-        return;
-    }
-    struct addrinfo want = {.ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
-    l->resolve.data = l;
-    set_state(l, LINK_RESOLVING);
-    int rc = uv_getaddrinfo(l->loop, &l->resolve, on_resolved, l->host, l->port, &want);
-    l->is_resolving = !rc;
-    if (rc) cannot_reach(l, uv_strerror(rc));
+    link_dial_start(l);
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -652,12 +552,12 @@ static void expire_conn(struct link *l, int64_t now_ms)
 {
     struct conn *c = l->conn;
     int64_t age_ms = now_ms - l->since_ms;
-    if (l->state == LINK_CONNECTING && age_ms > LIMIT_CONNECT_MS) conn_close(c);
+    link_dial_tick(l, now_ms);
     struct err e;
     if (l->state == LINK_SHAKING && age_ms > LIMIT_HANDSHAKE_MS) {
         conn_close(c);
         err_set(&e, ERR_IO, 0, "it does not answer");
-        lost(l, c, &e);
+        link_lost(l, c, &e);
     }
     if (l->state != LINK_UP) return;
     int64_t silent_ms = now_ms - conn_last_read_ms(c);
@@ -666,7 +566,7 @@ static void expire_conn(struct link *l, int64_t now_ms)
     if (silent_ms > LIMIT_PING_MS + LIMIT_STALL_MS) {
         conn_close(c);
         err_set(&e, ERR_IO, 0, "no sign of life for %lld s", (long long)silent_ms / 1000);
-        lost(l, c, &e);
+        link_lost(l, c, &e);
     } else if (now_ms - l->ping_ms >= LIMIT_PING_MS) {
         l->ping_ms = now_ms;
         h2_ping(conn_h2(c), (int64_t)uv_hrtime());
@@ -682,10 +582,51 @@ static bool is_stalled(const struct call *q, int64_t now_ms)
     return !is_uploading || now_ms - conn_sent_ms(q->conn) > (int64_t)q->stall_ms;
 }
 
+/* Whoever has time-outs of its own wants to know that a slow line is not a dead one. */
+static void tell_moved(struct call *q)
+{
+    if (!q->on_moved || q->state != CALL_OPEN) return;
+    int64_t ms = q->moved_ms;
+    if (q->n_body > 0 && !q->status && conn_sent_ms(q->conn) > ms) ms = conn_sent_ms(q->conn);
+    if (ms == q->told_ms) return;
+    q->told_ms = ms;
+    q->on_moved(q->ctx);
+}
+
+/* A window carries at most its size in a round trip. Where what came in the last second fills more than
+ * half of that, the path may have more to give: twice as much, up to the cap. A grown window only
+ * bounds what may be on its way; nothing is kept here but what a request collects.
+ */
+uint32_t link_grown_window(uint32_t window, double bytes_per_s, double rtt_ms)
+{
+    double on_its_way = bytes_per_s * rtt_ms / 1e3;
+    if (!(on_its_way > window / 2.0) || window >= LIMIT_GROWN_WINDOW) return window;
+    return window * 2 < LIMIT_GROWN_WINDOW ? window * 2 : LIMIT_GROWN_WINDOW;
+}
+
+static void grow_window(struct link *l)
+{
+    int64_t now_ns = (int64_t)uv_hrtime();
+    double took_s = (double)(now_ns - l->window_ns) / 1e9;
+    double rate = took_s > 0 ? (double)(l->n_in - l->window_in) / took_s : 0;
+    l->window_in = l->n_in;
+    l->window_ns = now_ns;
+    uint32_t n = link_grown_window(l->window, rate, l->rtt_min_ms);
+    if (n == l->window || l->is_plain || l->state != LINK_UP) return;
+    l->window = n;
+    h2_window(conn_h2(l->conn), n);
+    conn_kick(l->conn);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct link *l = timer->data;
+    grow_window(l);
     int64_t now_ms = now_of(l);
+    for (struct call *q = l->calls, *next = NULL; q; q = next) {
+        next = q->next;
+        tell_moved(q);
+    }
     for (struct call *q = l->calls; q; q = q->next) {
         if (!is_stalled(q, now_ms)) continue;
         err_set(&q->err, ERR_IO, 0, "no answer from %.100s for %u s", l->where,
@@ -710,7 +651,8 @@ static int copy_config(struct link *l, const struct link_config *c, struct err *
     snprintf(l->port, sizeof l->port, "%u", c->port);
     snprintf(l->where, sizeof l->where, is_v6 ? "[%.253s]:%u" : "%.253s:%u", c->host, c->port);
     if (!l->host) return err_set(e, ERR_NOMEM, 0, "out of memory for a connection");
-    return tls_context_client(c->tls_pin, &l->tls, e);
+    int rc = proxy_choose(c->host, c->port, getenv, &l->dial.proxy, e);
+    return rc ? rc : tls_context_client(c->tls_pin, &l->tls, e);
 }
 
 int link_create(uv_loop_t *loop, const struct link_config *c, struct link **ret, struct err *e)
@@ -731,11 +673,13 @@ int link_create(uv_loop_t *loop, const struct link_config *c, struct link **ret,
     }
     signal(SIGPIPE, SIG_IGN); /* libuv writes to sockets that the peer may have closed */
     l->loop = loop;
+    l->congestion = c->congestion;
+    l->is_plain = c->is_plain;
     l->rtt_ms = -1;
     check(!uv_idle_init(loop, &l->idle) && !uv_timer_init(loop, &l->tick) &&
-          !uv_timer_init(loop, &l->rate_tick));
-    l->idle.data = l->tick.data = l->rate_tick.data = l;
-    l->n_handles = 3;
+          !uv_timer_init(loop, &l->rate_tick) && !uv_timer_init(loop, &l->dial.stagger));
+    l->idle.data = l->tick.data = l->rate_tick.data = l->dial.stagger.data = l;
+    l->n_handles = 4;
     *ret = l;
     return OK;
 }
@@ -744,7 +688,7 @@ static void on_handle_closed(uv_handle_t *handle)
 {
     struct link *l = handle->data;
     l->n_handles--;
-    maybe_gone(l);
+    link_maybe_gone(l);
 }
 
 void link_close(struct link *l, void (*closed_fn)(void *ctx), void *ctx)
@@ -757,14 +701,12 @@ void link_close(struct link *l, void (*closed_fn)(void *ctx), void *ctx)
     l->conn = NULL;
     for (struct call *q = l->calls; q; q = q->next)
         end_call(q, ERR_CANCELLED);
-    if (c && l->state == LINK_CONNECTING)
-        conn_close(c);
-    else if (c)
-        conn_finish(c);
-    if (l->is_resolving) (void)uv_cancel((uv_req_t *)&l->resolve);
+    if (c) conn_finish(c);
+    link_dial_stop(l);
     uv_close((uv_handle_t *)&l->idle, on_handle_closed);
     uv_close((uv_handle_t *)&l->tick, on_handle_closed);
     uv_close((uv_handle_t *)&l->rate_tick, on_handle_closed);
+    uv_close((uv_handle_t *)&l->dial.stagger, on_handle_closed);
 }
 
 double link_rtt_ms(const struct link *l)

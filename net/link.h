@@ -26,16 +26,20 @@ struct link_config {
     uint16_t port;
     const char *unix_path;
     const struct hash *tls_pin; /* SHA-256 of SubjectPublicKeyInfo; NULL: system CAs and name */
+    const char *congestion;     /* for measurements; NULL: BBR where there is. Outlives the link */
+    bool is_plain;              /* for measurements: windows stay at HTTP/2's own 64 KiB */
 };
 
 /* The end of one request. status 0 when err is not OK. body lives during the call only. */
 struct link_reply {
-    int code;               /* OK, or ERR_IO / ERR_PROTO / ERR_LIMIT / ERR_AUTH / ERR_CANCELLED */
-    struct err err;         /* text when code is not OK */
-    int status;             /* HTTP status */
-    const char *type;       /* content-type or "" */
-    const char *digest;     /* SHA-256 of the whole thing in hex, if repr-digest says it; or "" */
-    uint32_t retry_after_s; /* what the server asks for, at most an hour; 0: nothing */
+    int code;                /* OK, or ERR_IO / ERR_PROTO / ERR_LIMIT / ERR_AUTH / ERR_CANCELLED */
+    struct err err;          /* text when code is not OK */
+    int status;              /* HTTP status */
+    const char *type;        /* content-type or "" */
+    const char *digest;      /* SHA-256 of the whole thing in hex, if repr-digest says it; or "" */
+    uint32_t retry_after_s;  /* what the server asks for, at most an hour; 0: nothing */
+    int64_t upload_offset;   /* what upload-offset says; -1: nothing */
+    bool is_upload_complete; /* upload-complete: ?1 */
     const uint8_t *body;
     size_t n_body;
 };
@@ -56,12 +60,21 @@ struct link_request {
     bool is_lasting;    /* body lives until `done` */
     const char *range;  /* "bytes=0-99" or NULL */
     const char *digest; /* SHA-256 of the body, 64 hex digits, sent as content-digest; or NULL */
+    /* A resumable upload (draft-ietf-httpbis-resumable-upload): this body, which begins at
+     * upload_at and reaches the end, is the rest of what has the SHA-256 `repr` (64 hex digits).
+     */
+    bool is_upload;
+    uint64_t upload_at;
+    const char *repr;
+    /* Its body goes after the bodies of such requests that were sent before it, not between them. */
+    bool is_in_line;
     const struct key *signer; /* signs the request (net/signature.h); NULL: nobody. Outlives it */
     int64_t signed_at_s;      /* wall clock, for the signature */
     uint32_t stall_ms;        /* no progress for so long ends it with ERR_IO; 0: LIMIT_STALL_MS */
     size_t max_reply_bytes;   /* 0: LIMIT_BODY_BYTES, or no limit with on_data */
     link_data_fn on_data;     /* NULL: collect the body */
-    link_done_fn done;        /* called exactly once, never from inside link_send */
+    void (*on_moved)(void *ctx); /* bytes went or came, about once a second; NULL: nobody asks */
+    link_done_fn done;           /* called exactly once, never from inside link_send */
     void *ctx;
 };
 

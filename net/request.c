@@ -119,7 +119,7 @@ static int parse_path(struct request *r)
 static const char *find(const struct buf *pairs, const char *name)
 {
     const char *p = (const char *)pairs->p;
-    const char *end = p + pairs->len;
+    const char *end = p ? p + pairs->len : NULL;
     while (p < end) {
         const char *value = p + strlen(p) + 1;
         if (strcmp(p, name) == 0) return value;
@@ -371,10 +371,30 @@ void request_end(struct request_home *home, struct h2_stream *s)
     home->handle(r, home->handle_ctx);
 }
 
+/* Of those that the handler has not seen it may want to know what came. */
+static void tell_cut(struct request *r)
+{
+    bool is_cut = r->phase == ARRIVING && r->body.len > 0;
+    if (is_cut && r->home->cut) r->home->cut(r, r->home->handle_ctx);
+}
+
+void request_cut(struct request_home *home, const char *path)
+{
+    for (struct request *r = home->first; r; r = r->next) {
+        if (r->phase != ARRIVING || strcmp(r->path, path) != 0) continue;
+        tell_cut(r);
+        r->phase = ANSWERED;
+        drop_body(r);
+        h2_reset(r->stream, H2_CANCEL);
+        home->kick(home);
+    }
+}
+
 void request_closed(struct h2_stream *s)
 {
     struct request *r = h2_user(s);
     if (!r) return;
+    tell_cut(r);
     h2_set_user(s, NULL);
     /* The handler is told only of requests that it was given and has not finished. */
     bool is_known = r->phase == WITH_HANDLER || r->is_stream_open;
@@ -447,7 +467,7 @@ static void respond(struct request *r, int status, const char *type, int64_t len
         f[n++] = (struct h2_field){"content-length", text};
     }
     const char *p = (const char *)r->extra.p;
-    const char *end = p + r->extra.len;
+    const char *end = p ? p + r->extra.len : NULL;
     while (p < end && n < H2_FIELDS_MAX) {
         const char *value = p + strlen(p) + 1;
         f[n++] = (struct h2_field){p, value};

@@ -30,6 +30,7 @@ struct request_home {
     struct server_counts *counts; /* of the whole server; may be NULL */
     const int64_t *now_ms;        /* the loop's clock */
     void (*handle)(struct request *r, void *ctx);
+    void (*cut)(struct request *r, void *ctx); /* see server_config; may be NULL */
     void *handle_ctx;
     /* An answer is on its way; may be NULL. */
     void (*answered)(const struct server_answer *a, void *ctx);
@@ -41,6 +42,9 @@ void request_data(struct request_home *home, struct h2_stream *s, const uint8_t 
 void request_end(struct request_home *home, struct h2_stream *s);
 long request_read(struct h2_stream *s, uint8_t *dst, size_t cap, bool *ret_end);
 void request_closed(struct h2_stream *s);
+
+/* End those for this path whose body is still arriving. */
+void request_cut(struct request_home *home, const char *path);
 
 /* Reset the requests of this connection that have not moved for LIMIT_STALL_MS, or crawl. */
 void request_expire(struct request_home *home);

@@ -61,6 +61,7 @@ struct server {
     int64_t now_ms;
     void (*handle)(struct request *r, void *ctx);
     void (*answered)(const struct server_answer *a, void *ctx);
+    void (*cut)(struct request *r, void *ctx);
     void *ctx;
     void (*closed_fn)(void *ctx);
     void *closed_ctx;
@@ -264,6 +265,7 @@ static struct peer *peer_new(struct server *s, struct guard_seat *seat, const ch
                                     .now_ms = &s->now_ms,
                                     .handle = s->handle,
                                     .answered = s->answered,
+                                    .cut = s->cut,
                                     .handle_ctx = s->ctx,
                                     .kick = kick};
     p->since_ms = p->busy_ms = p->ping_ms = (int64_t)uv_now(s->loop);
@@ -605,6 +607,7 @@ int server_create(uv_loop_t *loop, const struct server_config *c, struct server 
                             ? c->max_body_bytes
                             : LIMIT_BODY_BYTES;
     s->answered = c->answered;
+    s->cut = c->cut;
     s->accepts = ACCEPTS_BURST;
     s->accepts_ms = s->now_ms;
     struct guard_config guard = {.conns_per_address = s->is_unix ? 0
@@ -638,6 +641,14 @@ uint16_t server_port(const struct server *s)
 uint32_t server_connections(const struct server *s)
 {
     return s->n_peers;
+}
+
+void server_cut(struct server *s, const struct request *r)
+{
+    for (struct peer *p = s->peers; p; p = p->next)
+        if (strcmp(p->address, request_peer(r)) == 0) conn_drain(p->conn);
+    for (struct peer *p = s->peers; p; p = p->next)
+        request_cut(&p->home, request_path(r));
 }
 
 void server_traffic(const struct server *s, uint64_t *ret_in, uint64_t *ret_out)

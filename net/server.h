@@ -39,6 +39,10 @@ struct server_config {
     uint32_t conns_per_address;                   /* 0: LIMIT_CONNECTIONS_PER_IP */
     void (*handle)(struct request *r, void *ctx); /* called when the request is complete */
     void (*answered)(const struct server_answer *a, void *ctx); /* may be NULL */
+    /* A request ended when only a part of its body was there; may be NULL. The part may be taken
+     * (request_take_body), and nothing can be answered: r is gone afterwards.
+     */
+    void (*cut)(struct request *r, void *ctx);
     void *ctx;
 };
 
@@ -48,6 +52,11 @@ uint16_t server_port(const struct server *s);
 uint32_t server_connections(const struct server *s);
 /* Stop listening, send GOAWAY, drop connections; then closed_fn(ctx). */
 void server_close(struct server *s, void (*closed_fn)(void *ctx), void *ctx);
+
+/* End every other request for the path of r whose body is still arriving, as if its sender had gone;
+ * what its address has sent until now is looked at first.
+ */
+void server_cut(struct server *s, const struct request *r);
 
 /* Traffic since the start, bodies and framing. */
 void server_traffic(const struct server *s, uint64_t *ret_in, uint64_t *ret_out);

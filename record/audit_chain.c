@@ -15,6 +15,7 @@ void audit_chain_deinit(struct audit_chain *c)
     buf_deinit(&c->steps);
     buf_deinit(&c->changes);
     buf_deinit(&c->payouts);
+    buf_deinit(&c->payees);
     *c = (struct audit_chain){0};
 }
 
@@ -119,6 +120,16 @@ static const char *payout_is_wrong(const struct audit_chain *c, const struct ent
     return NULL;
 }
 
+static const char *address_is_wrong(const struct audit_chain *c, const struct payee *m)
+{
+    const struct audit_payee *had = (const void *)c->payees.p;
+    for (size_t i = 0; i < c->payees.len / sizeof *had; i++)
+        if (key_equal(&had[i].payee.contributor, &m->contributor) &&
+            m->created_at_ms <= had[i].payee.created_at_ms)
+            return "brings back an address that is older than one on record";
+    return NULL;
+}
+
 static int take_round(struct audit_chain *c, const struct entry_round *m, struct err *e)
 {
     struct audit_step s = {.is_known = true, .base = m->base, .update = m->update};
@@ -164,6 +175,7 @@ static const char *kind_is_wrong(struct audit_chain *c, const struct entry *m)
     case ENTRY_ROLLBACK: return rollback_is_wrong(c, &m->rollback);
     case ENTRY_END: return end_is_wrong(c, &m->end);
     case ENTRY_PAYOUT: return payout_is_wrong(c, &m->payout);
+    case ENTRY_ADDRESS: return address_is_wrong(c, &m->address.payee);
     }
     return "is of no kind";
 }
@@ -186,8 +198,13 @@ static int apply(struct audit_chain *c, const struct entry *m, struct err *e)
         break;
     case ENTRY_END: c->has_end = true; break;
     case ENTRY_PAYOUT: buf_put(&c->payouts, &m->payout, sizeof m->payout); break;
+    case ENTRY_ADDRESS:
+        buf_put(&c->payees, &(struct audit_payee){m->index, m->address.payee},
+                sizeof(struct audit_payee));
+        break;
     }
     int rc = buf_ok(&c->payouts, e);
+    if (rc == OK) rc = buf_ok(&c->payees, e);
     return rc == OK ? buf_ok(&c->changes, e) : rc;
 }
 
@@ -202,7 +219,7 @@ int audit_chain_take(struct audit_chain *c, const struct entry *m, struct audit_
         wrong = "has another place than its number says";
     else if (c->n_entries == 0 && m->kind != ENTRY_OPEN)
         wrong = "does not open the run";
-    else if (c->has_end && m->kind != ENTRY_PAYOUT)
+    else if (c->has_end && !entry_is_after_end(m->kind))
         wrong = "comes after the end of the run";
     else
         wrong = kind_is_wrong(c, m);

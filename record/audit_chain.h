@@ -27,6 +27,12 @@ struct audit_rules {
     uint32_t max_inner_steps;
 };
 
+/* An address on record. */
+struct audit_payee {
+    uint64_t index; /* of its entry */
+    struct payee payee;
+};
+
 struct audit_chain {
     const struct rundesc *run;
     uint64_t n_entries; /* taken or skipped */
@@ -44,6 +50,7 @@ struct audit_chain {
     struct buf steps;   /* struct audit_step */
     struct buf changes; /* struct entry_change */
     struct buf payouts; /* struct entry_payout */
+    struct buf payees;  /* struct audit_payee */
 };
 
 void audit_chain_init(struct audit_chain *c, const struct rundesc *run);

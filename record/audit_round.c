@@ -245,6 +245,36 @@ static int announce_payloads(struct job *j, uint32_t first, size_t max, struct e
     return s->soon(s->ctx, soon, n, max, e);
 }
 
+static int note_counted(const struct job *j, const struct sheet_row *r, struct err *e)
+{
+    struct buf *b = j->a->counted;
+    if (!b || r->verdict != MSG_ACCEPTED) return OK;
+    buf_put(b, &(struct audit_counted){r->payload, j->m->round, r->seq},
+            sizeof(struct audit_counted));
+    return buf_ok(b, e);
+}
+
+static int by_payload(const void *a, const void *b)
+{
+    const struct audit_counted *x = a, *y = b;
+    int order = memcmp(x->payload.b, y->payload.b, HASH_BYTES);
+    return order ? order : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+void audit_round_twice(const struct audit_rounds *a)
+{
+    struct audit_counted *c = (void *)a->counted->p;
+    size_t n = a->counted->len / sizeof *c;
+    if (n) qsort(c, n, sizeof *c, by_payload);
+    for (size_t i = 1; i < n; i++) {
+        if (!hash_equal(&c[i].payload, &c[i - 1].payload)) continue;
+        audit_found(a->book, AUDIT_WRONG, AUDIT_CONTRIBUTION, c[i].round,
+                    "the contribution of receipt %" PRIu64 " in round %" PRIu64
+                    " was counted before, by receipt %" PRIu64 " in round %" PRIu64,
+                    c[i].seq, c[i].round, c[i - 1].seq, c[i - 1].round);
+    }
+}
+
 static int check_lines(struct job *j, struct err *e)
 {
     struct audit_done *done = j->a->done;
@@ -254,6 +284,7 @@ static int check_lines(struct job *j, struct err *e)
         double loss = NAN;
         check_line(j, r);
         int rc = i % (AUDIT_SOON / 2) == 0 ? announce_lines(j, i, e) : OK;
+        if (rc == OK) rc = note_counted(j, r, e);
         if (rc == OK) rc = check_receipt(j, r, e);
         if (rc == OK) rc = check_manifest(j, r, &loss, e);
         if (rc != OK) return rc;

@@ -23,6 +23,12 @@ struct audit_done {
     uint64_t n_scored;
 };
 
+/* A contribution that was accepted: none may be counted twice, in whichever round. */
+struct audit_counted {
+    struct hash payload;
+    uint64_t round, seq;
+};
+
 struct audit_rounds {
     const struct audit_source *source;
     const struct audit_chain *chain; /* of the whole log */
@@ -31,6 +37,7 @@ struct audit_rounds {
     struct audit_book *book;
     struct audit_model *model; /* NULL: only what is signed is checked, nothing is merged */
     struct audit_done *done;
+    struct buf *counted; /* struct audit_counted, grows with each round; NULL */
     struct audit_scores *scores; /* of the rounds before; advanced by each round that is checked */
 };
 
@@ -39,3 +46,6 @@ struct audit_rounds {
  */
 int audit_round(const struct audit_rounds *a, uint64_t index, const struct entry_round *m,
                 struct err *e) MUST_CHECK;
+
+/* After the last round: name what was counted more than once. */
+void audit_round_twice(const struct audit_rounds *a);

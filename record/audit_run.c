@@ -26,6 +26,7 @@ struct run {
     uint64_t n_checked;
     struct hash root;   /* of the log up to the entry at hand */
     struct buf settled; /* struct settled, in the order of the log */
+    struct buf counted; /* struct audit_counted */
 };
 
 static bool wants(const struct run *r, uint64_t round)
@@ -83,15 +84,25 @@ static int add_sheet(struct run *r, const struct settled *at, struct settle *s, 
     return is_theirs ? OK : rc;
 }
 
+/* The addresses that were on record before the entry at index. */
+static int add_payees(const struct run *r, uint64_t index, struct settle *s, struct err *e)
+{
+    const struct audit_payee *p = (const void *)r->chain.payees.p;
+    int rc = OK;
+    for (size_t i = 0; rc == OK && i < r->chain.payees.len / sizeof *p; i++)
+        if (p[i].index < index) rc = settle_payee(s, &p[i].payee, e);
+    return rc;
+}
+
 /* The settlement of a period as the record gives it; *ret_has false: the record cannot be read. */
-static int settle_again(struct run *r, const struct entry_payout *m, struct buf *out,
-                        uint64_t *ret_paid, bool *ret_has, struct err *e)
+static int settle_again(struct run *r, uint64_t index, const struct entry_payout *m,
+                        struct buf *out, uint64_t *ret_paid, bool *ret_has, struct err *e)
 {
     const struct settled *at = (const void *)r->settled.p;
     struct settle s = {
         .run = r->q->run, .first_round = m->first_round, .last_round = m->last_round};
     uint64_t n = 0;
-    int rc = OK;
+    int rc = add_payees(r, index, &s, e);
     *ret_has = true;
     for (size_t i = 0; rc == OK && *ret_has && i < r->settled.len / sizeof *at; i++) {
         if (at[i].round < m->first_round || at[i].round > m->last_round) continue;
@@ -118,7 +129,7 @@ static int check_payout(struct run *r, uint64_t index, const struct entry_payout
                         &(struct audit_wanted){&m->file, SETTLE_MAX_BYTES, AUDIT_PAYOUT,
                                                AUDIT_NO_DATA, AUDIT_NO_ROUND, name},
                         &file, &has, e);
-    if (rc == OK && has) rc = settle_again(r, m, &again, &paid, &has_again, e);
+    if (rc == OK && has) rc = settle_again(r, index, m, &again, &paid, &has_again, e);
     bool is_same = has_again && file.len == m->file_bytes && paid == m->paid &&
                    file.len == again.len && memcmp(file.p, again.p, file.len) == 0;
     if (rc == OK && has && file.len != m->file_bytes)
@@ -195,6 +206,7 @@ static int begin(struct run *r, struct err *e)
                                       .book = &r->report->book,
                                       .model = q->without_model ? NULL : &r->model,
                                       .done = &r->report->done,
+                                      .counted = &r->counted,
                                       .scores = &r->scores};
     return rc;
 }
@@ -231,7 +243,9 @@ static int walk(struct run *r, struct err *e)
     l.root = NULL;
     l.entry = check_entry;
     l.progress = NULL;
-    return audit_log_walk(&l, &report->head, e);
+    rc = audit_log_walk(&l, &report->head, e);
+    if (rc == OK) audit_round_twice(&r->rounds);
+    return rc;
 }
 
 int audit_run(const struct audit_request *q, struct audit_report *ret, struct err *e)
@@ -248,6 +262,7 @@ int audit_run(const struct audit_request *q, struct audit_report *ret, struct er
     audit_scores_deinit(&r.scores);
     audit_chain_deinit(&r.chain);
     buf_deinit(&r.settled);
+    buf_deinit(&r.counted);
     model_table_deinit(&r.table);
     return rc;
 }

@@ -22,7 +22,8 @@
 
 static const char *const kind_words[] = {
     [ENTRY_OPEN] = "open",         [ENTRY_ROUND] = "round", [ENTRY_CHANGE] = "change",
-    [ENTRY_ROLLBACK] = "rollback", [ENTRY_END] = "end",     [ENTRY_PAYOUT] = "payout"};
+    [ENTRY_ROLLBACK] = "rollback", [ENTRY_END] = "end",     [ENTRY_PAYOUT] = "payout",
+    [ENTRY_ADDRESS] = "address"};
 
 static const char *const field_words[ENTRY_FIELDS] = {
     [ENTRY_F_INNER_MS] = "inner_ms",
@@ -34,6 +35,11 @@ static const char *const field_words[ENTRY_FIELDS] = {
     [ENTRY_F_OUTER_LR] = "outer_lr",
     [ENTRY_F_REWARD_PER_ROUND] = "reward_per_round",
     [ENTRY_F_UPLOAD_MS] = "upload_ms"};
+
+bool entry_is_after_end(enum entry_kind k)
+{
+    return k == ENTRY_PAYOUT || k == ENTRY_ADDRESS;
+}
 
 const char *entry_kind_word(enum entry_kind k)
 {
@@ -227,6 +233,26 @@ static void payout_get(struct json_reader *r, const json_t *o, struct entry_payo
         json_fail(r, "the period of a payout ends before it begins");
 }
 
+/* address */
+
+static void address_put(json_t *o, const struct entry_address *m)
+{
+    json_set_text(o, "payee", m->text);
+}
+
+static void address_get(struct json_reader *r, const json_t *o, const struct hash *run,
+                        struct entry_address *m)
+{
+    struct err why = {0};
+    json_text(r, o, "payee", m->text, sizeof m->text);
+    msg_json_only(r, o, "an address entry", N_COMMON + 1);
+    if (json_bad(r)) return;
+    if (payee_verify(m->text, strlen(m->text), NULL, &m->payee, &why) != OK)
+        json_fail(r, "its address is not what a contributor has signed: %.120s", why.what);
+    else if (!hash_equal(&m->payee.run, run))
+        json_fail(r, "its address was signed for another run");
+}
+
 /* All kinds. */
 
 static void put(json_t *o, const struct entry *m)
@@ -242,6 +268,7 @@ static void put(json_t *o, const struct entry *m)
     case ENTRY_ROLLBACK: rollback_put(o, &m->rollback); break;
     case ENTRY_END: end_put(o, &m->end); break;
     case ENTRY_PAYOUT: payout_put(o, &m->payout); break;
+    case ENTRY_ADDRESS: address_put(o, &m->address); break;
     }
 }
 
@@ -259,6 +286,7 @@ static void get(struct json_reader *r, const json_t *o, struct entry *m)
     case ENTRY_ROLLBACK: rollback_get(r, o, &m->rollback); break;
     case ENTRY_END: end_get(r, o, &m->end); break;
     case ENTRY_PAYOUT: payout_get(r, o, &m->payout); break;
+    case ENTRY_ADDRESS: address_get(r, o, &m->run, &m->address); break;
     }
     if (!json_bad(r) && (m->kind == ENTRY_OPEN) != (m->index == 0))
         json_fail(r, "a record opens with entry 0, and with no other");

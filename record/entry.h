@@ -4,8 +4,8 @@
  * to a Merkle log. A leaf of that log is the text that entry_sign gives: a compact JWS of typ
  * "potluck-entry+1". A struct has exactly one text: verify refuses any other spelling.
  *
- *   index 0: open    then: round 0, round 1, ... with change, rollback, payout between    last: end
- * (payouts may follow it: they settle what was paid)
+ *   index 0: open    then: round 0, round 1, ... with change, rollback, address, payout between
+ *   last: end (addresses and payouts may follow it: they settle what was paid)
  *
  * What grows with the swarm is in the sheet that a round names (record/sheet.h). Units: ms of wall
  * clock since 1970 for at_ms, micro-units of the run's reward unit for amounts.
@@ -21,14 +21,13 @@
 #include "base/hash.h"
 #include "base/key.h"
 #include "record/msg.h"
+#include "record/payee.h"
 
 #define ENTRY_MAX_BYTES   65535u /* entry bundles prefix a leaf with two bytes of length */
 #define ENTRY_RETAIN_ALL  0      /* every payload is kept */
-#define ENTRY_RULE_MERGE  1      /* record/merge.h */
+#define ENTRY_RULE_MERGE  2      /* record/merge.h; 1 clipped without regard to tokens */
 #define ENTRY_RULE_REWARD 1      /* record/reward.h: by tokens */
-#define ENTRY_RULE_SCORED                                                                          \
-    2 /* both: tokens times quality (record/score.h), in the merge bounded
-                                  * by record/clip.h */
+#define ENTRY_RULE_SCORED 3      /* both: tokens times quality (record/score.h, record/clip.h) */
 
 enum entry_kind {
     ENTRY_OPEN = 1,
@@ -36,7 +35,8 @@ enum entry_kind {
     ENTRY_CHANGE,
     ENTRY_ROLLBACK,
     ENTRY_END,
-    ENTRY_PAYOUT
+    ENTRY_PAYOUT,
+    ENTRY_ADDRESS
 };
 
 /* The run begins. */
@@ -113,6 +113,12 @@ struct entry_payout {
     uint64_t paid; /* sum of the file's lines */
 };
 
+/* To whom a contributor wants to be paid from the next payout on: its own signed text. */
+struct entry_address {
+    char text[PAYEE_MAX_BYTES + 1];
+    struct payee payee; /* what the text says; filled by entry_verify */
+};
+
 struct entry {
     enum entry_kind kind;
     struct hash run;
@@ -125,6 +131,7 @@ struct entry {
         struct entry_rollback rollback;
         struct entry_end end;
         struct entry_payout payout;
+        struct entry_address address;
     };
 };
 
@@ -140,6 +147,9 @@ int entry_sign(const struct entry *m, const struct key *k, struct buf *out,
  */
 int entry_verify(const void *jws, size_t n, const struct key_pub *expect, struct entry *ret,
                  struct err *e) MUST_CHECK;
+
+/* What may follow the end of a run. */
+bool entry_is_after_end(enum entry_kind k);
 
 /* "open", "round", ...; "?" for what is no kind. */
 const char *entry_kind_word(enum entry_kind k);

@@ -1,5 +1,6 @@
 #include "record/merge.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,9 @@ struct work {
     const struct model_table *table;
     const struct merge_input **in; /* [n], by key */
     uint32_t n;
-    double *norms; /* [n][n_tensors]; after clip(): the factor w * c */
-    double *sort;  /* [n] */
+    double *norms;   /* [n][n_tensors]; after clip(): the factor w * c */
+    double *sort;    /* [n] */
+    double *allowed; /* [n] of the loudest's norm, by tokens: 0..1 */
     struct delta_reader *readers;
     struct delta_chunk *chunk;
     double *num; /* [chunk] */
@@ -26,6 +28,7 @@ static void work_deinit(struct work *w)
     free(w->in);
     free(w->norms);
     free(w->sort);
+    free(w->allowed);
     free(w->readers);
     free(w->chunk);
     free(w->num);
@@ -41,14 +44,15 @@ static int work_init(struct work *w, const struct model_table *t, uint32_t n, st
     w->in = alloc_zero(n, sizeof *w->in);
     w->norms = alloc_zero(size_mul(n, t->n_tensors), sizeof *w->norms);
     w->sort = alloc_zero(n, sizeof *w->sort);
+    w->allowed = alloc_zero(n, sizeof *w->allowed);
     w->readers = alloc_zero(n, sizeof *w->readers);
     w->chunk = alloc_zero(1, sizeof *w->chunk);
     w->num = alloc_zero(DELTA_MAX_CHUNK, sizeof *w->num);
     w->den = alloc_zero(DELTA_MAX_CHUNK, sizeof *w->den);
     w->mean = alloc_zero(DELTA_MAX_CHUNK, sizeof *w->mean);
     w->writer = alloc_zero(1, sizeof *w->writer);
-    if (w->in && w->norms && w->sort && w->readers && w->chunk && w->num && w->den && w->mean &&
-        w->writer)
+    if (w->in && w->norms && w->sort && w->allowed && w->readers && w->chunk && w->num && w->den &&
+        w->mean && w->writer)
         return OK;
     return err_set(e, ERR_NOMEM, 0, "not enough memory to merge %u contributions", n);
 }
@@ -106,18 +110,32 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* More steps go further: who brings four times the tokens may be twice as loud. Exactly 1 for those
+ * who bring the most, so for everybody where all bring the same.
+ */
+static void allow(struct work *w)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < w->n; i++)
+        most = w->in[i]->n_tokens > most ? w->in[i]->n_tokens : most;
+    for (uint32_t i = 0; i < w->n; i++)
+        w->allowed[i] = sqrt((double)w->in[i]->n_tokens / (double)most);
+}
+
 /* Turn norms into factors: weight times what brings a loud tensor down to the median. */
 static void clip(struct work *w)
 {
     uint32_t n_tensors = w->table->n_tensors;
+    allow(w);
     for (uint32_t t = 0; w->n && t < n_tensors; t++) {
         for (uint32_t i = 0; i < w->n; i++)
-            w->sort[i] = w->norms[(size_t)i * n_tensors + t];
+            w->sort[i] = w->norms[(size_t)i * n_tensors + t] / w->allowed[i];
         qsort(w->sort, w->n, sizeof *w->sort, by_size);
         double median = w->sort[(w->n - 1) / 2];
         for (uint32_t i = 0; i < w->n; i++) {
             double *x = &w->norms[(size_t)i * n_tensors + t];
-            double c = *x > median ? median / *x : 1.0;
+            double most = median * w->allowed[i];
+            double c = *x > most ? most / *x : 1.0;
             *x = (double)w->in[i]->n_tokens * c;
         }
     }

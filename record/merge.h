@@ -3,7 +3,8 @@
  * simulator call the same function and get the same bytes, on any CPU: inputs in a fixed order,
  * plain double arithmetic without fused operations, no threads.
  *
- *   c_r,t = min(1, median_r(norm_r,t) / norm_r,t)              per tensor t, lower median
+ *   a_r   = sqrt(w_r / max_r(w_r))                             more steps go further
+ *   c_r,t = min(1, a_r median_r(norm_r,t / a_r) / norm_r,t)    per tensor t, lower median
  *   U[i]  = sum_r w_r c_r,t v_r[i] / max(sum over senders of i of w_r, m * W / R)
  * w_r = tokens of contribution r, W = sum of all w_r, R contributions, m = merge_min_senders but
  * at most R: what all of them agree on is never shrunk.

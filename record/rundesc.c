@@ -106,6 +106,7 @@ static void put_rounds(json_t *top, const struct rundesc *d)
     json_set_u64(o, "inner_steps", d->inner_steps);
     json_set_u64(o, "inner_ms", d->inner_ms);
     json_set_u64(o, "max_inner_steps", d->max_inner_steps);
+    if (d->ahead_steps) json_set_u64(o, "ahead_steps", d->ahead_steps);
     json_set_u64(o, "upload_ms", d->upload_ms);
     json_set_u64(o, "min_contributions", d->min_contributions);
     json_set_u64(o, "n_rounds", d->n_rounds);
@@ -120,17 +121,21 @@ static void get_rounds(struct json_reader *r, const json_t *top, struct rundesc 
     d->inner_steps = json_u32(r, o, "inner_steps", 0, MAX_STEPS);
     d->inner_ms = json_u32(r, o, "inner_ms", 0, MAX_PHASE_MS);
     d->max_inner_steps = json_u32(r, o, "max_inner_steps", 1, MAX_STEPS);
+    bool takes_ahead = json_object_get(o, "ahead_steps") != NULL;
+    if (takes_ahead) d->ahead_steps = json_u32(r, o, "ahead_steps", 1, MAX_STEPS);
     d->upload_ms = json_u32(r, o, "upload_ms", 1, MAX_PHASE_MS);
     d->min_contributions = json_u32(r, o, "min_contributions", 1, MAX_SENDERS);
     d->n_rounds = msg_json_count(r, o, "n_rounds", 0);
     d->merge_min_senders = json_real_in(r, o, "merge_min_senders", 0, MAX_SENDERS);
     bool is_limited = json_object_get(o, "retention") != NULL; /* left out: everything is kept */
     if (is_limited) d->retention = msg_json_count(r, o, "retention", 1);
-    msg_json_only(r, o, "the rounds", 7 + (size_t)is_limited);
+    msg_json_only(r, o, "the rounds", 7 + (size_t)is_limited + (size_t)takes_ahead);
     if ((d->inner_steps == 0) == (d->inner_ms == 0))
         json_fail(r, "either inner_steps or inner_ms must be set, and the other be 0");
     if (d->inner_steps > d->max_inner_steps)
         json_fail(r, "inner_steps is larger than max_inner_steps");
+    if (d->ahead_steps && d->ahead_steps >= (d->inner_steps ? d->inner_steps : d->max_inner_steps))
+        json_fail(r, "ahead_steps must be fewer than a round's inner steps");
 }
 
 static json_t *index_object(const struct hash *h, uint64_t n_bytes)

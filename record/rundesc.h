@@ -45,6 +45,7 @@ struct rundesc {
     uint32_t inner_steps;       /* H; 0 when the time budget decides */
     uint32_t inner_ms;          /* time budget of an inner phase; 0 when H decides */
     uint32_t max_inner_steps;   /* what one contribution may claim */
+    uint32_t ahead_steps;       /* of a phase, taken before the last update lands; 0: none */
     uint32_t upload_ms;         /* from the end of the inner phase to the round's deadline */
     uint32_t min_contributions; /* a round does not close with fewer */
     uint64_t n_rounds;          /* 0: until the host ends it */

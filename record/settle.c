@@ -16,6 +16,7 @@ void settle_deinit(struct settle *s)
 {
     if (!s) return;
     buf_deinit(&s->rows);
+    buf_deinit(&s->payees);
     *s = (struct settle){0};
 }
 
@@ -23,7 +24,7 @@ int settle_add(struct settle *s, const struct sheet *sheet, struct err *e)
 {
     for (uint32_t i = 0; i < sheet->n; i++) {
         const struct sheet_row *r = &sheet->rows[i];
-        struct settle_row row = {r->contributor, r->reward, 1};
+        struct settle_row row = {r->contributor, r->reward, 1, NULL};
         if (r->verdict != MSG_ACCEPTED) continue;
         if (r->reward > MAX_COUNT - s->paid)
             return err_set(e, ERR_LIMIT, 0, "the rewards of a period exceed what can be counted");
@@ -31,6 +32,24 @@ int settle_add(struct settle *s, const struct sheet *sheet, struct err *e)
         buf_put(&s->rows, &row, sizeof row);
     }
     return buf_ok(&s->rows, e);
+}
+
+static struct payee *payee_of(const struct settle *s, const struct key_pub *k)
+{
+    struct payee *p = (void *)s->payees.p;
+    for (size_t i = 0; i < s->payees.len / sizeof *p; i++)
+        if (key_equal(&p[i].contributor, k)) return &p[i];
+    return NULL;
+}
+
+int settle_payee(struct settle *s, const struct payee *m, struct err *e)
+{
+    struct payee *had = payee_of(s, &m->contributor);
+    if (had)
+        *had = *m;
+    else
+        buf_put(&s->payees, m, sizeof *m);
+    return buf_ok(&s->payees, e);
 }
 
 static int by_key(const void *a, const void *b)
@@ -53,6 +72,10 @@ const struct settle_row *settle_rows(struct settle *s, uint64_t *ret_n)
         }
     }
     s->rows.len = (size_t)n_out * sizeof *r;
+    for (uint64_t i = 0; i < n_out; i++) {
+        const struct payee *p = payee_of(s, &r[i].contributor);
+        r[i].payee = p && p->kind != PAYEE_NONE ? p : NULL;
+    }
     *ret_n = n_out;
     return r;
 }
@@ -67,6 +90,10 @@ static json_t *lines_of(struct settle *s)
         json_set_key(o, "contributor", &r[i].contributor);
         json_set_u64(o, "amount", r[i].amount);
         json_set_u64(o, "n_receipts", r[i].n_receipts);
+        if (r[i].payee) {
+            json_set_text(o, "kind", payee_kind_word(r[i].payee->kind));
+            json_set_text(o, "address", r[i].payee->address);
+        }
         if (json_array_append_new(lines, o) == 0) continue;
         json_decref(lines);
         return NULL;
@@ -97,14 +124,33 @@ int settle_encode(struct settle *s, struct buf *out, struct err *e)
     return rc;
 }
 
+/* RFC 4180, in quotes. */
+static void put_address(struct buf *out, const struct payee *p)
+{
+    if (!p) {
+        buf_put_str(out, ",");
+        return;
+    }
+    buf_printf(out, "%s,%s", payee_kind_word(p->kind),
+               strchr("=+-@", p->address[0]) ? "\"'" : "\"");
+    for (const char *c = p->address; *c; c++) {
+        if (*c == '"') buf_put_u8(out, '"');
+        buf_put_u8(out, (uint8_t)*c);
+    }
+    buf_put_u8(out, '"');
+}
+
 int settle_csv(struct settle *s, struct buf *out, struct err *e)
 {
     uint64_t n = 0;
     char hex[KEY_HEX];
     const struct settle_row *r = settle_rows(s, &n);
-    buf_put_str(out, "contributor,amount_micro,receipts\n");
-    for (uint64_t i = 0; i < n; i++)
-        buf_printf(out, "%s,%" PRIu64 ",%" PRIu64 "\n", key_hex(&r[i].contributor, hex),
-                   r[i].amount, r[i].n_receipts);
+    buf_put_str(out, "contributor,amount_micro,receipts,kind,address\n");
+    for (uint64_t i = 0; i < n; i++) {
+        buf_printf(out, "%s,%" PRIu64 ",%" PRIu64 ",", key_hex(&r[i].contributor, hex), r[i].amount,
+                   r[i].n_receipts);
+        put_address(out, r[i].payee);
+        buf_put_u8(out, '\n');
+    }
     return buf_ok(out, e);
 }

@@ -257,15 +257,104 @@ static void draw_plot(struct canvas *c, struct rect r, const struct graph *g, st
 
 /* ---- labels --------------------------------------------------------------------------------- */
 
+char *graph_mark_text(const struct view_mark *m, int64_t now_ms, bool has_why, char *dst,
+                      size_t cap)
+{
+    char t[TEXT_CAP];
+    int64_t until = m->is_open ? now_ms : m->until_ms;
+    bool has_length = until != VIEW_NONE && m->at_ms != VIEW_NONE && until - m->at_ms >= 1000;
+    if (has_why && strncmp(m->why, m->kind, strlen(m->kind)) == 0) { /* "late by 40 s: ..." */
+        snprintf(dst, cap, "%s", m->why);
+        return dst;
+    }
+    snprintf(dst, cap, "%s%s%s%s%s", m->kind, has_length ? " " : "",
+             has_length ? text_duration((until - m->at_ms) / 1000 * 1000, t) : "",
+             has_why && m->why[0] ? ": " : "", has_why ? m->why : "");
+    return dst;
+}
+
+/* Column of a mark on an axis of w cells; -1 outside. */
+static int mark_column(const struct graph *g, const struct view_mark *m, int w)
+{
+    double span_ms = (double)window(g) * (double)g->s->step_ms;
+    double ago_ms = (double)g->now_ms - (double)m->at_ms;
+    if (m->at_ms == VIEW_NONE || ago_ms < 0 || ago_ms >= span_ms) return -1;
+    int x = w - 1 - (int)(ago_ms / span_ms * w);
+    return x < 0 ? 0 : x;
+}
+
+/* Cells of the axis that a mark stands on; "now" at the right end stays readable. */
+static bool is_marked(const struct graph *g, int x, int w, int end)
+{
+    for (uint32_t i = 0; i < g->n_marks && i < VIEW_MARKS; i++) {
+        int at = mark_column(g, &g->marks[i], w);
+        if (at >= 0 && (at > end - 1 ? end - 1 : at) == x) return true;
+    }
+    return false;
+}
+
+static bool is_free(const struct graph *g, int from, int to, int w, int end)
+{
+    if (from < 0 || to >= end) return false;
+    for (int x = from; x <= to; x++)
+        if (is_marked(g, x, w, end)) return false;
+    return true;
+}
+
+/* The newest mark's words beside it, where they fit: right of it, else left. Returns the first cell
+ * used, w when nothing was said.
+ */
+static int say_mark(struct canvas *c, struct rect r, const struct graph *g, int i, int end)
+{
+    char text[128];
+    int x = mark_column(g, &g->marks[i], r.w);
+    if (x > end - 1) x = end - 1;
+    for (int why = 1; why >= 0; why--) {
+        graph_mark_text(&g->marks[i], g->now_ms, why != 0, text, sizeof text);
+        int need = canvas_width(c, text);
+        int left = x - 1 - need;
+        if (is_free(g, x + 1, x + 2 + need, r.w, end)) {
+            canvas_text(c, r.x + x + 2, r.y, need, STYLE_DIM, text);
+            return x;
+        }
+        if (is_free(g, left, x - 1, r.w, end)) {
+            canvas_text(c, r.x + left, r.y, need, STYLE_DIM, text);
+            return left;
+        }
+    }
+    return r.w;
+}
+
+/* Returns the first cell in use. */
+static int draw_marks(struct canvas *c, struct rect r, const struct graph *g, int end)
+{
+    int first = r.w;
+    int newest = -1;
+    for (uint32_t i = 0; i < g->n_marks && i < VIEW_MARKS; i++)
+        if (mark_column(g, &g->marks[i], r.w) >= 0) newest = (int)i;
+    if (newest < 0 || end < 1) return first;
+    first = say_mark(c, r, g, newest, end);
+    for (int x = 0; x < end; x++) {
+        if (!is_marked(g, x, r.w, end)) continue;
+        canvas_put(c, r.x + x, r.y, '^', STYLE_WARN);
+        if (x < first) first = x;
+    }
+    return first;
+}
+
 static void draw_time_axis(struct canvas *c, struct rect r, const struct graph *g)
 {
     char left[TEXT_CAP + 16];
-    char right[TEXT_CAP];
+    char right[TEXT_CAP + 16];
     char t[TEXT_CAP];
+    int first = r.w;
     if (g->s->step_ms) {
         int64_t span_ms = (int64_t)window(g) * g->s->step_ms;
         snprintf(left, sizeof left, "%s ago", text_duration(span_ms, t));
         snprintf(right, sizeof right, "now");
+    } else if (g->left && g->right) {
+        snprintf(left, sizeof left, "%s", g->left);
+        snprintf(right, sizeof right, "%s", g->right);
     } else {
         uint64_t back = count(g->s) ? count(g->s) - 1 : 0;
         uint64_t last = g->last_round;
@@ -276,7 +365,9 @@ static void draw_time_axis(struct canvas *c, struct rect r, const struct graph *
     }
     int need = canvas_width(c, right);
     if (need <= r.w) canvas_text_right(c, r.x, r.y, r.w, STYLE_DIM, right);
-    if (canvas_width(c, left) + need + 2 <= r.w) canvas_text(c, r.x, r.y, r.w, STYLE_DIM, left);
+    if (g->s->step_ms && g->n_marks) first = draw_marks(c, r, g, r.w - need - 1);
+    if (first > r.w - need) first = r.w - need;
+    if (canvas_width(c, left) + 2 <= first) canvas_text(c, r.x, r.y, r.w, STYLE_DIM, left);
 }
 
 /* "1.00k" is "1k" on an axis. */

@@ -17,6 +17,7 @@ enum keymap_key {
     KEYMAP_ENTER = 13,
     KEYMAP_TAB = 9,
     KEYMAP_ESC = 27,
+    KEYMAP_BACKSPACE = 127,
     KEYMAP_UP = 0x110000,
     KEYMAP_DOWN,
     KEYMAP_LEFT,
@@ -31,11 +32,12 @@ enum keymap_key {
 
 enum action {
     ACTION_NONE = 0,
-    ACTION_OVERVIEW, /* the five screens, in the order of enum screen */
+    ACTION_OVERVIEW, /* the screens with a number, in the order of enum screen */
     ACTION_RUN,
     ACTION_PEERS,
     ACTION_CREDITS,
     ACTION_LOG,
+    ACTION_SETTINGS,
     ACTION_NEXT_SCREEN,
     ACTION_PREVIOUS_SCREEN,
     ACTION_UP,
@@ -47,6 +49,19 @@ enum action {
     ACTION_PAUSE,
     ACTION_FINISH,
     ACTION_FREEZE,
+    ACTION_OPEN,
+    ACTION_RANGE,
+    ACTION_SORT,
+    ACTION_FIND,
+    ACTION_LEVEL,
+    ACTION_ABOUT,
+    ACTION_EXPORT,
+    ACTION_UNDO,
+    ACTION_JOIN,
+    ACTION_SLOWER,
+    ACTION_FASTER,
+    ACTION_BACKWARD,
+    ACTION_FORWARD,
     ACTION_HELP,
     ACTION_CLOSE,
     ACTION_STOP,
@@ -62,9 +77,10 @@ struct keymap_entry {
     const char *label; /* key bar: "Pause"; NULL: not in the bar */
     const char *brief; /* the same where room is short */
     const char *help;  /* what it does, one line; NULL: explained by its neighbour */
+    unsigned where;    /* bit of each enum screen whose bar names it; 0: all of them */
 };
 
-#define KEYMAP_BAR_RANKS 4 /* ranks 0 to this appear in the key bar */
+#define KEYMAP_BAR_RANKS 7 /* ranks 0 to this appear in the key bar */
 
 /* The table, n entries, in the order of the help. */
 const struct keymap_entry *keymap_table(int *ret_n);

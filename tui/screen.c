@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "tui/graph.h"
 #include "tui/keymap.h"
 #include "view/text.h"
@@ -126,33 +127,145 @@ const char *screen_gauge_label(const struct view *v)
     return v->n_steps ? "steps" : "deadline";
 }
 
-void screen_graph(const struct screen_frame *f, struct rect r, int which, bool is_bare)
+/* The curve is remembered in nats a token; the text measured on is the same in every round, and so
+ * is what a nat a token is in bits a byte.
+ */
+static struct view_series in_bits(const struct view *v)
+{
+    struct view_series s = v->val_curve;
+    double by = v->val_bits_per_byte / v->val_loss;
+    if (!isfinite(by)) s.n = 0;
+    for (uint32_t i = 0; i < s.n && i < VIEW_SERIES; i++)
+        s.v[i] = (float)((double)s.v[i] * by);
+    return s;
+}
+
+void screen_graph(const struct screen_frame *f, struct rect r, enum screen_graph which,
+                  bool is_bare)
 {
     const struct view *v = f->v;
-    struct graph g = {.glyphs = f->glyphs, .is_bare = is_bare, .last_round = v->round};
+    struct graph g = {.glyphs = f->glyphs,
+                      .is_bare = is_bare,
+                      .last_round = v->round,
+                      .marks = v->marks,
+                      .n_marks = v->n_marks,
+                      .now_ms = v->at_ms};
+    struct view_series bits;
     switch (which) {
-    case 0:
+    case SCREEN_GRAPH_SPEED:
         g.s = &v->speed;
         g.style = STYLE_SPEED;
         break;
-    case 1:
+    case SCREEN_GRAPH_LOSS:
         g.s = &v->loss_curve;
         g.kind = GRAPH_LINE;
         g.style = STYLE_LOSS;
         break;
-    case 2:
+    case SCREEN_GRAPH_HELD_OUT:
+        bits = in_bits(v);
+        g.s = &bits;
+        g.kind = GRAPH_LINE;
+        g.style = STYLE_LOSS;
+        g.last_round = v->val_round;
+        break;
+    case SCREEN_GRAPH_EARNED:
         g.s = v->earned.n >= v->earned_pending.n ? &v->earned : &v->earned_pending;
         g.on_top = g.s == &v->earned ? &v->earned_pending : NULL;
         g.kind = GRAPH_BARS;
         g.style = STYLE_EARNED;
         break;
+    case SCREEN_GRAPH_PEERS:
     default:
         g.s = &v->peers_curve;
         g.style = STYLE_PEERS;
+        g.n_marks = 0; /* the others did not pause */
         break;
     }
     if (f->is_old) g.style = STYLE_DIM;
     graph_draw(f->c, r, &g);
+}
+
+int screen_picked(const struct screen_frame *f)
+{
+    static const enum screen_graph on_run[] = {SCREEN_GRAPH_LOSS, SCREEN_GRAPH_HELD_OUT};
+    int i = f->t->scroll[f->t->screen] - 1;
+    if (f->t->screen == SCREEN_OVERVIEW && i >= 0 && i < 4) return i;
+    if (f->t->screen == SCREEN_RUN && i >= 0 && i < 2) return (int)on_run[i];
+    return -1;
+}
+
+static const char *unit(const struct view *v)
+{
+    return v->reward_unit[0] ? v->reward_unit : "credits";
+}
+
+void screen_graph_title(const struct screen_frame *f, struct rect r, enum screen_graph which)
+{
+    static const char *const name[] = {"Your speed", "Training loss", "Earned", "Contributors",
+                                       "Held-out"};
+    const struct view *v = f->v;
+    char title[32];
+    char a[TEXT_CAP];
+    char value[128] = "";
+    char extra[160] = "";
+    switch (which) {
+    case SCREEN_GRAPH_SPEED:
+        screen_unit(text_number(v->tok_per_s, a), "tok/s", value, sizeof value);
+        screen_fact(extra, sizeof extra, "avg", text_number(v->tok_per_s_avg, a), "");
+        screen_fact(extra, sizeof extra, "best", text_number(v->tok_per_s_best, a), "");
+        break;
+    case SCREEN_GRAPH_LOSS:
+        text_fixed(v->loss, 3, value);
+        screen_fact(extra, sizeof extra, "best", text_fixed(v->loss_best, 3, a), "");
+        break;
+    case SCREEN_GRAPH_EARNED:
+        screen_unit(text_credits(v->credits_confirmed, a), unit(v), value, sizeof value);
+        screen_fact(extra, sizeof extra, "", text_credits_signed(v->credits_pending, a), "pending");
+        break;
+    case SCREEN_GRAPH_PEERS:
+        screen_peers_text(v, value);
+        screen_fact(extra, sizeof extra, "", text_number(v->swarm_tok_per_s, a), "tok/s together");
+        break;
+    case SCREEN_GRAPH_HELD_OUT:
+        screen_unit(text_fixed(v->val_bits_per_byte, 3, a), "bits/byte", value, sizeof value);
+        if (isfinite(v->val_bits_per_byte))
+            screen_fact(extra, sizeof extra, "round", text_count((int64_t)v->val_round, a), "");
+        break;
+    }
+    bool is_picked = screen_picked(f) == (int)which && !f->t->is_open;
+    snprintf(title, sizeof title, "%s%s", is_picked ? "> " : "", name[which]);
+    screen_title(f, r, title, value, extra);
+}
+
+int screen_wrap(const struct screen_frame *f, struct rect r, int y, int max_rows, enum style style,
+                const char *text, bool is_drawn)
+{
+    const char *s = text;
+    int row = 0;
+    for (; *s && row < max_rows; row++) {
+        size_t cut = row == max_rows - 1 ? strlen(s) : canvas_break(f->c, s, r.w);
+        char part[STATE_TEXT];
+        snprintf(part, sizeof part, "%.*s", (int)cut, s);
+        if (is_drawn && y + row < r.h) canvas_text(f->c, r.x, r.y + y + row, r.w, style, part);
+        s += cut;
+        while (*s == ' ')
+            s++;
+    }
+    return row;
+}
+
+char *screen_ranges(const struct view *v, char *dst, size_t cap)
+{
+    size_t n = 0;
+    dst[0] = 0;
+    for (int i = 0; i < VIEW_RANGES; i++) {
+        bool is_it = (int)v->range == i;
+        int m = snprintf(dst + n, cap - n, "%s%s%s%s", i ? " " : "", is_it ? "[" : "",
+                         view_range_text((enum view_range)i), is_it ? "]" : "");
+        if (m < 0 || n + (size_t)m >= cap) break;
+        n += (size_t)m;
+    }
+    return dst;
 }
 
 /* ---- the state line ------------------------------------------------------------------------- */
@@ -310,12 +423,18 @@ static void draw_state(const struct screen_frame *f, const char *text, int n_row
 
 static void draw_tabs(const struct screen_frame *f, struct rect r)
 {
-    static const char *const name[TUI_TABS] = {"Overview", "Run", "Peers", "Credits", "Log"};
+    static const char *const name[TUI_TABS] = {"Overview", "Run", "Peers",
+                                               "Credits",  "Log", "Settings"};
     int x = r.x;
+    bool is_tight = r.w < 80;
     for (int i = 0; i < TUI_TABS; i++) {
         bool is_here = (int)f->t->screen == i;
         char tab[32];
-        snprintf(tab, sizeof tab, is_here ? "<%d %s>" : " %d %s ", i + 1, name[i]);
+        snprintf(tab, sizeof tab,
+                 is_here    ? "<%d %s>"
+                 : is_tight ? "%d %s"
+                            : " %d %s ",
+                 i + 1, name[i]);
         x += canvas_text(f->c, x, r.y, r.x + r.w - x, is_here ? STYLE_HERE : STYLE_TEXT, tab) + 1;
     }
     const char *right = f->t->screen == SCREEN_HELP ? "<? Help>" : "? Help ";
@@ -324,16 +443,27 @@ static void draw_tabs(const struct screen_frame *f, struct rect r)
                           right);
 }
 
-/* Cells for all keys up to a rank. */
-static int keys_width(const struct screen_frame *f, int rank, bool is_short)
+/* How long the labels are: all in full, all short, or short but for what q does, which people must
+ * not have to guess.
+ */
+enum length { LENGTH_FULL, LENGTH_SHORT_BUT_CLOSE, LENGTH_SHORT };
+
+static const char *key_label(const struct screen_frame *f, const struct keymap_entry *k,
+                             enum length length, int rank)
+{
+    bool is_brief =
+        length == LENGTH_SHORT || (length == LENGTH_SHORT_BUT_CLOSE && k->action != ACTION_CLOSE);
+    return k->rank <= rank ? keymap_label(k, f->v, f->t, is_brief) : NULL;
+}
+
+static int keys_width(const struct screen_frame *f, int rank, enum length length)
 {
     int n = 0;
     int need = 0;
     const struct keymap_entry *k = keymap_table(&n);
     for (int i = 0; i < n; i++) {
-        const char *label = keymap_label(&k[i], f->v, f->t, is_short);
-        if (label && k[i].rank <= rank)
-            need += (int)strlen(k[i].keys) + 1 + (need ? 2 : 0) + (int)strlen(label);
+        const char *label = key_label(f, &k[i], length, rank);
+        if (label) need += (int)strlen(k[i].keys) + 1 + (need ? 2 : 0) + (int)strlen(label);
     }
     return need;
 }
@@ -345,13 +475,15 @@ static void draw_keys(const struct screen_frame *f, struct rect r, int x)
     const struct keymap_entry *k = keymap_table(&n);
     int end = r.x + r.w;
     int rank = KEYMAP_BAR_RANKS;
-    bool is_short = keys_width(f, rank, false) > end - x;
-    while (rank > 0 && keys_width(f, rank, is_short) > end - x)
+    enum length length = LENGTH_FULL;
+    if (keys_width(f, rank, length) > end - x)
+        length = end - x >= 72 ? LENGTH_SHORT_BUT_CLOSE : LENGTH_SHORT;
+    while (rank > 0 && keys_width(f, rank, length) > end - x)
         rank--;
     bool is_first = true;
     for (int i = 0; i < n; i++) {
-        const char *label = keymap_label(&k[i], f->v, f->t, is_short);
-        if (!label || k[i].rank > rank) continue;
+        const char *label = key_label(f, &k[i], length, rank);
+        if (!label) continue;
         if (!is_first) x += 2;
         is_first = false;
         x += canvas_text(f->c, x, r.y, end - x, STYLE_KEY, k[i].keys) + 1;
@@ -375,9 +507,28 @@ static void draw_bottom(const struct screen_frame *f, struct rect r)
         draw_question(f, r);
         return;
     }
+    if (wizard_is_shown(f->t, f->v) && !(f->t->note[0] && f->now_ms < f->t->note_until_ms)) {
+        canvas_text(f->c, r.x, r.y, r.w, STYLE_KEY, screen_wizard_keys(&f->t->wizard));
+        return;
+    }
+    if (f->t->is_typing) {
+        x += canvas_text(f->c, x, r.y, r.w, STYLE_KEY, "Find: ");
+        char text[TUI_TEXT];
+        utf8_printable(f->t->find[f->t->screen], text, sizeof text);
+        x += canvas_text(f->c, x, r.y, r.w - x, STYLE_VALUE, text);
+        x += canvas_text(f->c, x, r.y, r.w - x, STYLE_HERE, "_");
+        canvas_text(f->c, x + 2, r.y, r.w - x - 2, STYLE_DIM, "Enter: keep  Esc: all");
+        return;
+    }
     if (f->t->note[0] && f->now_ms < f->t->note_until_ms) {
         canvas_text(f->c, r.x, r.y, r.w, STYLE_WARN, f->t->note);
         return;
+    }
+    if (f->t->is_replay) {
+        char at[96];
+        snprintf(at, sizeof at, "[REPLAY %dx, %u of %u%s]", f->t->speed, f->t->i_view + 1,
+                 f->t->n_views, f->t->is_held ? ", held" : "");
+        x += canvas_text(f->c, x, r.y, r.w, STYLE_WARN, at) + 2;
     }
     bool is_training = !f->v->is_paused && screen_state(f) == VIEW_RUNNING;
     if (f->t->is_frozen)
@@ -397,19 +548,27 @@ static void draw_body(const struct screen_frame *f, enum layout_kind kind)
         screen_line_draw(f);
         return;
     }
+    bool has_graphs = f->t->screen == SCREEN_OVERVIEW || f->t->screen == SCREEN_RUN;
+    if (f->t->is_open && has_graphs && f->t->has_view) {
+        screen_zoom_draw(f);
+        return;
+    }
     switch (f->t->screen) {
     case SCREEN_OVERVIEW:
-        if (!f->t->has_view || (f->v->state == VIEW_IDLE && !f->v->run_name[0]))
+        if (wizard_is_shown(f->t, f->v))
+            screen_wizard_draw(f);
+        else if (!f->t->has_view)
             screen_welcome_draw(f);
         else if (kind == LAYOUT_COMPACT)
             screen_compact_draw(f);
         else
             screen_overview_draw(f);
         break;
-    case SCREEN_RUN: screen_run_draw(f); break;
+    case SCREEN_RUN: f->t->is_about ? screen_about_draw(f) : screen_run_draw(f); break;
     case SCREEN_PEERS: screen_peers_draw(f); break;
     case SCREEN_CREDITS: screen_credits_draw(f); break;
     case SCREEN_LOG: screen_log_draw(f); break;
+    case SCREEN_SETTINGS: screen_settings_draw(f); break;
     case SCREEN_HELP: screen_help_draw(f); break;
     case SCREEN_COUNT: break;
     }

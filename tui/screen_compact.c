@@ -17,7 +17,7 @@ static void row(const struct screen_frame *f, int *y, const char *label, const c
     if (which >= 0) {
         struct rect spark = {r.x + r.w - SPARK_W, *y, SPARK_W, 1};
         text.w -= SPARK_W + 1;
-        screen_graph(f, spark, which, true);
+        screen_graph(f, spark, (enum screen_graph)which, true);
     }
     screen_pair(f, text, *y, LABEL_W, label, STYLE_VALUE, value);
     (*y)++;

@@ -1,5 +1,8 @@
 #include <stdio.h>
+#include <string.h>
 
+#include "tui/graph.h"
+#include "tui/rows.h"
 #include "tui/screen.h"
 #include "tui/table.h"
 #include "view/text.h"
@@ -10,18 +13,19 @@ static const struct table_column columns[] = {
     {"WHEN",   12, false, false, 2},
     {"ROUND",  7,  true,  false, 1},
     {"TOKENS", 8,  true,  false, 4},
-    {"RESULT", 16, false, true,  3},
+    {"RESULT", 34, false, true,  3},
     {"CREDIT", 12, true,  false, 0},
     {"",       8,  false, false, 5},
 };
-#define N_COLUMNS ((int)(sizeof columns / sizeof columns[0]))
+#define COLUMN_RESULT 3
+#define N_COLUMNS     ((int)(sizeof columns / sizeof columns[0]))
 
 static void draw_row(const struct screen_frame *f, struct rect r, int y, const struct table *t,
-                     const struct view_credit *k)
+                     const struct view_credit *k, bool is_here)
 {
     char a[TEXT_CAP];
     char amount[TEXT_CAP + 4];
-    table_cell(f->c, r.x, y, t, 0, STYLE_DIM, text_date(k->at_ms, a));
+    table_cell(f->c, r.x, y, t, 0, is_here ? STYLE_HERE : STYLE_DIM, text_date(k->at_ms, a));
     table_cell(f->c, r.x, y, t, 1, STYLE_TEXT, text_count((int64_t)k->round, a));
     table_cell(f->c, r.x, y, t, 2, STYLE_TEXT, text_number((double)k->n_tokens, a));
     table_cell(f->c, r.x, y, t, 3, STYLE_TEXT, k->result);
@@ -35,16 +39,76 @@ static void draw_table(const struct screen_frame *f, struct rect r)
 {
     struct table t;
     int n = (int)f->v->n_credit_rows;
-    table_fit(&t, columns, N_COLUMNS, r.w);
+    struct table_column col[N_COLUMNS];
+    memcpy(col, columns, sizeof col);
+    if (r.w < 80) col[COLUMN_RESULT].w = 14;
+    table_fit(&t, col, N_COLUMNS, r.w);
     table_head(f->c, r.x, r.y, &t);
     if (n == 0 && r.h > 1)
         canvas_text(f->c, r.x, r.y + 1, r.w, STYLE_DIM,
                     "nothing earned yet; the first line comes with your first contribution");
-    int first = f->t->scroll[SCREEN_CREDITS];
-    if (first > n - (r.h - 1)) first = n - (r.h - 1);
-    if (first < 0) first = 0;
+    int pick = f->t->scroll[SCREEN_CREDITS];
+    if (pick >= n) pick = n - 1;
+    int first = rows_first(pick, n, r.h - 1);
     for (int i = 0; i + 1 < r.h && first + i < n; i++)
-        draw_row(f, r, r.y + 1 + i, &t, &f->v->credits[first + i]);
+        draw_row(f, r, r.y + 1 + i, &t, &f->v->credits[first + i], first + i == pick);
+}
+
+/* One line of the table, with all of its reason. */
+static void draw_details(const struct screen_frame *f, struct rect r)
+{
+    const struct view *v = f->v;
+    int pick = f->t->scroll[SCREEN_CREDITS];
+    char a[TEXT_CAP];
+    char b[TEXT_CAP];
+    char t[240];
+    if (!v->n_credit_rows) return;
+    const struct view_credit *k =
+        &v->credits[pick < (int)v->n_credit_rows ? pick : (int)v->n_credit_rows - 1];
+    snprintf(t, sizeof t, "Round %s", text_count((int64_t)k->round, a));
+    screen_title(f, r, t, text_credits_signed(k->amount, b),
+                 k->is_settled ? "settled  Enter: back" : "pending  Enter: back");
+    snprintf(t, sizeof t, "%s  %s tokens trained", text_date(k->at_ms, a),
+             text_count((int64_t)k->n_tokens, b));
+    screen_wrap(f, r, 1, 1, STYLE_DIM, t, true);
+    int y = 2 + screen_wrap(f, r, 2, 3, STYLE_VALUE, k->result, true);
+    screen_wrap(f, r, y, r.h - y, STYLE_DIM,
+                k->is_settled ? "Settled: it is in the run's public record and stays."
+                              : "Pending: it can still change until the round is settled.",
+                true);
+}
+
+/* What each day brought; the newest day is the one under way. */
+static void draw_days(const struct screen_frame *f, struct rect r)
+{
+    const struct view *v = f->v;
+    struct view_series s = {.n = v->n_days};
+    char a[TEXT_CAP];
+    char left[TEXT_CAP];
+    for (uint32_t i = 0; i < v->n_days && i < VIEW_DAYS; i++)
+        s.v[i] = (float)((double)v->days[i].amount / 1e6);
+    text_date(v->n_days ? v->days[0].at_ms : VIEW_NONE, left);
+    char *clock = strrchr(left, ' ');
+    if (clock) *clock = 0;
+    struct graph g = {.kind = GRAPH_BARS,
+                      .glyphs = f->glyphs,
+                      .style = f->is_old ? STYLE_DIM : STYLE_EARNED,
+                      .s = &s,
+                      .left = left,
+                      .right = "today"};
+    text_credits_signed(v->n_days ? v->days[v->n_days - 1].amount : VIEW_NONE, a);
+    screen_title(f, r, "Each day", a, v->n_days ? "today" : "");
+    graph_draw(f->c, (struct rect){r.x, r.y + 1, r.w, r.h - 1}, &g);
+}
+
+static void draw_bars(const struct screen_frame *f, struct rect r)
+{
+    bool has_days = r.w >= 60;
+    struct rect left = has_days ? layout_column(r, 0, 2) : r;
+    screen_title(f, left, "Each round", "", "");
+    screen_graph(f, (struct rect){left.x, left.y + 1, left.w, left.h - 1}, SCREEN_GRAPH_EARNED,
+                 false);
+    if (has_days) draw_days(f, layout_column(r, 1, 2));
 }
 
 void screen_credits_draw(const struct screen_frame *f)
@@ -60,18 +124,20 @@ void screen_credits_draw(const struct screen_frame *f)
     screen_title(f, r, "Earned", value, extra);
     r.y++;
     r.h--;
-    if (r.h >= 6) {
+    if (r.h >= 6 && !f->t->is_open) {
         r.h--;
         canvas_text(f->c, r.x, r.y + r.h, r.w, STYLE_DIM, rule);
     }
+    if (f->t->is_open && r.h >= 5) {
+        int h = r.h >= 14 ? 7 : r.h - 3;
+        draw_details(f, (struct rect){r.x, r.y + r.h - h, r.w, h});
+        r.h -= h;
+    }
     if (r.h >= 12) {
         int h = r.h * 2 / 5;
-        screen_graph(f, (struct rect){r.x, r.y, r.w, h}, 2, false);
+        draw_bars(f, (struct rect){r.x, r.y, r.w, h});
         r.y += h;
         r.h -= h;
-        screen_title(f, r, "Each round", "", "");
-        r.y++;
-        r.h--;
     }
     draw_table(f, r);
 }

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "tui/gauge.h"
 #include "tui/screen.h"
@@ -6,42 +7,42 @@
 
 #define LABEL_W 8
 
-static const char *unit(const struct view *v)
+/* Before the first step of one's own there is no speed: what is on its way, how long it will take and
+ * what comes next, in place of an empty graph.
+ */
+static void draw_fetch(const struct screen_frame *f, struct rect r)
 {
-    return v->reward_unit[0] ? v->reward_unit : "credits";
-}
-
-static void draw_panel(const struct screen_frame *f, struct rect r, int which, const char *title,
-                       const char *value, const char *extra)
-{
-    screen_title(f, r, title, value, extra);
-    screen_graph(f, (struct rect){r.x, r.y + 1, r.w, r.h - 1}, which, false);
+    const struct view *v = f->v;
+    char a[TEXT_CAP];
+    char b[TEXT_CAP];
+    char t[200] = "";
+    screen_title(f, r, "Getting ready", text_percent(v->fetch_frac, a), "");
+    if (r.h < 3) return;
+    gauge_draw(f->c, r.x, r.y + 1, r.w, v->fetch_frac, f->glyphs,
+               f->is_old ? STYLE_DIM : STYLE_GOOD);
+    if (v->down_per_s > 0)
+        snprintf(t, sizeof t, "%s a second, ", text_bytes((uint64_t)v->down_per_s, a));
+    snprintf(t + strlen(t), sizeof t - strlen(t), "about %s left",
+             text_duration(v->fetch_left_ms, b));
+    int y =
+        2 + screen_wrap(f, r, 2, 2, STYLE_TEXT,
+                        v->fetch_left_ms == VIEW_NONE ? "how long it takes shows soon" : t, true);
+    snprintf(t, sizeof t, "Next: training begins with round %s, and your speed appears here.",
+             text_count((int64_t)v->round, a));
+    if (y < r.h) screen_wrap(f, r, y, r.h - y, STYLE_DIM, t, true);
 }
 
 static void draw_graphs(const struct screen_frame *f, const struct layout_overview *o)
 {
-    const struct view *v = f->v;
-    char a[TEXT_CAP];
-    char value[128];
-    char extra[128] = "";
-
-    screen_unit(text_number(v->tok_per_s, a), "tok/s", value, sizeof value);
-    screen_fact(extra, sizeof extra, "avg", text_number(v->tok_per_s_avg, a), "");
-    screen_fact(extra, sizeof extra, "best", text_number(v->tok_per_s_best, a), "");
-    draw_panel(f, o->graph[0], 0, "Your speed", value, extra);
-
-    extra[0] = 0;
-    screen_fact(extra, sizeof extra, "best", text_fixed(v->loss_best, 3, a), "");
-    draw_panel(f, o->graph[1], 1, "Training loss", text_fixed(v->loss, 3, value), extra);
-
-    extra[0] = 0;
-    screen_unit(text_credits(v->credits_confirmed, a), unit(v), value, sizeof value);
-    screen_fact(extra, sizeof extra, "", text_credits_signed(v->credits_pending, a), "pending");
-    draw_panel(f, o->graph[2], 2, "Earned", value, extra);
-
-    extra[0] = 0;
-    screen_fact(extra, sizeof extra, "", text_number(v->swarm_tok_per_s, a), "tok/s together");
-    draw_panel(f, o->graph[3], 3, "Contributors", screen_peers_text(v, value), extra);
+    for (int i = 0; i < 4; i++) {
+        struct rect r = o->graph[i];
+        if (i == 0 && f->v->fetch_frac >= 0 && f->v->n_tokens == 0) {
+            draw_fetch(f, r);
+            continue;
+        }
+        screen_graph_title(f, r, (enum screen_graph)i);
+        screen_graph(f, (struct rect){r.x, r.y + 1, r.w, r.h - 1}, (enum screen_graph)i, false);
+    }
 }
 
 static void draw_your_part(const struct screen_frame *f, struct rect r)
@@ -76,6 +77,9 @@ static void draw_this_computer(const struct screen_frame *f, struct rect r)
     screen_pair(f, r, r.y + 2, LABEL_W, "memory", STYLE_TEXT,
                 v->rss_bytes ? text_bytes(v->rss_bytes, a) : "-");
     snprintf(t, sizeof t, "%s, %s", text_bytes(v->bytes_up, a), text_bytes(v->bytes_down, b));
+    if (v->up_per_s > 0 && v->down_per_s > 0 && r.w >= 40)
+        snprintf(t + strlen(t), sizeof t - strlen(t), "  now %s, %s a second",
+                 text_bytes((uint64_t)v->up_per_s, a), text_bytes((uint64_t)v->down_per_s, b));
     screen_pair(f, r, r.y + 3, LABEL_W, "up, down", STYLE_TEXT, f->t->has_view ? t : "-");
     screen_pair(f, r, r.y + 4, LABEL_W, "ping", STYLE_TEXT,
                 screen_unit(text_number(v->rtt_ms, a), "ms", t, sizeof t));

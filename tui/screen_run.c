@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "tui/gauge.h"
-#include "tui/graph.h"
 #include "tui/screen.h"
 #include "view/text.h"
 
 #define LABEL_W 9
+#define N_PARTS 5
 
 /* Rows that are drawn top down until the space ends. */
 struct list {
@@ -56,19 +56,68 @@ static void add_step(struct list *l)
     add(l, "step", STYLE_TEXT, t);
 }
 
+/* Where the last round's time went, as a bar: each part as long as it took, with its name in it. */
+static void draw_parts(struct canvas *c, int x, int y, int w, const int64_t *part,
+                       const char *const *name, enum style style)
+{
+    double all = 0;
+    double done = 0;
+    int from = x;
+    for (int i = 0; i < N_PARTS; i++)
+        all += part[i] > 0 ? (double)part[i] : 0;
+    for (int i = 0; i < N_PARTS; i++) {
+        if (part[i] <= 0 || all <= 0) continue;
+        done += (double)part[i];
+        int to = x + (int)lround(done / all * w);
+        int len = to - from;
+        if (len < 1) continue;
+        canvas_fill(c, from, y, len, i % 2 ? '-' : '=', style);
+        canvas_put(c, from, y, '|', STYLE_DIM);
+        if (len > (int)strlen(name[i]) + 1)
+            canvas_text(c, from + 1, y, len - 1, STYLE_VALUE, name[i]);
+        from = to;
+    }
+}
+
 static void add_time(struct list *l)
 {
     const struct view *v = l->f->v;
-    const int64_t part[] = {v->ms_train, v->ms_pack, v->ms_upload, v->ms_wait, v->ms_apply};
-    static const char *const name[] = {"train", "pack", "send", "wait", "apply"};
+    const int64_t part[N_PARTS] = {v->ms_train, v->ms_pack, v->ms_upload, v->ms_wait, v->ms_apply};
+    static const char *const name[N_PARTS] = {"train", "pack", "send", "wait", "apply"};
     char a[TEXT_CAP];
     char t[256] = "-";
     int n = 0;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < N_PARTS; i++)
         if (part[i] != VIEW_NONE)
             n += snprintf(t + n, sizeof t - (size_t)n, "%s%s %s", n ? ", " : "", name[i],
                           text_duration(part[i], a));
-    add(l, "timing", STYLE_TEXT, t);
+    add(l, "last", STYLE_TEXT, t);
+    if (!n || l->y >= l->r.y + l->r.h || l->r.w < 40) return;
+    draw_parts(l->f->c, l->r.x + LABEL_W + 1, l->y, l->r.w - LABEL_W - 1, part, name,
+               l->f->is_old ? STYLE_DIM : STYLE_SPEED);
+    l->y++;
+}
+
+/* At the pace of the last round, which is the only thing known; nothing before there was one. */
+static void add_finish(struct list *l)
+{
+    const struct view *v = l->f->v;
+    const int64_t part[N_PARTS] = {v->ms_train, v->ms_pack, v->ms_upload, v->ms_wait, v->ms_apply};
+    double all = 0;
+    char a[TEXT_CAP];
+    char b[TEXT_CAP];
+    char t[160] = "-";
+    for (int i = 0; i < N_PARTS; i++)
+        all += part[i] > 0 ? (double)part[i] : 0;
+    if (!v->n_rounds)
+        snprintf(t, sizeof t, "when its host ends it");
+    else if (v->round >= v->n_rounds)
+        snprintf(t, sizeof t, "this is the last round");
+    else if (all > 0 && (double)(v->n_rounds - v->round) * all < 1e15)
+        snprintf(t, sizeof t, "in about %s, at %s a round like the last one",
+                 text_duration((int64_t)((double)(v->n_rounds - v->round) * all), a),
+                 text_duration((int64_t)all, b));
+    add(l, "finish", STYLE_TEXT, t);
 }
 
 static void add_checks(struct list *l)
@@ -127,68 +176,22 @@ static void draw_list(const struct screen_frame *f, struct rect r)
     struct list l = {f, r, r.y};
     add_round(&l);
     add_step(&l);
+    add_finish(&l);
     add_checks(&l);
     add_time(&l);
     add_model(&l);
     add_wire(&l);
 }
 
-/* The curve is remembered in nats a token; the text measured on is the same in every round, and so
- * is what a nat a token is in bits a byte.
- */
-static struct view_series in_bits(const struct view *v)
-{
-    struct view_series s = v->val_curve;
-    double by = v->val_bits_per_byte / v->val_loss;
-    if (!isfinite(by)) s.n = 0;
-    for (uint32_t i = 0; i < s.n; i++)
-        s.v[i] = (float)((double)s.v[i] * by);
-    return s;
-}
-
 static void draw_curves(const struct screen_frame *f, struct rect r)
 {
-    const struct view *v = f->v;
-    char a[TEXT_CAP];
-    char b[TEXT_CAP];
-    char value[TEXT_CAP];
-    char extra[160] = "";
     bool is_pair = r.w >= 60;
-    struct rect left = is_pair ? layout_column(r, 0, 2) : r;
-    screen_fact(extra, sizeof extra, "best", text_fixed(v->loss_best, 3, a), "");
-    screen_title(f, left, "Training loss", text_fixed(v->loss, 3, value), extra);
-    screen_graph(f, (struct rect){left.x, left.y + 1, left.w, left.h - 1}, 1, false);
-    if (!is_pair) return;
-    struct rect right = layout_column(r, 1, 2);
-    bool is_known = isfinite(v->val_bits_per_byte);
-    snprintf(extra, sizeof extra, "round %s", text_count((int64_t)v->val_round, b));
-    screen_unit(text_fixed(v->val_bits_per_byte, 3, a), "bits/byte", value, sizeof value);
-    screen_title(f, right, "Held-out", value, is_known ? extra : "");
-    struct view_series bits = in_bits(v);
-    struct graph g = {.kind = GRAPH_LINE,
-                      .glyphs = f->glyphs,
-                      .style = f->is_old ? STYLE_DIM : STYLE_LOSS,
-                      .s = &bits,
-                      .last_round = v->val_round};
-    graph_draw(f->c, (struct rect){right.x, right.y + 1, right.w, right.h - 1}, &g);
-}
-
-/* The text over at most max_rows rows, the last one cut; returns how many it wants. */
-static int wrap_said(const struct screen_frame *f, struct rect r, int max_rows, bool is_drawn)
-{
-    const char *s = f->v->said;
-    int row = 0;
-    for (; *s && row < max_rows; row++) {
-        size_t cut = row == max_rows - 1 ? strlen(s) : canvas_break(f->c, s, r.w);
-        char part[VIEW_SAID_CAP];
-        snprintf(part, sizeof part, "%.*s", (int)cut, s);
-        if (is_drawn)
-            canvas_text(f->c, r.x, r.y + row, r.w, f->is_old ? STYLE_DIM : STYLE_TEXT, part);
-        s += cut;
-        while (*s == ' ')
-            s++;
+    static const enum screen_graph which[] = {SCREEN_GRAPH_LOSS, SCREEN_GRAPH_HELD_OUT};
+    for (int i = 0; i < (is_pair ? 2 : 1); i++) {
+        struct rect g = is_pair ? layout_column(r, i, 2) : r;
+        screen_graph_title(f, g, which[i]);
+        screen_graph(f, (struct rect){g.x, g.y + 1, g.w, g.h - 1}, which[i], false);
     }
-    return row;
 }
 
 /* What the newest model wrote, at the bottom of r; returns the rows it takes, 0: no room or nothing
@@ -200,13 +203,14 @@ static int draw_said(const struct screen_frame *f, struct rect r, int n_list)
     const struct view *v = f->v;
     char a[TEXT_CAP];
     char t[TEXT_CAP + 16];
-    int n = wrap_said(f, r, max_rows, false) + 1;
+    int n = screen_wrap(f, r, 0, max_rows, STYLE_TEXT, v->said, false) + 1;
     if (n == 1 || r.h < n_list + n) return 0;
     r.y += r.h - n;
     snprintf(t, sizeof t, "at round %s", text_count((int64_t)v->said_round, a));
     screen_title(f, r, "The model says now", "", t);
     r.y++;
-    wrap_said(f, r, max_rows, true);
+    r.h = n - 1;
+    screen_wrap(f, r, 0, max_rows, f->is_old ? STYLE_DIM : STYLE_TEXT, v->said, true);
     return n;
 }
 
@@ -218,7 +222,7 @@ void screen_run_draw(const struct screen_frame *f)
                  v->run_name[0] ? v->run_note : "potluck join FILE|LINK");
     r.y++;
     r.h--;
-    const int n_list = 9;
+    const int n_list = 11;
     r.h -= draw_said(f, r, n_list);
     int n_curves = r.h - n_list;
     if (n_curves >= 5) {

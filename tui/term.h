@@ -21,6 +21,7 @@ struct terminal;
 struct term_options {
     bool no_color; /* NO_COLOR in the environment counts as well */
     int glyphs;    /* enum glyphs wanted, or -1: the best that the terminal can show */
+    enum theme theme;
 };
 
 /* ERR_NOTFOUND when there is no terminal that can place a cursor: use plain lines then; the hint
@@ -38,6 +39,9 @@ int term_key(struct terminal *t);
 
 /* Bytes are waiting; a terminal that is readable without any is gone. */
 bool term_has_input(const struct terminal *t);
+
+/* Other colours from the next term_show on. */
+void term_theme(struct terminal *t, enum theme theme);
 
 enum glyphs term_glyphs(const struct terminal *t);
 bool term_is_ascii(const struct terminal *t);

@@ -131,21 +131,26 @@ static FILE *open_input(void)
     return f;
 }
 
-static void choose_colors(struct terminal *t, bool no_color)
+void term_theme(struct terminal *t, enum theme theme)
 {
-    const char *env = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread */
-    if (!no_color && !(env && *env) && has_colors() && start_color() == OK) {
-        use_default_colors();
-        t->n_colors = COLORS;
-    }
     for (int i = 0; i < STYLE_COUNT; i++) {
-        struct look l = theme_look((enum style)i, t->n_colors);
+        struct look l = theme_look((enum style)i, t->n_colors, theme);
         t->attr[i] =
             (l.is_bold ? A_BOLD : 0) | (l.is_dim ? A_DIM : 0) | (l.is_reverse ? A_REVERSE : 0);
+        t->pair[i] = 0;
         if (l.fg < 0 || t->n_colors < 8) continue;
         t->pair[i] = (short)(i + 1);
         init_pair(t->pair[i], l.fg, -1);
     }
+    term_forget(t);
+}
+
+static void choose_colors(struct terminal *t, bool no_color)
+{
+    const char *env = getenv("NO_COLOR"); /* NOLINT(concurrency-mt-unsafe): one thread */
+    if (no_color || (env && *env) || !has_colors() || start_color() != OK) return;
+    use_default_colors();
+    t->n_colors = COLORS;
 }
 
 static void choose_modes(void)
@@ -187,6 +192,7 @@ int term_open(const struct term_options *o, struct terminal **ret, struct err *e
     t->glyphs = term_glyphs_of(type, &t->is_ascii);
     if (o->glyphs >= 0 && !t->is_ascii) t->glyphs = (enum glyphs)o->glyphs;
     choose_colors(t, o->no_color);
+    term_theme(t, o->theme);
     choose_modes();
     guard(t);
     *ret = t;
@@ -236,7 +242,9 @@ static int translate(int c)
     case KEY_BTAB: return KEYMAP_BACK_TAB;
     case KEY_ENTER: return KEYMAP_ENTER;
     case KEY_F(1): return KEYMAP_F1;
-    default: return c > 0 && c < 0x80 ? c : 0; /* 0: a key without a meaning here */
+    case '\b':
+    case KEY_BACKSPACE: return KEYMAP_BACKSPACE;
+    default: return c > 0 && c < 0x100 ? c : 0; /* 0: a key without a meaning here */
     }
 }
 

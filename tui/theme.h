@@ -35,7 +35,15 @@ struct look {
     bool is_bold, is_dim, is_reverse;
 };
 
-struct look theme_look(enum style s, int n_colors);
+/* Sets of colours. Every one keeps the person's own background. */
+enum theme { THEME_DEFAULT = 0, THEME_LIGHT, THEME_CONTRAST, THEME_SAFE, THEME_MONO, THEME_COUNT };
+
+struct look theme_look(enum style s, int n_colors, enum theme theme);
+
+/* "default", "light", ..., and a few words on it. theme_from_name: -1 when unknown. */
+const char *theme_name(int theme);
+const char *theme_about(int theme);
+int theme_from_name(const char *name);
 
 /* "braille", "blocks", "ascii" to a level; -1 when unknown. */
 int theme_glyphs(const char *name);

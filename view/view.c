@@ -65,9 +65,10 @@ static const struct field view_fields[] = {
     FIELD(view, swarm_tok_per_s, REAL), FIELD(view, bytes_up, U64), FIELD(view, bytes_down, U64),
     FIELD(view, rtt_ms, REAL), FIELD(view, saved_ms_ago, I64), FIELD(view, cpu_frac, REAL),
     FIELD(view, n_threads, U32), FIELD(view, n_cores, U32), FIELD(view, rss_bytes, U64),
-    FIELD(view, fetch_frac, REAL), FIELD(view, ms_train, I64), FIELD(view, ms_pack, I64),
+    FIELD(view, fetch_frac, REAL), FIELD(view, up_per_s, REAL), FIELD(view, down_per_s, REAL),
+    FIELD(view, fetch_left_ms, I64), FIELD(view, ms_train, I64), FIELD(view, ms_pack, I64),
     FIELD(view, ms_upload, I64), FIELD(view, ms_wait, I64), FIELD(view, ms_apply, I64),
-    FIELD(view, speed, SERIES), FIELD(view, loss_curve, SERIES), FIELD(view, val_curve, SERIES),
+    FIELD(view, range, U32), FIELD(view, speed, SERIES), FIELD(view, loss_curve, SERIES), FIELD(view, val_curve, SERIES),
     FIELD(view, earned, SERIES), FIELD(view, earned_pending, SERIES),
     FIELD(view, peers_curve, SERIES),
 };
@@ -80,6 +81,16 @@ static const struct field credit_fields[] = {
     FIELD(view_credit, at_ms, I64), FIELD(view_credit, round, U64),
     FIELD(view_credit, n_tokens, U64), TEXT_FIELD(view_credit, result),
     FIELD(view_credit, amount, I64), FIELD(view_credit, is_settled, BOOL),
+};
+static const struct field card_fields[] = {
+    TEXT_FIELD(view_card, title), TEXT_FIELD(view_card, text),
+};
+static const struct field mark_fields[] = {
+    FIELD(view_mark, at_ms, I64), FIELD(view_mark, until_ms, I64), FIELD(view_mark, is_open, BOOL),
+    TEXT_FIELD(view_mark, kind), TEXT_FIELD(view_mark, why),
+};
+static const struct field day_fields[] = {
+    FIELD(view_day, at_ms, I64), FIELD(view_day, amount, I64),
 };
 static const struct field log_fields[] = {
     FIELD(view_log, at_ms, I64), FIELD(view_log, level, U8), TEXT_FIELD(view_log, text),
@@ -95,6 +106,12 @@ static const struct rows {
      sizeof(struct view_peer), VIEW_PEERS, peer_fields, COUNT(peer_fields)},
     {"credits", offsetof(struct view, credits), offsetof(struct view, n_credit_rows),
      sizeof(struct view_credit), VIEW_CREDITS, credit_fields, COUNT(credit_fields)},
+    {"card", offsetof(struct view, card), offsetof(struct view, n_card),
+     sizeof(struct view_card), VIEW_CARD, card_fields, COUNT(card_fields)},
+    {"marks", offsetof(struct view, marks), offsetof(struct view, n_marks),
+     sizeof(struct view_mark), VIEW_MARKS, mark_fields, COUNT(mark_fields)},
+    {"days", offsetof(struct view, days), offsetof(struct view, n_days),
+     sizeof(struct view_day), VIEW_DAYS, day_fields, COUNT(day_fields)},
     {"log", offsetof(struct view, log), offsetof(struct view, n_log),
      sizeof(struct view_log), VIEW_LOG, log_fields, COUNT(log_fields)},
 };
@@ -106,6 +123,40 @@ static const char *const words[VIEW_STATE_COUNT] = {
     [VIEW_DONE] = "DONE", [VIEW_ENDING] = "ENDING",
 };
 /* clang-format on */
+
+static const struct {
+    const char *text, *name;
+    uint32_t step_ms;
+} ranges[VIEW_RANGES] = {
+    [VIEW_10M] = {"10 m", "10m", 2500    },
+      [VIEW_1H] = {"1 h",  "1h",  15000   },
+    [VIEW_24H] = {"24 h", "24h", 360000  },
+      [VIEW_7D] = {"7 d",  "7d",  2520000 },
+    [VIEW_ALL] = {"all",  "all", 10800000},
+};
+
+const char *view_range_text(enum view_range r)
+{
+    return (unsigned)r < VIEW_RANGES ? ranges[r].text : "-";
+}
+
+const char *view_range_name(enum view_range r)
+{
+    return (unsigned)r < VIEW_RANGES ? ranges[r].name : "";
+}
+
+enum view_range view_range_from_name(const char *name)
+{
+    int i = 0;
+    while (i < VIEW_RANGES && strcmp(ranges[i].name, name) != 0)
+        i++;
+    return (enum view_range)i;
+}
+
+uint32_t view_range_step_ms(enum view_range r)
+{
+    return ranges[(unsigned)r < VIEW_RANGES ? r : VIEW_10M].step_ms;
+}
 
 const char *view_state_word(enum view_state s)
 {
@@ -364,4 +415,41 @@ int view_decode(const void *json, size_t n, struct view *ret, struct err *e)
     }
     json_decref(o);
     return rc;
+}
+
+/* ---- a card alone --------------------------------------------------------------------------- */
+
+int view_card_encode(const struct view_card *rows, uint32_t n, struct buf *out, struct err *e)
+{
+    buf_put_str(out, "{\"card\":[");
+    for (uint32_t i = 0; i < n && i < VIEW_CARD; i++) {
+        buf_put_str(out, i ? ",{" : "{");
+        put_fields(out, card_fields, COUNT(card_fields), &rows[i]);
+        buf_put_u8(out, '}');
+    }
+    buf_put_str(out, "]}");
+    return buf_ok(out, e);
+}
+
+int view_card_decode(const void *json, size_t n, struct view_card ret[VIEW_CARD], uint32_t *ret_n,
+                     struct err *e)
+{
+    json_t *o = NULL;
+    int rc = json_parse(json, n, &o, e);
+    if (rc) return rc;
+    struct json_reader r = {.e = e};
+    const json_t *rows = json_object_get(o, "card");
+    size_t n_rows = json_array_size(rows);
+    struct view_card card[VIEW_CARD];
+    if (!json_is_array(rows) || n_rows > VIEW_CARD)
+        json_fail(&r, "'card' must be an array of at most %d rows", VIEW_CARD);
+    for (size_t i = 0; i < n_rows && i < VIEW_CARD; i++) {
+        memset(&card[i], 0, sizeof card[i]);
+        get_fields(&r, json_array_get(rows, i), card_fields, COUNT(card_fields), &card[i]);
+    }
+    json_decref(o);
+    if (json_bad(&r)) return ERR_PROTO;
+    memcpy(ret, card, n_rows * sizeof *card);
+    *ret_n = (uint32_t)n_rows;
+    return OK;
 }

@@ -12,6 +12,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "view/card.h"
+#include "view/past.h"
 
 #define VIEW_NONE     INT64_MIN
 #define VIEW_SERIES   240 /* newest samples a graph gets */
@@ -142,11 +144,14 @@ struct view {
     double cpu_frac;      /* our share of the whole machine */
     uint32_t n_threads, n_cores;
     uint64_t rss_bytes;
-    double fetch_frac; /* download under way, 0..1; NaN when none */
+    double fetch_frac;           /* download under way, 0..1; NaN when none */
+    double up_per_s, down_per_s; /* bytes, over the last seconds; NaN */
+    int64_t fetch_left_ms;       /* at the pace so far; VIEW_NONE */
 
     /* how the last round's time was spent, ms */
     int64_t ms_train, ms_pack, ms_upload, ms_wait, ms_apply;
 
+    uint32_t range;                    /* enum view_range of the graphs over time */
     struct view_series speed;          /* tok/s over time */
     struct view_series loss_curve;     /* training loss over time */
     struct view_series val_curve;      /* validation loss per round */
@@ -158,6 +163,12 @@ struct view {
     struct view_peer peers[VIEW_PEERS];
     uint32_t n_credit_rows;
     struct view_credit credits[VIEW_CREDITS]; /* newest first */
+    uint32_t n_card;
+    struct view_card card[VIEW_CARD]; /* of the joined run */
+    uint32_t n_marks;
+    struct view_mark marks[VIEW_MARKS]; /* oldest first */
+    uint32_t n_days;
+    struct view_day days[VIEW_DAYS]; /* oldest first, days without a look are missing */
     uint32_t n_log;
     struct view_log log[VIEW_LOG]; /* oldest first */
 };

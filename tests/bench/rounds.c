@@ -7,7 +7,6 @@
  *
  * Prints one JSON object. One thread; runs with the same values print the same figures.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +14,12 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/json.h"
-#include "engine/tokenizer.h"
 #include "engine/trainer.h"
 #include "record/assign.h"
 #include "record/merge.h"
+#include "tests/bench/heldout.h"
 
-#define MAX_PIECE 65536u /* bytes; every 20th piece of the text is held out */
 #define MAX_PEERS 64
 
 struct option {
@@ -57,6 +54,7 @@ enum {
     ALONE,
     SWARM,
     EXACT,
+    AHEAD,
     N_OPTIONS
 };
 
@@ -87,6 +85,7 @@ static const struct option DEFAULTS[N_OPTIONS] = {
     [ALONE] = {"alone", 1, "1: train one alone for comparison"},
     [SWARM] = {"swarm", 1, "1: train the swarm"},
     [EXACT] = {"exact", 0, "1: average whole weights, nothing packed: what packing costs"},
+    [AHEAD] = {"ahead", 0, "steps of a round taken before the last update lands"},
 };
 /* clang-format on */
 
@@ -96,12 +95,8 @@ struct bench {
     struct train_params train;
     struct assign_space space;
     struct hash run;
-    struct buf tokens;  /* uint32_t, training */
-    struct buf val;     /* uint32_t, validation: whole sequences of seq + 1 */
-    uint32_t n_val;     /* sequences */
-    double val_bytes;   /* bytes that the predicted validation tokens spell */
-    double unigram_bpb; /* entropy of those tokens, bits per byte */
-    uint32_t *step;     /* [batch][seq + 1] */
+    struct heldout text;
+    uint32_t *step; /* [batch][seq + 1] */
 };
 
 struct result {
@@ -138,78 +133,14 @@ static uint32_t opt(const struct bench *b, int i)
 
 /* ---- text to tokens ---- */
 
-/* Copy every 20th piece of text to val, the rest to train; pieces end at a line. */
-static void split(const struct buf *text, struct buf *train, struct buf *val)
-{
-    size_t at = 0;
-    size_t piece = text->len / 40 < MAX_PIECE ? text->len / 40 + 1 : MAX_PIECE;
-    for (uint32_t i = 0; at < text->len; i++) {
-        size_t n = text->len - at < piece ? text->len - at : piece;
-        while (at + n < text->len && text->p[at + n - 1] != '\n')
-            n++;
-        buf_put(i % 20 == 19 ? val : train, text->p + at, n);
-        at += n;
-    }
-}
-
-static uint32_t token_at(const struct buf *b, uint64_t i)
-{
-    uint32_t t;
-    memcpy(&t, b->p + 4 * i, 4);
-    return t;
-}
-
-/* Keep `val` sequences, evenly spread, and measure what they spell. */
-static void choose_val(struct bench *b, const struct tokenizer *t, const struct buf *all)
-{
-    uint64_t span = opt(b, SEQ) + 1;
-    uint64_t have = all->len / 4 / span;
-    uint64_t want = have < opt(b, VAL_SEQS) ? have : opt(b, VAL_SEQS);
-    double *count = room(b->model.vocab_size, sizeof *count);
-    double n = 0;
-    for (uint64_t s = 0; s < want; s++) {
-        uint64_t from = s * have / want * span;
-        buf_put(&b->val, all->p + 4 * from, 4 * span);
-        for (uint64_t i = 1; i < span; i++) {
-            uint32_t id = token_at(all, from + i);
-            b->val_bytes += tokenizer_id_bytes(t, id);
-            count[id]++;
-            n++;
-        }
-    }
-    double bits = 0;
-    for (uint32_t id = 0; id < b->model.vocab_size; id++)
-        if (count[id] > 0) bits -= count[id] * log2(count[id] / n);
-    b->unigram_bpb = bits / b->val_bytes;
-    b->n_val = (uint32_t)want;
-    free(count);
-}
-
 static void load_text(struct bench *b, const char *path)
 {
     struct err e = {0};
-    struct buf text = {0};
-    struct buf train = {0};
-    struct buf val = {0};
-    struct buf ids = {0};
-    struct tokenizer *t = NULL;
-    must(file_read(path, (size_t)1 << 30, &text, &e), &e);
-    split(&text, &train, &val);
-    must(tokenizer_train(train.p, train.len, opt(b, VOCAB), NULL, NULL, &t, &e), &e);
-    b->model.vocab_size = tokenizer_vocab_size(t);
-    must(tokenizer_encode(t, train.p, train.len, &b->tokens, &e), &e);
-    must(tokenizer_encode(t, val.p, val.len, &ids, &e), &e);
-    choose_val(b, t, &ids);
-    b->space.n_chunks = (uint32_t)(b->tokens.len / 4 / opt(b, TEXT_CHUNK));
-    if (b->space.n_chunks == 0 || b->n_val == 0) {
-        err_set(&e, ERR_ARG, 0, "'%s' is too short", path);
-        must(e.code, &e);
-    }
-    tokenizer_destroy(t);
-    buf_deinit(&text);
-    buf_deinit(&train);
-    buf_deinit(&val);
-    buf_deinit(&ids);
+    must(heldout_load(path, opt(b, VOCAB), opt(b, SEQ), opt(b, VAL_SEQS), opt(b, TEXT_CHUNK),
+                      &b->text, &e),
+         &e);
+    b->model.vocab_size = b->text.vocab;
+    b->space.n_chunks = (uint32_t)(b->text.tokens.len / 4 / opt(b, TEXT_CHUNK));
 }
 
 /* ---- training ---- */
@@ -253,8 +184,8 @@ static struct trainer *make_trainer(const struct bench *b)
 {
     struct err e = {0};
     struct trainer *t = NULL;
-    must(trainer_create(&b->model, &b->train, &(struct trainer_options){.n_threads = 1}, &t, &e),
-         &e);
+    struct trainer_options how = {.n_threads = 1, .ahead = b->v[AHEAD] > 0};
+    must(trainer_create(&b->model, &b->train, &how, &t, &e), &e);
     trainer_init_weights(t, (uint64_t)b->v[SEED]);
     return t;
 }
@@ -264,8 +195,8 @@ static double evaluate(const struct bench *b, struct trainer *t)
 {
     struct err e = {0};
     struct trainer_eval_result r = {0};
-    uint32_t *val = (uint32_t *)(void *)b->val.p;
-    must(trainer_eval(t, val, b->n_val, &r, &e), &e);
+    uint32_t *val = (uint32_t *)(void *)b->text.val.p;
+    must(trainer_eval(t, val, b->text.n_val, &r, &e), &e);
     return r.nats / (double)r.n_tokens;
 }
 
@@ -290,22 +221,23 @@ static void fill_step(struct bench *b, uint32_t i, uint64_t round, uint64_t at)
     for (uint32_t s = 0; s < opt(b, BATCH); s++) {
         struct assign_place p = assign_sequence(&b->space, &b->run, round, &key, at + s);
         uint64_t from = (uint64_t)p.chunk * opt(b, TEXT_CHUNK) + p.offset;
-        memcpy(b->step + (size_t)s * span, b->tokens.p + 4 * from, 4 * (size_t)span);
+        memcpy(b->step + (size_t)s * span, b->text.tokens.p + 4 * from, 4 * (size_t)span);
     }
 }
 
-/* The inner steps of one contributor's round; returns the mean loss. */
-static double inner_phase(struct bench *b, struct trainer *t, uint32_t i, uint64_t round)
+/* Inner steps [from, to) of one contributor's round; returns the sum of their losses. */
+static double inner_steps(struct bench *b, struct trainer *t, uint32_t i, uint64_t round,
+                          uint32_t from, uint32_t to)
 {
     double sum = 0;
-    for (uint32_t s = 0; s < opt(b, INNER); s++) {
+    for (uint32_t s = from; s < to; s++) {
         struct err e = {0};
         struct trainer_step_result r = {0};
         fill_step(b, i, round, (uint64_t)s * opt(b, BATCH));
         must(trainer_step(t, b->step, round * opt(b, INNER) + s, &r, &e), &e);
         sum += r.loss;
     }
-    return sum / opt(b, INNER);
+    return sum;
 }
 
 /* One contributor, the same steps, no exchange: its local weights are what it has. */
@@ -318,7 +250,7 @@ static struct result run_alone(struct bench *b)
     int64_t began = clock_mono_ms();
     r.first_nats = evaluate(b, eval);
     for (uint64_t round = 0; round < opt(b, ROUNDS); round++) {
-        r.train_nats = inner_phase(b, t, 0, round);
+        r.train_nats = inner_steps(b, t, 0, round, 0, opt(b, INNER)) / opt(b, INNER);
         must(trainer_load_weights(eval, trainer_local(t),
                                   (size_t)trainer_table(t)->n_params * sizeof(float), &e),
              &e);
@@ -333,7 +265,10 @@ static struct result run_alone(struct bench *b)
     return r;
 }
 
-static void exchange(struct bench *b, struct trainer **t, struct result *r)
+/* Round `round` is packed, merged and applied; the first steps of the next one are taken before the
+ * update lands. Returns the sum of their losses over all contributors.
+ */
+static double exchange(struct bench *b, struct trainer **t, uint64_t round, struct result *r)
 {
     struct err e = {0};
     struct buf payload[MAX_PEERS] = {{0}};
@@ -353,7 +288,12 @@ static void exchange(struct bench *b, struct trainer **t, struct result *r)
     must(merge_run(trainer_table(t[0]), &b->train.delta, b->v[SENDERS], in, n, &update, &e), &e);
     r->update_bytes += update.len;
     struct hash first = {{0}};
+    double sum = 0;
     for (uint32_t i = 0; i < n; i++) {
+        if (opt(b, AHEAD)) {
+            must(trainer_ahead_begin(t[i], &e), &e);
+            sum += inner_steps(b, t[i], i, round + 1, 0, opt(b, AHEAD));
+        }
         must(trainer_apply_update(t[i], update.p, update.len, &e), &e);
         struct hash h = trainer_base_hash(t[i]);
         if (i == 0) first = h;
@@ -361,6 +301,7 @@ static void exchange(struct bench *b, struct trainer **t, struct result *r)
         buf_deinit(&payload[i]);
     }
     buf_deinit(&update);
+    return sum;
 }
 
 /* base -= outer_lr * mean of (base - local), all of it, in fp32. */
@@ -391,14 +332,16 @@ static struct result run_swarm(struct bench *b)
         t[i] = make_trainer(b);
     int64_t began = clock_mono_ms();
     r.first_nats = evaluate(b, t[0]);
+    double ahead = 0; /* losses of the steps that were taken ahead */
     for (uint64_t round = 0; round < opt(b, ROUNDS); round++) {
-        r.train_nats = 0;
+        double sum = ahead;
         for (uint32_t i = 0; i < n; i++)
-            r.train_nats += inner_phase(b, t[i], i, round) / n;
+            sum += inner_steps(b, t[i], i, round, round ? opt(b, AHEAD) : 0, opt(b, INNER));
+        r.train_nats = sum / n / opt(b, INNER);
         if (opt(b, EXACT))
             exchange_exact(b, t);
         else
-            exchange(b, t, &r);
+            ahead = exchange(b, t, round, &r);
         if (!is_time(b, round)) continue;
         r.nats = evaluate(b, t[0]);
         json_array_append_new(r.curve, json_real(r.nats));
@@ -414,7 +357,7 @@ static struct result run_swarm(struct bench *b)
 
 static json_t *report(const struct bench *b, const struct result *r, bool is_swarm)
 {
-    double per_byte = b->n_val * b->v[SEQ] / b->val_bytes / log(2);
+    double per_byte = heldout_bits(&b->text, opt(b, SEQ), 1);
     double contributions = b->v[PEERS] * b->v[ROUNDS];
     json_t *o = json_object();
     json_set_real(o, "val_nats_per_token_first", r->first_nats);
@@ -471,7 +414,7 @@ int main(int argc, char **argv)
     json_t *o = json_object();
     for (int i = 0; i < N_OPTIONS; i++)
         json_set_real(o, DEFAULTS[i].name, b.v[i]);
-    json_set_real(o, "unigram_bits_per_byte", b.unigram_bpb);
+    json_set_real(o, "unigram_bits_per_byte", b.text.unigram_bpb);
     if (opt(&b, ALONE)) {
         struct result r = run_alone(&b);
         json_object_set_new(o, "one", report(&b, &r, false));
@@ -486,8 +429,7 @@ int main(int argc, char **argv)
     puts(buf_str(&out));
     json_decref(o);
     buf_deinit(&out);
-    buf_deinit(&b.tokens);
-    buf_deinit(&b.val);
+    heldout_deinit(&b.text);
     free(b.step);
     return 0;
 }

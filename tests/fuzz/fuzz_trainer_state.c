@@ -22,6 +22,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check(h.head_bytes <= size);
     check((uint64_t)h.note_at + h.note_bytes <= h.head_bytes);
-    check(h.head_bytes + h.n_params * 20 + 32 == total);
+    uint64_t sum = h.head_bytes + HASH_BYTES;
+    for (int i = 0; i < TRAINER_STATE_BLOCKS; i++)
+        if (h.kind[i] != TRAINER_STATE_ABSENT)
+            sum += packed_bytes((enum packed_kind)h.kind[i], h.n_params);
+    check(sum == total);
     return 0;
 }

@@ -1,6 +1,7 @@
-/* Every screen at three sizes and three glyph levels, drawn from a recording and compared with
- * the text in tests/golden/frames. After a wanted change: POTLUCK_GOLDEN_UPDATE=1 golden, then
- * look at the difference with your own eyes before you commit it.
+/* Every screen at five sizes and on three glyph levels, and every state's line at each size, drawn from
+ * recordings and compared with the text in tests/golden/frames: one file for a screen and a size. After
+ * a wanted change: POTLUCK_GOLDEN_UPDATE=1 golden, then look at the difference with your own eyes
+ * before you commit it.
  */
 #include <locale.h>
 #include <stdio.h>
@@ -13,16 +14,17 @@
 #include "tui/screen.h"
 #include "view/view.h"
 
-static const char *const screens[SCREEN_COUNT] = {"overview", "run", "peers",
-                                                  "credits",  "log", "help"};
 static const char *const levels[] = {"ascii", "blocks", "braille"};
 static const struct {
     int w, h;
 } sizes[] = {
+    {40,  10},
+    {60,  16},
     {80,  24},
     {120, 40},
-    {40,  10}
+    {200, 60}
 };
+#define N_SIZES (sizeof sizes / sizeof sizes[0])
 
 static struct view v;
 static struct tui t;
@@ -40,7 +42,7 @@ static void load(const char *name)
         from--;
     assert_int_equal(view_decode(text.p + from, end - from, &v, &e), OK);
     buf_deinit(&text);
-    t = (struct tui){.has_view = true};
+    t = (struct tui){.has_view = true, .look = {.graphs = -1}};
 }
 
 static void draw(int w, int h, enum glyphs glyphs, struct buf *out)
@@ -78,32 +80,203 @@ static void add(struct buf *out, const char *title, int w, int h, enum glyphs g)
     draw(w, h, g, out);
 }
 
+/* ---- scenes --------------------------------------------------------------------------------- */
+
+static void zoomed(void)
+{
+    t.is_open = true;
+    t.scroll[SCREEN_OVERVIEW] = 1;
+}
+
+static void about(void)
+{
+    t.is_about = true;
+}
+
+static void open_row(void)
+{
+    t.is_open = true;
+    t.scroll[t.screen] =
+        t.screen == SCREEN_CREDITS ? 9 : 3; /* the late one; a name with an umlaut */
+}
+
+static void sorted_and_found(void)
+{
+    t.sort = TUI_BY_SPEED;
+    snprintf(t.find[SCREEN_PEERS], TUI_TEXT, "training");
+}
+
+static void warnings_only(void)
+{
+    t.level = 2;
+}
+
+static void wizard(void)
+{
+    t.wizard.n_cores = 8;
+    t.wizard.n_known = 1;
+    snprintf(t.wizard.knows[0].name, sizeof t.wizard.knows[0].name, "tiny-gpt-7");
+    snprintf(t.wizard.link, sizeof t.wizard.link,
+             "potluck://potluck.example.org:8443/#7f3c2a91d04be65f");
+}
+
+static void wizard_wrong(void)
+{
+    wizard();
+    snprintf(t.wizard.error, sizeof t.wizard.error,
+             "the aggregator did not answer in time (is the address right, and does it run?)");
+}
+
+static void wizard_at(enum wizard_step step)
+{
+    static struct view other;
+    wizard();
+    other = v;
+    load("running");
+    wizard();
+    t.wizard.step = step;
+    memcpy(t.wizard.card, v.card, sizeof v.card);
+    t.wizard.n_card = v.n_card;
+    v = other;
+}
+
+static void wizard_card(void)
+{
+    wizard_at(WIZARD_CARD);
+}
+
+static void wizard_dots(void)
+{
+    wizard_at(WIZARD_DOTS);
+}
+
+static void wizard_gear(void)
+{
+    wizard_at(WIZARD_GEAR);
+}
+
+static void wizard_summary(void)
+{
+    wizard_at(WIZARD_SUMMARY);
+}
+
+static const struct {
+    const char *name, *recording;
+    enum screen screen;
+    void (*prepare)(void);
+} scenes[] = {
+    {"overview",       "running",  SCREEN_OVERVIEW, NULL            },
+    {"fetching",       "fetching", SCREEN_OVERVIEW, NULL            },
+    {"zoom",           "running",  SCREEN_OVERVIEW, zoomed          },
+    {"run",            "running",  SCREEN_RUN,      NULL            },
+    {"about",          "running",  SCREEN_RUN,      about           },
+    {"peers",          "running",  SCREEN_PEERS,    NULL            },
+    {"peers-found",    "running",  SCREEN_PEERS,    sorted_and_found},
+    {"peers-row",      "running",  SCREEN_PEERS,    open_row        },
+    {"credits",        "running",  SCREEN_CREDITS,  NULL            },
+    {"credits-row",    "running",  SCREEN_CREDITS,  open_row        },
+    {"log",            "running",  SCREEN_LOG,      NULL            },
+    {"log-warnings",   "running",  SCREEN_LOG,      warnings_only   },
+    {"settings",       "running",  SCREEN_SETTINGS, NULL            },
+    {"help",           "running",  SCREEN_HELP,     NULL            },
+    {"wizard-link",    "norun",    SCREEN_OVERVIEW, wizard          },
+    {"wizard-wrong",   "norun",    SCREEN_OVERVIEW, wizard_wrong    },
+    {"wizard-card",    "norun",    SCREEN_OVERVIEW, wizard_card     },
+    {"wizard-dots",    "norun",    SCREEN_OVERVIEW, wizard_dots     },
+    {"wizard-gear",    "norun",    SCREEN_OVERVIEW, wizard_gear     },
+    {"wizard-summary", "norun",    SCREEN_OVERVIEW, wizard_summary  },
+};
+
 static void every_screen_looks_as_agreed(void **state)
 {
     (void)state;
-    load("running");
-    for (int s = 0; s < SCREEN_COUNT; s++) {
-        struct buf out = {0};
-        t.screen = (enum screen)s;
-        for (size_t i = 0; i < 3; i++)
+    for (size_t k = 0; k < sizeof scenes / sizeof scenes[0]; k++) {
+        load(scenes[k].recording);
+        t.screen = scenes[k].screen;
+        if (scenes[k].prepare) scenes[k].prepare();
+        for (size_t i = 0; i < N_SIZES; i++) {
+            struct buf out = {0};
+            char name[64];
             for (int g = 0; g < 3; g++)
-                add(&out, screens[s], sizes[i].w, sizes[i].h, (enum glyphs)g);
-        compare(screens[s], &out);
-        buf_deinit(&out);
+                add(&out, scenes[k].name, sizes[i].w, sizes[i].h, (enum glyphs)g);
+            snprintf(name, sizeof name, "%s-%dx%d", scenes[k].name, sizes[i].w, sizes[i].h);
+            compare(name, &out);
+            buf_deinit(&out);
+        }
     }
+}
+
+/* ---- every state ---------------------------------------------------------------------------- */
+
+/* What client/explain.c says; a state that stands in a recording comes from there. */
+static const struct {
+    const char *title, *recording;
+    enum view_state state;
+    const char *reason, *hint;
+    int64_t ends_in_ms;
+} states[] = {
+    {"running",   "running",  VIEW_RUNNING,   NULL,                                                             NULL,            VIEW_NONE},
+    {"paused",    "paused",   VIEW_PAUSED,    NULL,                                                             NULL,            VIEW_NONE},
+    {"retrying",  "retrying", VIEW_RETRYING,  NULL,                                                             NULL,            VIEW_NONE},
+    {"stopped",   "stopped",  VIEW_STOPPED,   NULL,                                                             NULL,            VIEW_NONE},
+    {"no run",    "norun",    VIEW_IDLE,      NULL,                                                             NULL,            VIEW_NONE},
+    {"fetching",  "fetching", VIEW_FETCHING,  NULL,                                                             NULL,            VIEW_NONE},
+    {"demo",      "demo",     VIEW_FETCHING,  NULL,                                                             NULL,            VIEW_NONE},
+    {"joining",   "running",  VIEW_JOINING,   "saying hello to potluck.example.org:8443",                       "p: pause",
+     VIEW_NONE                                                                                                                            },
+    {"sending",   "running",  VIEW_SENDING,   "round 128, sending what was learned",                            "p: pause",
+     VIEW_NONE                                                                                                                            },
+    {"waiting",   "running",  VIEW_WAITING,   "round 128 is done here; waiting for the round to close",
+     "p: pause",                                                                                                                 38000    },
+    {"finishing", "running",  VIEW_FINISHING, "round 128, then pause",                                          "f: keep going", 38000    },
+    {"leaving",   "running",  VIEW_LEAVING,   "telling the host",                                               "",              VIEW_NONE},
+    {"ending",    "running",  VIEW_ENDING,    "saving, then the agent ends",                                    "",              VIEW_NONE},
+    {"done",      "running",  VIEW_DONE,      "run ended after 400 rounds; this machine holds the final model",
+     "potluck leave",                                                                                                            VIEW_NONE},
+    {"tomorrow",  "running",  VIEW_WAITING,   "the host has no round now",                                      "p: pause",
+     9 * 3600000 + 120000                                                                                                                 },
+};
+
+/* The state's rows and the key bar: what lies between does not depend on the state. */
+static void add_ends(struct buf *out, const char *title, int w, int h)
+{
+    struct buf frame = {0};
+    draw(w, h, GLYPHS_ASCII, &frame);
+    int n_rows = 0;
+    char *text = (char *)frame.p;
+    buf_put_u8(&frame, 0);
+    text = (char *)frame.p;
+    buf_printf(out, "=== %s %dx%d\n", title, w, h);
+    for (char *line = text; *line; n_rows++) {
+        char *end = strchr(line, '\n');
+        *end = 0;
+        if (n_rows < 3 || n_rows == h - 1) buf_printf(out, "%s\n", line);
+        line = end + 1;
+    }
+    buf_deinit(&frame);
 }
 
 static void every_state_says_what_and_why(void **state)
 {
     (void)state;
-    static const char *const names[] = {"paused", "retrying", "stopped", "norun", "demo"};
-    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
+    for (size_t i = 0; i < N_SIZES; i++) {
         struct buf out = {0};
-        load(names[n]);
-        for (size_t i = 0; i < 3; i++)
-            for (int g = 0; g < 3; g++)
-                add(&out, names[n], sizes[i].w, sizes[i].h, (enum glyphs)g);
-        compare(names[n], &out);
+        char name[64];
+        for (size_t k = 0; k < sizeof states / sizeof states[0]; k++) {
+            load(states[k].recording);
+            if (states[k].reason) {
+                v.state = states[k].state;
+                snprintf(v.reason, sizeof v.reason, "%s", states[k].reason);
+                snprintf(v.override_hint, sizeof v.override_hint, "%s", states[k].hint);
+                v.ends_at_ms =
+                    states[k].ends_in_ms == VIEW_NONE ? VIEW_NONE : v.at_ms + states[k].ends_in_ms;
+                v.is_finishing = v.state == VIEW_FINISHING;
+            }
+            assert_int_equal(v.state, states[k].state);
+            add_ends(&out, states[k].title, sizes[i].w, sizes[i].h);
+        }
+        snprintf(name, sizeof name, "states-%dx%d", sizes[i].w, sizes[i].h);
+        compare(name, &out);
         buf_deinit(&out);
     }
 }
@@ -146,10 +319,18 @@ static void what_the_screen_itself_has_to_say_is_seen(void **state)
     add(&out, "asking", 80, 24, GLYPHS_ASCII);
     add(&out, "asking", 40, 10, GLYPHS_ASCII);
     add(&out, "asking", 30, 5, GLYPHS_ASCII);
-    t = (struct tui){.has_view = true, .note_until_ms = v.at_ms + 1};
+    t = (struct tui){.has_view = true, .note_until_ms = v.at_ms + 1, .look = {.graphs = -1}};
     snprintf(t.note, sizeof t.note, "the agent could not be asked: connection closed");
     add(&out, "note", 80, 24, GLYPHS_ASCII);
     add(&out, "one-line", 39, 1, GLYPHS_ASCII);
+    t = (struct tui){.has_view = true, .look = {.graphs = -1}, .is_replay = true, .speed = 60};
+    t.n_views = 240;
+    add(&out, "replay", 80, 24, GLYPHS_ASCII);
+    t.is_replay = false;
+    t.screen = SCREEN_LOG;
+    t.is_typing = true;
+    snprintf(t.find[SCREEN_LOG], TUI_TEXT, "late");
+    add(&out, "typing", 80, 24, GLYPHS_ASCII);
     compare("moments", &out);
     buf_deinit(&out);
 }

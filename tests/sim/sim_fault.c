@@ -50,6 +50,8 @@ void sim_fault_plan(struct sim_world *w)
     p->down_every_ms = every(w, 10000, 60000);
     p->freeze_every_ms = every(w, 10000, 60000);
     p->door_frac = frac(w, 0.05);
+    uint32_t most = by_time ? p->max_inner_steps : p->inner_steps;
+    if (sim_world_chance(w, 0.5)) p->ahead_steps = rng_below(&w->rng, most);
 }
 
 static void plan_next(struct sim_world *w, uint64_t which, int64_t every_ms)

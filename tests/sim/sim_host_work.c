@@ -268,7 +268,9 @@ static void write_job(struct sim_world *w, struct sim_job *job)
     case ROUND_DO_MERGE: merge(w, job); break;
     case ROUND_DO_PUBLISH: publish(w, job); break;
     case ROUND_DO_REPLY_SLOT:
+    case ROUND_DO_FIND_PART: /* nothing asks here: chunks come whole or not at all */
     case ROUND_DO_REPLY_STORED:
+    case ROUND_DO_REPLY_OFFSET:
     case ROUND_DO_REPLY_RECEIPT:
     case ROUND_DO_REPLY_ERROR:
     case ROUND_DO_ANNOUNCE: check(!"not work");

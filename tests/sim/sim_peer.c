@@ -324,6 +324,7 @@ void sim_peer_start(struct sim_world *w, struct sim_peer *p)
     struct session_config c = {.run = w->run,
                                .inner_steps = plan->inner_steps,
                                .max_inner_steps = plan->max_inner_steps,
+                               .ahead_steps = plan->ahead_steps,
                                .upload_ms = plan->upload_ms,
                                .n_addresses = plan->n_addresses,
                                .seed = w->opt.seed * 64 + p->i};
@@ -341,6 +342,7 @@ void sim_peer_start(struct sim_world *w, struct sim_peer *p)
     struct session_saved saved = {.model_round = p->book.model_round,
                                   .base = base,
                                   .phase = p->book.phase,
+                                  .ahead = p->book.ahead,
                                   .is_round_done = p->book.is_round_done,
                                   .has_payload = p->book.has_payload,
                                   .payload = p->book.payload};
@@ -392,6 +394,7 @@ void sim_peer_deinit(struct sim_peer *p)
     free(p->base);
     free(p->local);
     free(p->acc);
+    free(p->anchor);
     buf_deinit(&p->payload);
     buf_deinit(&p->update);
     buf_deinit(&p->checkpoint);

@@ -30,6 +30,7 @@ static void write_state(struct sim_world *w, struct sim_peer *p, uint64_t txn)
     buf_put(&b, p->base, size_of(w));
     buf_put(&b, p->local, size_of(w));
     buf_put(&b, p->acc, size_of(w));
+    buf_put(&b, p->anchor, size_of(w));
     buf_put(&b, p->payload.p, p->payload.len);
     check(!b.failed);
     sim_disk_put(&p->disk, txn, false, "state", b.p, b.len);
@@ -46,12 +47,13 @@ void sim_trainer_save(struct sim_world *w, struct sim_peer *p)
 static void read_state(struct sim_world *w, struct sim_peer *p, const struct buf *b)
 {
     size_t n = size_of(w);
-    size_t fixed = sizeof p->book + 3 * n;
+    size_t fixed = sizeof p->book + 4 * n;
     check(b->len >= fixed);
     memcpy(&p->book, b->p, sizeof p->book);
     memcpy(p->base, b->p + sizeof p->book, n);
     memcpy(p->local, b->p + sizeof p->book + n, n);
     memcpy(p->acc, b->p + sizeof p->book + 2 * n, n);
+    memcpy(p->anchor, b->p + sizeof p->book + 3 * n, n);
     buf_clear(&p->payload);
     buf_put(&p->payload, b->p + fixed, b->len - fixed);
 }
@@ -63,7 +65,8 @@ void sim_trainer_open(struct sim_world *w, struct sim_peer *p)
         p->base = alloc_zero(1, n);
         p->local = alloc_zero(1, n);
         p->acc = alloc_zero(1, n);
-        check(p->base && p->local && p->acc);
+        p->anchor = alloc_zero(1, n);
+        check(p->base && p->local && p->acc && p->anchor);
     }
     const struct buf *b = sim_disk_get(&p->disk, "state");
     if (b) {
@@ -79,6 +82,13 @@ void sim_trainer_open(struct sim_world *w, struct sim_peer *p)
 
 /* --- training ----------------------------------------------------------------------------------- */
 
+/* The phase that the order under way works on. */
+static struct session_phase *phase_of(struct sim_peer *p)
+{
+    bool is_ahead = p->book.is_ahead && p->order.round == p->book.model_round + 1;
+    return is_ahead ? &p->book.ahead : &p->book.phase;
+}
+
 static void plan_step(struct sim_world *w, struct sim_peer *p)
 {
     int64_t ms = p->step_ms + sim_world_between(w, 0, p->step_ms / 4);
@@ -92,35 +102,36 @@ static void one_step(struct sim_world *w, struct sim_peer *p)
     memcpy(&seed, p->key.pub.b, sizeof seed);
     seed += p->n_left; /* who comes back after leaving trains anew, not the same again */
     uint64_t stream = 0;
+    struct session_phase *phase = phase_of(p);
     memcpy(&stream, p->session.base.b, sizeof stream);
-    rng_init(&r, seed + p->book.model_round, stream + p->book.phase.n_steps);
+    rng_init(&r, seed + p->order.round, stream + phase->n_steps);
     for (uint64_t i = 0; i < w->table.n_params; i++) {
         float target = (float)((i * 2654435761U) & 1023U) / 1024.0F - 0.5F;
         uint64_t bits = i % 4 ? 0 : rng_u64(&r);
         float noise = (float)(bits & 255U) / 255.0F - 0.5F;
         p->local[i] += 0.1F * (target - p->local[i]) + 0.05F * noise;
     }
-    p->book.phase.n_steps++;
-    p->book.phase.n_tokens += TOKENS_PER_STEP;
-    p->book.phase.loss = 5.0 / (double)(1 + p->book.model_round);
-    p->book.phase.tok_per_s = 1000.0 * TOKENS_PER_STEP / (double)p->step_ms;
+    phase->n_steps++;
+    phase->n_tokens += TOKENS_PER_STEP;
+    phase->loss = 5.0 / (double)(1 + p->order.round);
+    phase->tok_per_s = 1000.0 * TOKENS_PER_STEP / (double)p->step_ms;
 }
 
 static void trained(struct sim_world *w, struct sim_peer *p, bool is_halted)
 {
     struct session_event ev = {
-        .kind = SESSION_EV_TRAINED, .tag = p->order.tag, .phase = p->book.phase};
+        .kind = SESSION_EV_TRAINED, .tag = p->order.tag, .phase = *phase_of(p)};
     ev.phase.is_halted = is_halted;
     p->order.tag = 0;
     p->work_gen++;
     sim_peer_event(w, p, &ev);
 }
 
-static bool is_phase_over(const struct sim_world *w, const struct sim_peer *p)
+static bool is_phase_over(const struct sim_world *w, struct sim_peer *p)
 {
-    if (p->book.phase.n_steps >= p->order.n_steps) return true;
-    return p->book.phase.n_steps > 0 && p->order.until_ms != SESSION_NONE &&
-           w->now >= p->order.until_ms;
+    uint32_t n_steps = phase_of(p)->n_steps;
+    if (n_steps >= p->order.n_steps) return true;
+    return n_steps > 0 && p->order.until_ms != SESSION_NONE && w->now >= p->order.until_ms;
 }
 
 void sim_trainer_step(struct sim_world *w, struct sim_peer *p)
@@ -174,13 +185,25 @@ static void pack(struct sim_world *w, struct sim_peer *p)
         .n_bytes = p->payload.len + (uint64_t)w->plan.n_bulk * MSG_CHUNK_BYTES,
         .n_chunks = w->plan.n_bulk + 1,
         .created_at_ms = sim_world_wall(w)};
+    if (!w->plan.ahead_steps) return;
+    p->book.is_ahead = true;
+    memcpy(p->anchor, p->local, size_of(w));
+}
+
+/* What was learned ahead and cannot land goes into the error feedback (trainer_ahead_fold). */
+static void fold_ahead(struct sim_world *w, struct sim_peer *p)
+{
+    if (!p->book.is_ahead) return;
+    for (uint64_t i = 0; i < w->table.n_params; i++)
+        p->acc[i] += p->anchor[i] - p->local[i];
 }
 
 /* Nothing of the phase is left but what the error feedback holds. */
 static void forget_phase(struct sim_world *w, struct sim_peer *p)
 {
     memcpy(p->local, p->base, size_of(w));
-    p->book.phase = (struct session_phase){0};
+    p->book.phase = p->book.ahead = (struct session_phase){0};
+    p->book.is_ahead = false;
     p->book.has_payload = false;
     p->book.is_round_done = true;
     buf_clear(&p->payload);
@@ -200,15 +223,17 @@ static void give_back(struct sim_world *w, struct sim_peer *p)
     if (outer_return(&w->table, &w->delta, p->payload.p, p->payload.len, p->acc, &e))
         sim_world_fail(w, "returning: %s", e.what);
     sim_oracle_returned(w, p);
+    fold_ahead(w, p);
     forget_phase(w, p);
 }
 
-static void next_round(struct sim_world *w, struct sim_peer *p, uint64_t round)
+/* phase: what was done of it ahead. */
+static void next_round(struct sim_world *w, struct sim_peer *p, uint64_t round,
+                       struct session_phase phase)
 {
     if (p->book.has_payload) sim_oracle_dropped(w, p);
-    p->book = (struct sim_book){.model_round = round};
+    p->book = (struct sim_book){.model_round = round, .phase = phase};
     buf_clear(&p->payload);
-    memcpy(p->local, p->base, size_of(w));
 }
 
 static void apply(struct sim_world *w, struct sim_peer *p)
@@ -217,14 +242,24 @@ static void apply(struct sim_world *w, struct sim_peer *p)
     if (outer_apply(&w->table, &w->delta, (float)SIM_OUTER_LR, p->update.p, p->update.len, p->base,
                     &e))
         sim_world_fail(w, "applying: %s", e.what);
-    next_round(w, p, p->book.model_round + 1);
+    uint32_t ahead = p->book.ahead.n_steps;
+    if (ahead && ahead != w->plan.ahead_steps &&
+        p->session.round.round == p->book.model_round + 1 &&
+        p->session.round.state != MSG_ROUND_ENDED && !p->session.is_finishing)
+        sim_world_fail(w, "peer %u lands an update after %u steps ahead", p->i, ahead);
+    if (ahead) sim_world_say(w, "peer %u lands an update after %u steps ahead", p->i, ahead);
+    for (uint64_t i = 0; i < w->table.n_params; i++)
+        p->local[i] = p->base[i] + (p->book.is_ahead ? p->local[i] - p->anchor[i] : 0);
+    next_round(w, p, p->book.model_round + 1, p->book.ahead);
 }
 
 static void load(struct sim_world *w, struct sim_peer *p)
 {
     check(p->checkpoint.len == size_of(w));
+    fold_ahead(w, p);
     memcpy(p->base, p->checkpoint.p, p->checkpoint.len);
-    next_round(w, p, p->order.round);
+    memcpy(p->local, p->base, size_of(w));
+    next_round(w, p, p->order.round, (struct session_phase){0});
 }
 
 static void told(struct sim_world *w, struct sim_peer *p)

@@ -151,7 +151,8 @@ struct sim_call_out {
 /* What of a contributor survives with its state file. */
 struct sim_book {
     uint64_t model_round;
-    struct session_phase phase;
+    struct session_phase phase, ahead;
+    bool is_ahead; /* the anchor holds the local weights as packed */
     bool is_round_done;
     bool has_payload;
     struct session_payload payload;
@@ -166,7 +167,7 @@ struct sim_peer {
     struct session session;
     struct sim_disk disk;
     struct sim_book book;
-    float *base, *local, *acc;
+    float *base, *local, *acc, *anchor;
     struct buf payload;            /* bytes of book.payload, without its bulk */
     struct buf update, checkpoint; /* fetched */
     struct session_action order;   /* of the trainer, tag 0: none */
@@ -189,7 +190,7 @@ struct sim_plan {
     uint32_t n_addresses;
     uint32_t n_bulk; /* chunks of a MiB that each payload weighs on top */
     uint64_t n_rounds;
-    uint32_t inner_steps, inner_ms, max_inner_steps, upload_ms;
+    uint32_t inner_steps, inner_ms, max_inner_steps, ahead_steps, upload_ms;
     uint32_t min_contributions, wait_for;
     uint32_t checkpoint_every, keep_updates;
     int64_t faults_end_ms, delay_ms;

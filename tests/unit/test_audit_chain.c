@@ -212,6 +212,24 @@ static void no_round_is_settled_twice(void **state)
     expect(x, AUDIT_ENTRY, "settles rounds that another one has settled");
 }
 
+static void an_older_address_does_not_come_back(void **state)
+{
+    struct chain *x = *state;
+    struct entry m = {.kind = ENTRY_ADDRESS};
+    m.address.payee = (struct payee){.kind = PAYEE_TEXT, .created_at_ms = 5};
+    tell(x, m);
+    m.address.payee.contributor.b[0] = 1; /* another one's */
+    tell(x, m);
+    m.address.payee.created_at_ms = 6;
+    tell(x, m);
+    assert_int_equal(audit_count(&x->b, AUDIT_WRONG), 0);
+    assert_int_equal(x->c.payees.len, 3 * sizeof(struct audit_payee));
+    m.address.payee.created_at_ms = 6;
+    tell(x, m);
+    expect(x, AUDIT_ENTRY, "brings back an address");
+    assert_int_equal(x->c.payees.len, 3 * sizeof(struct audit_payee));
+}
+
 static void an_end_with_other_sums(void **state)
 {
     struct chain *x = *state;
@@ -285,6 +303,7 @@ int main(void)
         CASE(a_rollback_goes_to_a_base_on_record),
         CASE(the_end_sums_up_and_is_the_end),
         CASE(no_round_is_settled_twice),
+        CASE(an_older_address_does_not_come_back),
         CASE(an_end_with_other_sums),
         CASE(one_lost_entry_is_no_avalanche),
         CASE(a_round_far_away_is_not_believed),

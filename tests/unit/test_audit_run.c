@@ -260,8 +260,45 @@ static void running_out_of_memory_is_no_verdict(void **state)
     assert_true(n_failed > 20);
 }
 
+/* The same bytes in two rounds: everything else about them holds. */
+static void a_contribution_that_was_counted_twice(void **state)
+{
+    (void)state;
+    struct auditrig *r = auditrig_begin(ENTRY_RETAIN_ALL);
+    auditrig_round(r);
+    r->is_repeating = true;
+    auditrig_round(r);
+    struct audit_report p = auditrig_audit(r, AUDIT_ALL_ROUNDS);
+    assert_int_equal(p.verdict, AUDIT_FALSE);
+    assert_int_equal(p.book.n[AUDIT_CONTRIBUTION][AUDIT_WRONG], 2);
+    assert_int_equal(audit_count(&p.book, AUDIT_WRONG), 2);
+    assert_int_equal(r->findings[0].round, 1);
+    assert_non_null(strstr(r->findings[0].what, "in round 1 was counted before, by receipt "));
+    p = auditrig_audit(r, 1); /* alone it cannot be seen */
+    assert_int_equal(p.verdict, AUDIT_TRUE);
+    auditrig_deinit(r);
+}
+
+/* A contributor of the rig sets an address, which comes on record. */
+static struct payee set_address(struct auditrig *r, uint32_t who, const char *address,
+                                int64_t at_ms)
+{
+    struct buf b = {0};
+    struct entry x = {.kind = ENTRY_ADDRESS};
+    struct payee m = {.run = r->run.id,
+                      .contributor = r->peer[who].pub,
+                      .kind = PAYEE_TEXT,
+                      .created_at_ms = at_ms};
+    strcpy(m.address, address);
+    assert_int_equal(payee_sign(&m, &r->peer[who], &b, NULL), OK);
+    strcpy(x.address.text, buf_str(&b));
+    auditrig_append(r, &x);
+    buf_deinit(&b);
+    return m;
+}
+
 /* The newest round's settlement as an honest host makes it, on record; twist: what a liar changes. */
-static void settle_last(struct auditrig *r, void (*twist)(struct settle *s))
+static void settle_last(struct auditrig *r, const char *address, void (*twist)(struct settle *s))
 {
     const struct entry_round *m = &r->last.round;
     const struct auditrig_file *f = auditrig_blob(r, &m->sheet);
@@ -274,6 +311,11 @@ static void settle_last(struct auditrig *r, void (*twist)(struct settle *s))
                        .n_entries = r->n_entries,
                        .root = tiles_edge_root(&r->edge)};
     assert_int_equal(r->n_entries, r->last_index + 1);
+    if (address) {
+        struct payee old = set_address(r, 0, "an old one", 5), new = set_address(r, 0, address, 6);
+        assert_int_equal(settle_payee(&s, &old, NULL), OK);
+        assert_int_equal(settle_payee(&s, &new, NULL), OK);
+    }
     assert_int_equal(sheet_decode(f->b.p, f->b.len, &sheet, NULL), OK);
     assert_int_equal(settle_add(&s, &sheet, NULL), OK);
     if (twist) twist(&s);
@@ -302,13 +344,44 @@ static void name_another_tree(struct settle *s)
     s->root.b[0] ^= 1;
 }
 
+static void pay_another(struct settle *s)
+{
+    struct payee *p = (void *)s->payees.p;
+    strcpy(p->address, "the host's own");
+}
+
+static void pay_the_old_one(struct settle *s)
+{
+    struct payee *p = (void *)s->payees.p;
+    strcpy(p->address, "an old one");
+}
+
+/* What comes on record behind the payout is of the next one. */
+static void a_settlement_with_addresses_is_made_again(void **state)
+{
+    (void)state;
+    struct auditrig *r = auditrig_begin(ENTRY_RETAIN_ALL);
+    auditrig_round(r);
+    settle_last(r, "mine", NULL);
+    set_address(r, 0, "a later one", 7);
+    auditrig_head(r);
+    struct audit_report p = auditrig_audit(r, AUDIT_ALL_ROUNDS);
+    assert_int_equal(p.verdict, AUDIT_TRUE);
+    assert_int_equal(p.book.n[AUDIT_PAYOUT][AUDIT_OK], 1);
+    set_address(r, 0, "an old one", 5);
+    auditrig_head(r);
+    p = auditrig_audit(r, AUDIT_ALL_ROUNDS);
+    assert_int_equal(p.book.n[AUDIT_ENTRY][AUDIT_WRONG], 1);
+    auditrig_deinit(r);
+}
+
 static void a_settlement_is_made_again(void **state)
 {
     (void)state;
     struct auditrig *r = auditrig_begin(ENTRY_RETAIN_ALL);
     auditrig_round(r);
     auditrig_round(r);
-    settle_last(r, NULL);
+    settle_last(r, NULL, NULL);
     struct audit_report p = auditrig_audit(r, AUDIT_ALL_ROUNDS);
     assert_int_equal(p.verdict, AUDIT_TRUE);
     assert_int_equal(p.book.n[AUDIT_PAYOUT][AUDIT_OK], 1);
@@ -321,11 +394,12 @@ static void a_settlement_is_made_again(void **state)
 static void a_settlement_of_other_amounts_or_another_tree_is_a_lie(void **state)
 {
     (void)state;
-    void (*const lies[])(struct settle *) = {shift_pay, name_another_tree};
-    for (size_t i = 0; i < 2; i++) {
+    void (*const lies[])(struct settle *) = {shift_pay, name_another_tree, pay_another,
+                                             pay_the_old_one};
+    for (size_t i = 0; i < 4; i++) {
         struct auditrig *r = auditrig_begin(ENTRY_RETAIN_ALL);
         auditrig_round(r);
-        settle_last(r, lies[i]);
+        settle_last(r, "mine", lies[i]);
         struct audit_report p = auditrig_audit(r, AUDIT_ALL_ROUNDS);
         assert_int_equal(p.verdict, AUDIT_FALSE);
         assert_int_equal(p.book.n[AUDIT_PAYOUT][AUDIT_WRONG], 1);
@@ -350,6 +424,8 @@ int main(void)
         CASE(a_bit_of_an_entry),
         CASE(a_bit_of_a_tile),
         cmocka_unit_test(what_is_not_kept_is_said_and_no_lie),
+        cmocka_unit_test(a_contribution_that_was_counted_twice),
+        cmocka_unit_test(a_settlement_with_addresses_is_made_again),
         cmocka_unit_test(a_settlement_is_made_again),
         cmocka_unit_test(a_settlement_of_other_amounts_or_another_tree_is_a_lie),
         CASE(an_audit_can_be_stopped),

@@ -53,6 +53,21 @@ static void cmdline_join_wants_something_to_join(void **state)
     assert_int_equal(PARSE(&c, NULL, A("join"), A("a"), A("b")), ERR_ARG);
 }
 
+static void cmdline_payout_takes_a_word_and_an_address(void **state)
+{
+    (void)state;
+    struct cmdline c;
+    assert_int_equal(PARSE(&c, NULL, A("payout"), A("set"), A("5G"), A("--kind"), A("text")), OK);
+    assert_int_equal(c.command, CMDLINE_PAYOUT);
+    assert_string_equal(c.source, "set");
+    assert_string_equal(c.detail, "5G");
+    assert_string_equal(c.kind, "text");
+    assert_int_equal(PARSE(&c, NULL, A("payout")), OK);
+    assert_null(c.source);
+    assert_int_equal(PARSE(&c, NULL, A("payout"), A("set"), A("a"), A("b")), ERR_ARG);
+    assert_int_equal(PARSE(&c, NULL, A("rewards"), A("--kind"), A("text")), ERR_ARG);
+}
+
 static void cmdline_knows_receipts_and_rewards(void **state)
 {
     (void)state;
@@ -119,7 +134,7 @@ static void cmdline_refuses_what_it_does_not_know(void **state)
     assert_int_equal(PARSE(&c, &e, A("pause"), A("--dump"), A("80x24")), ERR_ARG);
     assert_int_equal(PARSE(&c, &e, A("status"), A("--home")), ERR_ARG);
     assert_int_equal(PARSE(&c, &e, A("status"), A("--json=1")), ERR_ARG);
-    assert_int_equal(PARSE(&c, &e, A("screen"), A("--time"), A("soon")), ERR_ARG);
+    assert_int_equal(PARSE(&c, &e, A("screen"), A("--frozen-time"), A("soon")), ERR_ARG);
 }
 
 static void cmdline_help_names_every_command_and_exit_code(void **state)
@@ -172,6 +187,7 @@ int main(void)
         cmocka_unit_test(cmdline_without_words_is_the_screen),
         cmocka_unit_test(cmdline_takes_home_before_and_after_the_command),
         cmocka_unit_test(cmdline_join_wants_something_to_join),
+        cmocka_unit_test(cmdline_payout_takes_a_word_and_an_address),
         cmocka_unit_test(cmdline_knows_receipts_and_rewards),
         cmocka_unit_test(cmdline_trusts_anew_only_where_one_joins),
         cmocka_unit_test(cmdline_leaves_the_rest_to_the_agent),

@@ -120,7 +120,7 @@ static void updates_carry_only_what_changed(void **state)
     assert_int_equal(delta_pack(&table, &p, DELTA_UPDATE, v, NULL, &b, NULL, NULL), OK);
     unpack(&p, DELTA_UPDATE, &b, seen, &n);
     assert_int_equal(n, 3);
-    assert_true(seen[3] == 127 * (1.0F / 127) && seen[1650] == 127 * (7.0F / 127));
+    assert_true(fabsf(seen[3] - 1) < 0.005F && fabsf(seen[1650] - 7) < 0.03F);
     buf_deinit(&b);
 }
 
@@ -133,8 +133,8 @@ static void dense_positions_cost_nothing(void **state)
     struct delta_stats s;
     draw(1, v);
     assert_int_equal(delta_pack(&table, &p, DELTA_CONTRIBUTION, v, NULL, &b, &s, NULL), OK);
-    assert_int_equal(s.index_bits, 0);
-    assert_int_equal(s.value_bits, 2 * (1024 + 330) + 8 * 316);
+    assert_true(s.index_bits == 0);
+    assert_true(s.value_bits < 2.1 * (1024 + 330) + 9 * 316);
     buf_deinit(&b);
 }
 
@@ -160,7 +160,7 @@ static void packing_appends_and_failure_leaves_all_as_it_was(void **state)
     }
     v[N - 1] = 1;
     assert_int_equal(delta_pack(&table, &p, DELTA_CONTRIBUTION, v, NULL, &b, NULL, &e), OK);
-    assert_memory_equal(b.p, "beforePLD1", 10);
+    assert_memory_equal(b.p, "beforePLD2", 10);
     assert_int_equal(delta_check(&table, &p, DELTA_CONTRIBUTION, b.p + 6, b.len - 6, NULL, &e), OK);
     buf_deinit(&b);
 }
@@ -178,6 +178,30 @@ static void packing_survives_no_memory(void **state)
     buf_deinit(&b);
 }
 
+/* Values made to be badly guessed: dense and sparse by turns, loud and quiet, signs at random. */
+static void the_worst_values_stay_within_the_room(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        struct rng r;
+        float v[N];
+        struct buf b = {0};
+        const struct delta_params p = {64u << seed % 7, 1 + (uint32_t)(seed * 5 % 64)};
+        rng_init(&r, seed, 0);
+        for (int i = 0; i < N; i++) {
+            v[i] = ldexpf(rng_normal(&r), (int)rng_below(&r, 30));
+            if (i / 64 * seed % 3 == 0 && rng_below(&r, 50)) v[i] = 0;
+        }
+        for (int kind = DELTA_CONTRIBUTION; kind <= DELTA_UPDATE; kind++) {
+            buf_clear(&b);
+            assert_int_equal(delta_pack(&table, &p, (enum delta_kind)kind, v, NULL, &b, NULL, NULL),
+                             OK);
+            assert_true(b.len <= delta_max_bytes(&table, &p, (enum delta_kind)kind));
+        }
+        buf_deinit(&b);
+    }
+}
+
 static void norms_are_of_what_the_reader_sees(void **state)
 {
     (void)state;
@@ -191,7 +215,7 @@ static void norms_are_of_what_the_reader_sees(void **state)
         v[i] = v[1040 + i] = 0x1p-80F;
     assert_int_equal(delta_pack(&table, &p, DELTA_UPDATE, v, NULL, &b, NULL, NULL), OK);
     assert_int_equal(delta_check(&table, &p, DELTA_UPDATE, b.p, b.len, norms, NULL), OK);
-    assert_true(fabs(norms[0] - 0.5) < 1e-6 && fabs(norms[2] - 0.25) < 1e-6);
+    assert_true(fabs(norms[0] - 0.5) < 0.002 && fabs(norms[2] - 0.25) < 0.001);
     assert_true(norms[1] == 0 && norms[3] == 0);
     buf_deinit(&b);
 }
@@ -230,9 +254,7 @@ static void accepted_bytes_are_the_only_form_of_their_content(void **state)
     const struct delta_params p = {256, 3};
     float v[N];
     float seen[N];
-    float again[N];
     uint64_t n = 0;
-    uint64_t n_again = 0;
     draw(4, v);
     struct buf b = {0};
     struct buf c = {0};
@@ -245,13 +267,12 @@ static void accepted_bytes_are_the_only_form_of_their_content(void **state)
             unpack(&p, DELTA_UPDATE, &b, seen, &n);
             buf_clear(&c);
             assert_int_equal(delta_pack(&table, &p, DELTA_UPDATE, seen, NULL, &c, NULL, NULL), OK);
-            unpack(&p, DELTA_UPDATE, &c, again, &n_again);
-            assert_int_equal(n, n_again);
             assert_int_equal(b.len, c.len);
+            assert_memory_equal(b.p, c.p, b.len);
         }
         b.p[bit / 8] ^= (uint8_t)(1u << (bit % 8));
     }
-    assert_true(n_accepted > 0); /* most bits of codes may be anything */
+    assert_true(n_accepted > 0); /* the last bits of a stream may often be anything */
     buf_deinit(&b);
     buf_deinit(&c);
 }
@@ -269,7 +290,7 @@ static void another_model_kind_or_setting_is_refused(void **state)
     assert_int_equal(delta_check(&table, &p, DELTA_UPDATE, b.p, b.len, NULL, &e), ERR_PROTO);
     assert_int_equal(delta_check(&table, &other, DELTA_CONTRIBUTION, b.p, b.len, NULL, &e),
                      ERR_PROTO);
-    b.p[4] = 2;
+    b.p[4] = 1;
     assert_int_equal(delta_check(&table, &p, DELTA_CONTRIBUTION, b.p, b.len, NULL, &e),
                      ERR_VERSION);
     const struct delta_params odd[] = {
@@ -292,6 +313,7 @@ int main(void)
         cmocka_unit_test(dense_positions_cost_nothing),
         cmocka_unit_test(packing_appends_and_failure_leaves_all_as_it_was),
         cmocka_unit_test(packing_survives_no_memory),
+        cmocka_unit_test(the_worst_values_stay_within_the_room),
         cmocka_unit_test(norms_are_of_what_the_reader_sees),
         cmocka_unit_test(every_cut_and_every_extra_byte_is_refused),
         cmocka_unit_test(accepted_bytes_are_the_only_form_of_their_content),

@@ -53,16 +53,29 @@ static void make(enum entry_kind kind, struct entry *m)
     if (kind == ENTRY_PAYOUT) m->payout = (struct entry_payout){test_hash("file"), 400, 0, 8, 77};
 }
 
+static void make_address(struct entry *m)
+{
+    struct key k = test_key(3);
+    struct buf b = {0};
+    struct payee p = {.run = m->run, .contributor = k.pub, .kind = PAYEE_TEXT, .created_at_ms = 5};
+    strcpy(p.address, "an address");
+    assert_int_equal(payee_sign(&p, &k, &b, NULL), OK);
+    strcpy(m->address.text, buf_str(&b));
+    m->address.payee = p;
+    buf_deinit(&b);
+}
+
 static void each_kind_survives_the_wire(void **state)
 {
     (void)state;
     struct key k = test_key(9);
-    for (int kind = ENTRY_OPEN; kind <= ENTRY_PAYOUT; kind++) {
+    for (int kind = ENTRY_OPEN; kind <= ENTRY_ADDRESS; kind++) {
         struct entry m;
         struct entry back;
         struct buf a = {0};
         struct buf b = {0};
         make((enum entry_kind)kind, &m);
+        if (kind == ENTRY_ADDRESS) make_address(&m);
         assert_int_equal(entry_sign(&m, &k, &a, NULL), OK);
         assert_int_equal(entry_verify(a.p, a.len, &k.pub, &back, NULL), OK);
         assert_memory_equal(&m, &back, sizeof m);
@@ -125,13 +138,14 @@ static void each_kind_needs_each_field_and_no_other(void **state)
 {
     (void)state;
     struct key key = test_key(9);
-    for (int kind = ENTRY_OPEN; kind <= ENTRY_PAYOUT; kind++) {
+    for (int kind = ENTRY_OPEN; kind <= ENTRY_ADDRESS; kind++) {
         struct entry m;
         struct buf a = {0};
         json_t *o = NULL;
         const char *k = NULL;
         json_t *v = NULL;
         make((enum entry_kind)kind, &m);
+        if (kind == ENTRY_ADDRESS) make_address(&m);
         assert_int_equal(entry_sign(&m, &key, &a, NULL), OK);
         assert_int_equal(jws_verify((char *)a.p, a.len, "potluck-entry+1", NULL, &o, NULL, NULL),
                          OK);
@@ -218,6 +232,14 @@ static void what_makes_no_sense_is_refused(void **state)
     refuse(&m);
     make(ENTRY_PAYOUT, &m);
     m.payout.first_round = 9;
+    refuse(&m);
+    make(ENTRY_ADDRESS, &m);
+    make_address(&m);
+    m.run = test_hash("another run");
+    refuse(&m);
+    make(ENTRY_ADDRESS, &m);
+    make_address(&m);
+    m.address.text[200] ^= 1;
     refuse(&m);
     make(ENTRY_END, &m);
     m.kind = 0;

@@ -154,6 +154,31 @@ static void fetch_get_tells_a_refusal_from_silence(void **state)
     buf_deinit(&out);
 }
 
+static void fetch_post_says_what_the_host_says(void **state)
+{
+    (void)state;
+    struct host_case k;
+    struct err e = {0};
+    struct buf body = {0};
+    buf_put_str(&body, "hello");
+    host_open(&k, "{}", 1);
+    struct hash pin = k.lb.pin;
+    if (fetch_post("127.0.0.1", server_port(k.lb.server), &pin, "/x", "text/plain", &body, 2000,
+                   &e))
+        fail_msg("%s", e.what);
+    host_close(&k);
+    host_open(&k, NULL, 1);
+    pin = k.lb.pin;
+    uint16_t port = server_port(k.lb.server);
+    assert_int_equal(fetch_post("127.0.0.1", port, &pin, "/x", "text/plain", &body, 2000, &e),
+                     ERR_WRONG_STATE);
+    assert_string_equal(e.what, "not here");
+    host_close(&k);
+    assert_int_equal(fetch_post("127.0.0.1", port, &pin, "/x", "text/plain", &body, 2000, &e),
+                     ERR_IO);
+    buf_deinit(&body);
+}
+
 static void fetch_asks_many_side_by_side(void **state)
 {
     (void)state;
@@ -207,6 +232,7 @@ int main(void)
         cmocka_unit_test(fetch_tokenizer_asks_once_and_keeps_what_fits),
         cmocka_unit_test(fetch_tokenizer_refuses_another_one),
         cmocka_unit_test(fetch_get_tells_a_refusal_from_silence),
+        cmocka_unit_test(fetch_post_says_what_the_host_says),
         cmocka_unit_test(fetch_asks_many_side_by_side),
         cmocka_unit_test(fetch_tells_what_is_not_there_of_many),
     };

@@ -79,6 +79,17 @@ static void scrypt_gives_the_published_value(void **state)
                         "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2");
 }
 
+/* RFC 7693, appendix A: BLAKE2b-512("abc"), here in two halves. */
+static void blake2b_of_two_parts(void **state)
+{
+    (void)state;
+    uint8_t h[HASH_BLAKE_BYTES];
+    hash_blake2b("a", 1, "bc", 2, h);
+    const uint8_t begin[] = {0xba, 0x80, 0xa5, 0x3f, 0x98, 0x1c, 0x4d, 0x0d};
+    assert_memory_equal(h, begin, sizeof begin);
+    assert_int_equal(h[63], 0x23);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +99,7 @@ int main(void)
         cmocka_unit_test(hash_of_two_parts_equals_that_of_both),
         cmocka_unit_test(hash_text_round_trips_and_refuses_other_text),
         cmocka_unit_test(hashes_differ_in_a_single_bit),
+        cmocka_unit_test(blake2b_of_two_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,11 +79,16 @@ static void oracle(const struct round *x, uint32_t n, double m, float *u)
     static const int order[R] = {0, 3, 1, 4, 2}; /* keys 7 i mod 5 + 1 ascending */
     float v[R][N];
     double c[R][2];
+    double far[R]; /* a_r */
     double total = 0;
+    double most = 0;
     for (uint32_t r = 0; r < n; r++) {
         seen_values(DELTA_CONTRIBUTION, x->payload[r].p, x->payload[r].len, v[r]);
         total += (double)x->in[r].n_tokens;
+        most = fmax(most, (double)x->in[r].n_tokens);
     }
+    for (uint32_t r = 0; r < n; r++)
+        far[r] = sqrt((double)x->in[r].n_tokens / most);
     for (int t = 0; t < 2; t++) {
         double norm[R];
         double sorted[R];
@@ -93,7 +98,8 @@ static void oracle(const struct round *x, uint32_t n, double m, float *u)
                 double a = (double)v[r][tensors[t].offset + i];
                 sum += a * a;
             }
-            norm[r] = sorted[r] = sqrt(sum);
+            norm[r] = sqrt(sum);
+            sorted[r] = norm[r] / far[r];
             for (uint32_t j = r; j > 0 && sorted[j - 1] > sorted[j]; j--) {
                 double swap = sorted[j];
                 sorted[j] = sorted[j - 1];
@@ -101,7 +107,7 @@ static void oracle(const struct round *x, uint32_t n, double m, float *u)
             }
         }
         for (uint32_t r = 0; r < n; r++)
-            c[r][t] = fmin(1, sorted[(n - 1) / 2] / norm[r]);
+            c[r][t] = fmin(1, sorted[(n - 1) / 2] * far[r] / norm[r]);
     }
     for (int i = 0; i < N; i++) {
         double num = 0;
@@ -139,6 +145,35 @@ static void merging_follows_the_formula(void **state)
     buf_deinit(&u);
     buf_deinit(&want);
     round_deinit(&x);
+}
+
+/* Three of four contributors are slow; the fourth went twice as far with four times the tokens. */
+static float moved_by_the_fast_one(float scale)
+{
+    struct round x = {0};
+    struct buf u = {0};
+    float v[N] = {0};
+    float got[N];
+    for (uint32_t r = 0; r < 4; r++) {
+        memset(v, 0, sizeof v);
+        for (uint32_t i = 0; i < params.k; i++) /* each in a chunk of its own */
+            v[params.chunk * r + i] = r == 3 ? scale : 1.0F;
+        add(&x, r, v, r == 3 ? 4000 : 1000);
+    }
+    assert_int_equal(merge_run(&table, &params, 1, x.in, 4, &u, NULL), OK);
+    seen_values(DELTA_UPDATE, u.p, u.len, got);
+    buf_deinit(&u);
+    round_deinit(&x);
+    return got[params.chunk * 3];
+}
+
+static void more_tokens_may_go_further(void **state)
+{
+    (void)state;
+    float twice = moved_by_the_fast_one(2);
+    float shouting = moved_by_the_fast_one(64);
+    assert_true(fabsf(twice - 2) < 0.05F);
+    assert_true(fabsf(shouting - 2) < 0.05F);
 }
 
 static void the_order_of_arrival_does_not_matter(void **state)
@@ -280,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_contribution_alone_comes_back_whole),
         cmocka_unit_test(merging_follows_the_formula),
+        cmocka_unit_test(more_tokens_may_go_further),
         cmocka_unit_test(the_order_of_arrival_does_not_matter),
         cmocka_unit_test(contributions_are_added_in_the_order_of_their_keys),
         cmocka_unit_test(a_lone_sender_is_diluted_by_min_senders),

@@ -63,7 +63,7 @@ static void add(struct tower *x, int n)
         struct store_entry m = {.kind = ENTRY_CHANGE};
         buf_printf(&m.text, "entry %d", (int)x->range.n);
         struct hash leaf = merkle_leaf(m.text.p, m.text.len);
-        assert_int_equal(store_record_append(x->s, x->range.n, &m, &x->e), OK);
+        assert_int_equal(store_record_append(x->s, x->range.n, &m, 1, &x->e), OK);
         merkle_range_add(&x->range, &leaf);
         buf_deinit(&m.text);
     }
@@ -218,7 +218,7 @@ static void a_record_is_never_taken_back(void **state)
         struct store_entry m = {.kind = ENTRY_CHANGE};
         buf_put_str(&m.text, "another history");
         for (uint64_t i = 0; i < (how ? 310u : 280u); i++)
-            assert_int_equal(store_record_append(x->s, i, &m, &x->e), OK);
+            assert_int_equal(store_record_append(x->s, i, &m, 1, &x->e), OK);
         buf_deinit(&m.text);
         reopen(x);
         assert_int_equal(publish_log_write(x->l, x->s, &x->e), ERR_AUTH);

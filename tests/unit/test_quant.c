@@ -60,67 +60,87 @@ static void top_of_equal_values_takes_the_first(void **state)
 }
 
 static double error_of(const float *v, uint32_t n, const struct quant_levels *q,
-                       const uint8_t *codes)
+                       const uint8_t *negative, const uint8_t *high)
 {
     double sum = 0;
     for (uint32_t i = 0; i < n; i++) {
-        double d = (double)(v[i] - quant_four_value(q, codes[i]));
+        float seen = q->ratio && high[i] ? q->hi : q->lo;
+        double d = (double)(v[i] - (negative[i] ? -seen : seen));
         sum += d * d;
     }
     return sum;
 }
 
-static void four_levels_come_near_the_best_for_normal_values(void **state)
+static void two_levels_of_all_normal_values_come_near_the_best(void **state)
 {
     (void)state;
     struct rng r;
     rng_init(&r, 3, 0);
     float v[4096];
-    uint8_t codes[4096];
+    uint8_t negative[4096];
+    uint8_t high[4096];
     struct quant_levels q;
     normals(&r, v, 4096);
-    quant_four(v, 4096, &q, codes);
+    quant_choose(v, 4096, 4096, &q, negative, high);
+    assert_true(q.ratio > 0);
     /* Max 1960, table I: four levels of a normal variable leave 0.1175 of its power. */
     double power = 0;
     for (uint32_t i = 0; i < 4096; i++)
         power += (double)v[i] * (double)v[i];
-    assert_true(error_of(v, 4096, &q, codes) / power < 0.1175 * 1.03);
+    assert_true(error_of(v, 4096, &q, negative, high) / power < 0.1175 * 1.03);
 }
 
-static void four_levels_of_values_alike_use_one_level(void **state)
+/* The 64 largest of 4096 are nearly alike: one bit more for each is better spent on other values. */
+static void the_few_largest_get_one_level(void **state)
 {
     (void)state;
-    float v[5] = {0.3F, -0.3F, 0.3F, 0.3F, -0.3F};
-    uint8_t codes[5];
+    struct rng r;
+    rng_init(&r, 3, 0);
+    float v[4096];
+    float top[64];
+    uint16_t pos[64];
+    uint8_t negative[64];
+    uint8_t high[64];
     struct quant_levels q;
-    quant_four(v, 5, &q, codes);
+    normals(&r, v, 4096);
+    quant_top(v, 4096, 64, pos);
+    double power = 0;
+    for (uint32_t i = 0; i < 64; i++) {
+        top[i] = v[pos[i]];
+        power += (double)top[i] * (double)top[i];
+    }
+    quant_choose(top, 64, 4096, &q, negative, high);
     assert_int_equal(q.ratio, 0);
-    assert_true(fabsf(q.lo - 0.3F) < 0.3F / 250);
-    for (int i = 0; i < 5; i++)
-        assert_int_equal(codes[i], v[i] < 0 ? 2 : 0);
+    assert_true(error_of(top, 64, &q, negative, high) / power < 0.02);
+    for (uint32_t i = 0; i < 8; i++) /* but not where some tower above the rest */
+        top[i] *= 4;
+    quant_choose(top, 64, 4096, &q, negative, high);
+    assert_true(q.ratio > 0);
 }
 
-static void four_levels_always_use_lo_and_name_hi_only_when_used(void **state)
+static void levels_always_use_lo_and_name_hi_only_when_used(void **state)
 {
     (void)state;
     struct rng r;
     rng_init(&r, 4, 0);
     for (int round = 0; round < 2000; round++) {
         float v[64];
-        uint8_t codes[64];
+        uint8_t negative[64];
+        uint8_t high[64];
         struct quant_levels q;
         uint32_t n = 1 + rng_below(&r, 64);
         normals(&r, v, n);
         for (uint32_t i = 0; i < n; i++)
             v[i] = rng_below(&r, 4) ? ldexpf(v[i], (int)rng_below(&r, 40) - 20) : 0.25F;
-        quant_four(v, n, &q, codes);
+        quant_choose(v, n, n + rng_below(&r, 4000), &q, negative, high);
         uint32_t n_hi = 0;
-        for (uint32_t i = 0; i < n; i++)
-            n_hi += codes[i] & 1;
-        assert_true(n_hi < n);
-        assert_true(n_hi > 0 || q.ratio == 0);
+        for (uint32_t i = 0; i < n; i++) {
+            n_hi += high[i];
+            assert_int_equal(negative[i], v[i] < 0);
+        }
+        assert_true(q.ratio ? n_hi > 0 && n_hi < n : n_hi == 0);
         struct quant_levels read;
-        assert_true(quant_levels_read(q.lo_bf16, q.ratio, &read));
+        assert_true(quant_levels_read(q.lo_code, q.ratio, &read));
         assert_true(read.lo == q.lo && read.hi == q.hi);
     }
 }
@@ -129,12 +149,13 @@ static void nothing_and_dust_have_no_scale(void **state)
 {
     (void)state;
     float v[3] = {0, -0.0F, 1e-38F};
-    uint8_t codes[3];
+    uint8_t negative[3];
+    uint8_t high[3];
     int8_t bytes[3];
     struct quant_levels q;
-    quant_four(v, 3, &q, codes);
-    assert_int_equal(q.lo_bf16, 0);
-    assert_true(quant_eight(v, 3, bytes) == 0);
+    quant_choose(v, 3, 3, &q, negative, high);
+    assert_int_equal(q.lo_code, 0);
+    assert_int_equal(quant_eight(v, 3, bytes), 0);
     assert_int_equal(bytes[2], 0);
 }
 
@@ -143,19 +164,26 @@ static void eight_bits_stay_within_half_a_step(void **state)
     (void)state;
     struct rng r;
     rng_init(&r, 5, 0);
-    for (int round = 0; round < 200; round++) {
+    for (int round = 0; round < 3000; round++) {
         float v[256];
         int8_t codes[256];
-        int top = 0;
+        uint32_t top = 0;
         normals(&r, v, 256);
-        float scale = quant_eight(v, 256, codes);
-        assert_true(quant_scale_ok(scale, QUANT_MAX));
+        uint32_t code = quant_eight(v, 256, codes);
+        float scale = quant_scale(code);
         for (int i = 0; i < 256; i++) {
-            assert_true(fabsf(v[i] - scale * (float)codes[i]) <= scale * 0.5001F);
-            int size = codes[i] < 0 ? -codes[i] : codes[i];
+            assert_true(fabsf(v[i] - scale * (float)codes[i]) <= scale * 0.54F);
+            uint32_t size = (uint32_t)(codes[i] < 0 ? -codes[i] : codes[i]);
             top = size > top ? size : top;
         }
-        assert_int_equal(top, 127);
+        /* and the scale is the only one that could have been chosen for what is read */
+        assert_true(quant_scale_ok(code, top, QUANT_MAX));
+        float seen[256];
+        int8_t again[256];
+        for (int i = 0; i < 256; i++)
+            seen[i] = scale * (float)codes[i];
+        assert_int_equal(quant_eight(seen, 256, again), code);
+        assert_memory_equal(again, codes, 256);
     }
 }
 
@@ -171,11 +199,15 @@ static void insane_values_are_seen(void **state)
     v[3] = -INFINITY;
     assert_false(quant_all_sane(v, 4, QUANT_MAX));
     struct quant_levels q;
-    assert_false(quant_levels_read(0x7f80, 0, &q)); /* infinity */
-    assert_false(quant_levels_read(0x8000 | 0x3f80, 0, &q));
-    assert_false(quant_levels_read(0x0001, 0, &q));
-    assert_false(quant_scale_ok(-1.0F, QUANT_MAX));
-    assert_false(quant_scale_ok(NAN, QUANT_MAX));
+    assert_false(quant_levels_read(QUANT_SCALE_MAX + 1, 0, &q)); /* infinity */
+    assert_false(quant_levels_read(QUANT_SCALE_MAX, 0, &q));
+    assert_false(quant_levels_read(1, 0, &q));
+    assert_false(quant_levels_read(2000, 16, &q));
+    assert_false(quant_scale_ok(0, 127, QUANT_MAX));
+    assert_false(quant_scale_ok(QUANT_SCALE_MAX + 1, 127, QUANT_MAX));
+    assert_false(quant_scale_ok(2000, 128, QUANT_MAX));
+    assert_true(quant_scale_ok(2000, 127, QUANT_MAX));
+    assert_false(quant_scale_ok(2000, 100, QUANT_MAX)); /* a smaller scale would do */
 }
 
 int main(void)
@@ -183,9 +215,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(top_agrees_with_the_definition),
         cmocka_unit_test(top_of_equal_values_takes_the_first),
-        cmocka_unit_test(four_levels_come_near_the_best_for_normal_values),
-        cmocka_unit_test(four_levels_of_values_alike_use_one_level),
-        cmocka_unit_test(four_levels_always_use_lo_and_name_hi_only_when_used),
+        cmocka_unit_test(two_levels_of_all_normal_values_come_near_the_best),
+        cmocka_unit_test(the_few_largest_get_one_level),
+        cmocka_unit_test(levels_always_use_lo_and_name_hi_only_when_used),
         cmocka_unit_test(nothing_and_dust_have_no_scale),
         cmocka_unit_test(eight_bits_stay_within_half_a_step),
         cmocka_unit_test(insane_values_are_seen),

@@ -279,6 +279,58 @@ static void request_body_of_exactly_the_cap_is_fine(void **state)
     assert_int_equal(b->got.len, 100000);
 }
 
+static struct request_body cut_body;
+
+static void on_cut(struct request *r, void *ctx)
+{
+    (void)ctx;
+    assert_string_equal(request_path(r), "/x");
+    assert_string_equal(request_header(r, "content-length"), "90000");
+    request_take_body(r, &cut_body);
+}
+
+/* A request that stopped after 40000 of 90000 bytes. */
+static void stop_half_way(struct bench *b)
+{
+    b->home.cut = on_cut;
+    b->out_stop = 40000;
+    ask(b, "PUT", "/x", 90000);
+    assert_null(cut_body.bytes.p);
+}
+
+static void check_half(struct bench *b)
+{
+    assert_int_equal(cut_body.bytes.len, 40000);
+    assert_memory_equal(cut_body.bytes.p, b->out.p, 40000);
+    assert_int_equal(guard_held(b->guard), 40000); /* and no more than what came */
+    request_body_free(&cut_body);
+    assert_int_equal(b->n_handled, 0);
+}
+
+static void request_that_is_cut_off_leaves_what_came(void **state)
+{
+    struct bench *b = *state;
+    stop_half_way(b);
+    h2_reset(b->asked, H2_CANCEL);
+    run(b);
+    check_half(b);
+}
+
+static void request_is_cut_off_by_the_server_for_its_path(void **state)
+{
+    struct bench *b = *state;
+    stop_half_way(b);
+    request_cut(&b->home, "/y");
+    assert_null(cut_body.bytes.p);
+    request_cut(&b->home, "/x");
+    check_half(b);
+    request_cut(&b->home, "/x"); /* once */
+    run(b);
+    assert_null(cut_body.bytes.p);
+    assert_int_equal(b->n_closed, 1);
+    assert_int_equal(b->why, H2_CANCEL);
+}
+
 static void request_full_server_answers_503_and_when_to_retry(void **state)
 {
     struct bench *b = *state;
@@ -667,6 +719,8 @@ int main(void)
         CASE(request_fields_are_readable),
         CASE(request_broken_escapes_are_answered_400),
         CASE(request_body_above_the_cap_is_answered_413),
+        CASE(request_that_is_cut_off_leaves_what_came),
+        CASE(request_is_cut_off_by_the_server_for_its_path),
         CASE(request_body_of_exactly_the_cap_is_fine),
         CASE(request_full_server_answers_503_and_when_to_retry),
         CASE(request_body_waits_for_its_place_within_the_first_window),

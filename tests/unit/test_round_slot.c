@@ -142,6 +142,108 @@ static void a_chunk_is_answered_only_after_it_is_stored(void **state)
     assert_true(rig_has(g, ROUND_DO_REPLY_STORED));
 }
 
+static void open_slot(struct rig *g, char id[MSG_ID_HEX])
+{
+    struct msg_reserve r = rig_reserve(g, 1);
+    rig_send_reserve(g, &r);
+    rig_end(g, ROUND_DO_STORE_SLOT, ROUND_OK);
+    memcpy(id, rig_action(g, ROUND_DO_REPLY_SLOT)->slot.id, MSG_ID_HEX);
+}
+
+static void ask_offset(struct rig *g, const char *id, uint32_t i)
+{
+    rig_step(
+        g, &(struct round_event){.kind = ROUND_EV_OFFSET, .req = ++g->req, .id = id, .i_chunk = i});
+}
+
+/* Bytes [from, from + n) of chunk 0; nobody waits when req is 0. */
+static void send_part(struct rig *g, const char *id, uint64_t req, uint64_t from, uint64_t n)
+{
+    rig_step(g, &(struct round_event){.kind = ROUND_EV_CHUNK,
+                                      .req = req,
+                                      .id = id,
+                                      .offset = from,
+                                      .n_bytes = n,
+                                      .is_part = true});
+}
+
+static void end_part(struct rig *g, const struct round_op *op, enum round_outcome o,
+                     uint64_t stored)
+{
+    rig_step(g, &(struct round_event){.kind = ROUND_EV_DONE,
+                                      .work = ROUND_DO_STORE_CHUNK,
+                                      .op = *op,
+                                      .outcome = o,
+                                      .n_stored = stored});
+}
+
+static void who_asks_during_a_write_hears_what_came_of_it(void **state)
+{
+    struct rig *g = *state;
+    char id[MSG_ID_HEX];
+    open_slot(g, id);
+    send_part(g, id, 0, 0, 1000); /* cut off */
+    struct round_op op = rig_action(g, ROUND_DO_STORE_CHUNK)->op;
+    assert_true(op.is_part && op.req == 0);
+    ask_offset(g, id, 0);
+    assert_int_equal(g->out.n, 0); /* it waits */
+    end_part(g, &op, ROUND_OK, 1000);
+    op = rig_action(g, ROUND_DO_FIND_PART)->op;
+    assert_int_equal(op.req, g->req);
+    rig_step(g, &(struct round_event){.kind = ROUND_EV_DONE,
+                                      .work = ROUND_DO_FIND_PART,
+                                      .op = op,
+                                      .outcome = ROUND_OK,
+                                      .n_stored = 1000});
+    const struct round_action *a = rig_action(g, ROUND_DO_REPLY_OFFSET);
+    assert_int_equal(a->status, 204);
+    assert_int_equal(a->n_stored, 1000);
+    assert_false(a->is_complete);
+}
+
+static void a_complete_chunk_is_said_to_be_complete(void **state)
+{
+    struct rig *g = *state;
+    rig_upload(g, 1, &m);
+    ask_offset(g, m.id, 1);
+    assert_true(rig_action(g, ROUND_DO_REPLY_OFFSET)->is_complete);
+    ask_offset(g, "ffffffffffffffffffffffffffffffff", 0);
+    assert_int_equal(rig_status(g), 404);
+    send_part(g, m.id, 0, 0, 5); /* a late rest of an older connection changes nothing */
+    assert_int_equal(g->out.n, 0);
+}
+
+static void a_part_that_does_not_fit_on_is_told_where_to_go_on(void **state)
+{
+    struct rig *g = *state;
+    char id[MSG_ID_HEX];
+    open_slot(g, id);
+    send_part(g, id, ++g->req, 500, 100);
+    struct round_op op = rig_action(g, ROUND_DO_STORE_CHUNK)->op;
+    assert_int_equal(op.offset, 500);
+    end_part(g, &op, ROUND_GAP, 300);
+    const struct round_action *a = rig_action(g, ROUND_DO_REPLY_OFFSET);
+    assert_int_equal(a->status, 409);
+    assert_int_equal(a->n_stored, 300);
+    send_part(g, id, ++g->req, MSG_CHUNK_BYTES - 5, 6); /* beyond the chunk */
+    assert_int_equal(rig_status(g), 413);
+    send_part(g, id, ++g->req, UINT64_MAX, 6);
+    assert_int_equal(rig_status(g), 413);
+}
+
+static void too_many_who_ask_are_sent_away(void **state)
+{
+    struct rig *g = *state;
+    char id[MSG_ID_HEX];
+    open_slot(g, id);
+    send_part(g, id, 0, 0, 10);
+    for (int i = 0; i < ROUND_MAX_WAITERS; i++)
+        ask_offset(g, id, 0);
+    assert_int_equal(g->out.n, 0);
+    ask_offset(g, id, 0);
+    assert_int_equal(rig_status(g), 503);
+}
+
 static void a_chunk_that_the_disk_refused_is_not_acknowledged(void **state)
 {
     struct rig *g = *state;
@@ -435,6 +537,10 @@ int main(void)
         CASE(an_unfit_reservation_is_refused_with_its_reason),
         CASE(a_full_run_refuses_newcomers),
         CASE(a_chunk_is_answered_only_after_it_is_stored),
+        CASE(who_asks_during_a_write_hears_what_came_of_it),
+        CASE(a_complete_chunk_is_said_to_be_complete),
+        CASE(a_part_that_does_not_fit_on_is_told_where_to_go_on),
+        CASE(too_many_who_ask_are_sent_away),
         CASE(a_chunk_that_the_disk_refused_is_not_acknowledged),
         CASE(a_chunk_outside_the_reservation_is_refused),
         CASE(a_manifest_is_judged_then_stored_then_answered),

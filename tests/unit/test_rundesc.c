@@ -300,6 +300,7 @@ static void values_out_of_range_are_never_signed(void **state)
     REFUSES(d->inner_ms = 1000); /* beside inner_steps */
     REFUSES(d->inner_steps = 0); /* and no inner_ms */
     REFUSES(d->inner_steps = d->max_inner_steps + 1);
+    REFUSES(d->ahead_steps = d->inner_steps ? d->inner_steps : d->max_inner_steps);
     REFUSES(d->train.delta.k = d->train.delta.chunk + 1);
     REFUSES(d->train.delta.chunk = 63);
     REFUSES(d->train.seq_len = 257);

@@ -79,6 +79,31 @@ static void odd_rows(struct rng *r)
     }
 }
 
+static void odd_marks(struct rng *r)
+{
+    v.range = rng_below(r, VIEW_RANGES + 1);
+    v.n_marks = rng_below(r, VIEW_MARKS + 1);
+    for (uint32_t i = 0; i < v.n_marks; i++) {
+        int64_t near = v.at_ms - (int64_t)rng_below(r, 700000);
+        v.marks[i].at_ms = rng_below(r, 3) ? near : odd_whole(r);
+        v.marks[i].until_ms = rng_below(r, 3) ? near + 5000 : odd_whole(r);
+        v.marks[i].is_open = rng_below(r, 4) == 0;
+        odd_text(r, v.marks[i].kind, sizeof v.marks[i].kind);
+        odd_text(r, v.marks[i].why, sizeof v.marks[i].why);
+    }
+    v.n_days = rng_below(r, VIEW_DAYS + 1);
+    for (uint32_t i = 0; i < v.n_days; i++)
+        v.days[i] = (struct view_day){odd_whole(r), odd_whole(r)};
+    v.n_card = rng_below(r, VIEW_CARD + 1);
+    for (uint32_t i = 0; i < v.n_card; i++) {
+        odd_text(r, v.card[i].title, sizeof v.card[i].title);
+        odd_text(r, v.card[i].text, sizeof v.card[i].text);
+    }
+    v.up_per_s = odd_real(r);
+    v.down_per_s = odd_real(r);
+    v.fetch_left_ms = odd_whole(r);
+}
+
 static void odd_view(struct rng *r)
 {
     view_init(&v);
@@ -114,6 +139,27 @@ static void odd_view(struct rng *r)
     odd_series(r, &v.earned_pending);
     odd_series(r, &v.peers_curve);
     odd_rows(r);
+    odd_marks(r);
+}
+
+static void odd_wizard(struct rng *r)
+{
+    struct wizard *w = &t.wizard;
+    w->is_on = rng_below(r, 3) == 0;
+    w->step = (enum wizard_step)rng_below(r, WIZARD_STARTING + 1);
+    odd_text(r, w->link, sizeof w->link);
+    odd_text(r, w->error, sizeof w->error);
+    odd_text(r, w->name, sizeof w->name);
+    w->n_card = rng_below(r, VIEW_CARD + 1);
+    memcpy(w->card, v.card, sizeof v.card);
+    w->scroll = (int)rng_below(r, 50);
+    w->gear = (int)rng_below(r, 3);
+    w->n_cores = rng_below(r, 300);
+    w->is_naming = rng_below(r, 2) == 0;
+    w->n_known = (int)rng_below(r, WIZARD_KNOWN + 1);
+    w->known = w->n_known ? (int)rng_below(r, (uint32_t)w->n_known + 1) : 0;
+    for (int i = 0; i < w->n_known; i++)
+        odd_text(r, w->knows[i].name, sizeof w->knows[i].name);
 }
 
 static void odd_tui(struct rng *r)
@@ -124,8 +170,19 @@ static void odd_tui(struct rng *r)
     t.is_lost = rng_below(r, 4) == 0;
     t.is_frozen = rng_below(r, 4) == 0;
     t.is_asking = rng_below(r, 8) == 0;
-    for (int i = 0; i < SCREEN_COUNT; i++)
-        t.scroll[i] = (int)rng_below(r, 200);
+    t.is_open = rng_below(r, 3) == 0;
+    t.is_about = rng_below(r, 4) == 0;
+    t.is_typing = t.screen < SCREEN_HELP && rng_below(r, 8) == 0;
+    t.is_replay = rng_below(r, 8) == 0;
+    t.sort = (enum tui_sort)rng_below(r, TUI_SORTS);
+    t.level = (int)rng_below(r, 4);
+    t.look =
+        (struct tui_look){(int)rng_below(r, 5), (int)rng_below(r, 4) - 1, rng_below(r, 2) == 0};
+    odd_wizard(r);
+    for (int i = 0; i < SCREEN_COUNT; i++) {
+        t.scroll[i] = (int)rng_below(r, rng_below(r, 2) ? 200 : 4);
+        if (rng_below(r, 8) == 0) odd_text(r, t.find[i], sizeof t.find[i]);
+    }
     if (rng_below(r, 4) == 0) {
         odd_text(r, t.note, sizeof t.note);
         t.note_until_ms = INT64_MAX;
@@ -180,8 +237,8 @@ static void any_view_at_any_size_is_a_sound_frame(void **state)
     rng_init(&r, 2, 8);
     for (int i = 0; i < 3000; i++) {
         struct canvas c;
-        int w = 1 + (int)rng_below(&r, i % 3 ? 130 : 45);
-        int h = 1 + (int)rng_below(&r, i % 3 ? 50 : 14);
+        int w = 1 + (int)rng_below(&r, i % 3 ? 250 : 45);
+        int h = 1 + (int)rng_below(&r, i % 3 ? 80 : 14);
         bool is_ascii = rng_below(&r, 3) == 0;
         odd_view(&r);
         odd_tui(&r);
@@ -197,8 +254,8 @@ static void every_size_is_served(void **state)
     (void)state;
     struct rng r;
     rng_init(&r, 5, 1);
-    for (int w = 1; w <= 130; w++)
-        for (int h = 1; h <= 50; h += w % 3 + 1) {
+    for (int w = 1; w <= 250; w += w < 130 ? 1 : 5)
+        for (int h = 1; h <= 80; h += w % 3 + (h < 50 ? 1 : 4)) {
             struct canvas c;
             if (h % 16 == 1) odd_view(&r);
             odd_tui(&r);
@@ -223,6 +280,7 @@ static void every_screen_says_how_to_pause_and_how_to_leave(void **state)
     (void)state;
     view_init(&v);
     v.state = VIEW_RUNNING;
+    snprintf(v.run_name, sizeof v.run_name, "tiny");
     memset(&t, 0, sizeof t);
     t.has_view = true;
     for (int s = 0; s < SCREEN_COUNT; s++)

@@ -11,6 +11,7 @@
 #include "base/jws.h"
 #include "client/sent.h"
 #include "record/msg.h"
+#include "record/payee.h"
 #include "tests/check.h"
 
 #define MAX_SOURCE (1u << 20)
@@ -81,6 +82,10 @@ static void every_field_of_a_signed_body_is_told(void **state)
     buf_clear(&b);
     assert_int_equal(msg_manifest_sign(&m, &key, &b, NULL), OK);
     compare_body(&b, "potluck-manifest+1");
+    buf_clear(&b);
+    struct payee p = {.kind = PAYEE_TEXT, .address = "a"};
+    assert_int_equal(payee_sign(&p, &key, &b, NULL), OK);
+    compare_body(&b, "potluck-payout+1");
     buf_deinit(&b);
 }
 

@@ -372,9 +372,30 @@ static void session_waits_for_the_next_round_when_training_diverged(void **state
     assert_non_null(find(&r, SESSION_DO_TRAIN));
 }
 
+static void a_chunk_that_moves_is_not_given_up(void **state)
+{
+    (void)state;
+    struct rig r;
+    to_exchanging(&r);
+    answer_slot(&r);
+    uint32_t tag = r.s.transfer.tag;
+    for (int i = 0; i < 5; i++) {
+        r.now += 50000;
+        send(&r, SESSION_EV_PROGRESS, tag);
+        r.s.presence.deadline_ms = r.now + 50000; /* polls are not looked at here */
+        send(&r, SESSION_EV_TICK, 0);
+        assert_int_equal(r.s.transfer.tag, tag);
+    }
+    send(&r, SESSION_EV_PROGRESS, tag + 77); /* of another request */
+    r.now += 60000;
+    send(&r, SESSION_EV_TICK, 0);
+    assert_int_not_equal(r.s.transfer.tag, tag);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_chunk_that_moves_is_not_given_up),
         cmocka_unit_test(session_joins_again_when_the_aggregator_forgot_it),
         cmocka_unit_test(session_keeps_training_when_polls_fail),
         cmocka_unit_test(session_waits_longer_after_each_failure_within_bounds),

@@ -65,6 +65,42 @@ static void rounds_in_any_order_give_the_same_bytes(void **state)
     settle_deinit(&y);
 }
 
+static struct payee payee(uint8_t who, enum payee_kind kind, const char *address)
+{
+    struct payee p = {.kind = kind, .contributor.b = {who}};
+    strcpy(p.address, address);
+    return p;
+}
+
+/* The newest counts, one that was taken back is gone, one of a stranger makes no line. */
+static void lines_say_to_whom(void **state)
+{
+    (void)state;
+    struct settle s = {.run = &run};
+    struct buf json = {0}, csv = {0};
+    uint64_t n = 0;
+    const struct payee all[] = {payee(9, PAYEE_TEXT, "old"), payee(8, PAYEE_TEXT, "b"),
+                                payee(9, PAYEE_TEXT, "=1+\"1\""), payee(8, PAYEE_NONE, ""),
+                                payee(1, PAYEE_TEXT, "stranger")};
+    add(&s, 0, (const uint64_t[3]){5, 7, 0});
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        assert_int_equal(settle_payee(&s, &all[i], &e), OK);
+    const struct settle_row *r = settle_rows(&s, &n);
+    assert_int_equal(n, 2);
+    assert_null(r[0].payee);
+    assert_string_equal(r[1].payee->address, "=1+\"1\"");
+    assert_int_equal(settle_encode(&s, &json, &e), OK);
+    assert_non_null(strstr(buf_str(&json), "{\"address\":\"=1+\\\"1\\\"\",\"amount\":5,"));
+    assert_null(strstr(buf_str(&json), "old"));
+    assert_null(strstr(buf_str(&json), "stranger"));
+    assert_int_equal(settle_csv(&s, &csv, &e), OK);
+    assert_non_null(strstr(buf_str(&csv), ",7,1,,\n"));
+    assert_non_null(strstr(buf_str(&csv), ",5,1,text,\"'=1+\"\"1\"\"\"\n"));
+    buf_deinit(&json);
+    buf_deinit(&csv);
+    settle_deinit(&s);
+}
+
 static void a_sum_beyond_counting_is_refused(void **state)
 {
     (void)state;
@@ -83,8 +119,8 @@ static void a_table_has_a_head_and_a_line_each(void **state)
     struct buf b = {0};
     add(&s, 0, (const uint64_t[3]){0, 0, 6});
     assert_int_equal(settle_csv(&s, &b, &e), OK);
-    assert_non_null(strstr(buf_str(&b), "contributor,amount_micro,receipts\n0700"));
-    assert_non_null(strstr(buf_str(&b), ",6,1\n"));
+    assert_non_null(strstr(buf_str(&b), "contributor,amount_micro,receipts,kind,address\n0700"));
+    assert_non_null(strstr(buf_str(&b), ",6,1,,\n"));
     buf_deinit(&b);
     settle_deinit(&s);
 }
@@ -94,6 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_contributor_has_one_line_in_the_order_of_keys),
         cmocka_unit_test(rounds_in_any_order_give_the_same_bytes),
+        cmocka_unit_test(lines_say_to_whom),
         cmocka_unit_test(a_sum_beyond_counting_is_refused),
         cmocka_unit_test(a_table_has_a_head_and_a_line_each),
     };

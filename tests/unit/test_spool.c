@@ -44,6 +44,28 @@ static void memory_is_a_back_end_too(void **state)
     conform_blobs_run(&c);
 }
 
+static void a_part_is_kept_beside_its_chunk_and_goes_with_it(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    uint8_t have[1] = {0};
+    assert_int_equal(spool_part_read(&sp, ID, 3, &b, &e), OK);
+    assert_int_equal(b.len, 0);
+    assert_int_equal(spool_part_put(&sp, ID, 3, "half", 4, &e), OK);
+    spool_chunks_have(&sp, ID, 8, have);
+    assert_int_equal(have[0], 0);
+    assert_int_equal(spool_part_read(&sp, ID, 3, &b, &e), OK);
+    assert_int_equal(b.len, 4);
+    spool_part_drop(&sp, ID, 3);
+    assert_int_equal(spool_part_put(&sp, ID, 2, "half", 4, &e), OK);
+    spool_chunks_drop(&sp, ID, 8);
+    buf_clear(&b);
+    assert_int_equal(spool_part_read(&sp, ID, 2, &b, &e), OK);
+    assert_int_equal(spool_part_read(&sp, ID, 3, &b, &e), OK);
+    assert_int_equal(b.len, 0);
+    buf_deinit(&b);
+}
+
 static void a_record_file_is_replaced_and_compared(void **state)
 {
     (void)state;
@@ -168,6 +190,7 @@ int main(void)
         CASE(chunks_are_found_again_by_number),
         CASE(chunks_of_forgotten_slots_are_swept_away),
         CASE(dropped_chunks_are_gone),
+        CASE(a_part_is_kept_beside_its_chunk_and_goes_with_it),
         CASE(a_file_is_named_by_its_hash_and_checked),
         CASE(a_file_larger_than_expected_is_refused),
         CASE(a_file_of_any_kind_is_found_by_its_hash),

@@ -223,7 +223,7 @@ static void entries_come_back_in_order_and_fn_may_stop(void **state)
     assert_int_equal(store_record_each(x->s, 0, count, &n, &x->e), ERR_AGAIN - 100);
     struct store_entry again = {.kind = ENTRY_OPEN};
     buf_put_str(&again.text, "x");
-    assert_int_equal(store_record_append(x->s, 1, &again, &x->e), ERR_WRONG_STATE);
+    assert_int_equal(store_record_append(x->s, 1, &again, 1, &x->e), ERR_WRONG_STATE);
     buf_deinit(&again.text);
 }
 

@@ -68,7 +68,9 @@ static int load(struct state_case *k, struct err *e)
     int rc = trainer_state_load(&into->s, k->path, note, sizeof note, e);
     assert_string_equal(note, rc ? "before" : "hello");
     assert_int_equal(into->s.n_steps, rc ? 1 : 77);
-    assert_memory_equal(into->values, rc ? kept : k->values, sizeof kept);
+    size_t n_blocks =
+        into->s.block[TRAINER_STATE_ANCHOR] ? TRAINER_STATE_BLOCKS : TRAINER_STATE_ANCHOR;
+    assert_memory_equal(into->values, rc ? kept : k->values, n_blocks * sizeof *kept);
     unmake(into);
     return rc;
 }
@@ -130,14 +132,58 @@ static void trainer_state_load_refuses_another_version_and_another_model(void **
     struct err e = {0};
     save(k);
     assert_int_equal(file_read(k->path, 1 << 20, &file, NULL), OK);
-    bytes_put_u32(file.p + 12, 3);
+    bytes_put_u32(file.p + 12, 4);
     put(k, file.p, file.len);
     assert_int_equal(load(k, &e), ERR_VERSION);
-    assert_non_null(strstr(e.what, "version 3"));
+    assert_non_null(strstr(e.what, "version 4"));
     k->s.shape.b[0] ^= 1;
     save(k);
     assert_int_equal(load(k, &e), ERR_PROTO);
     assert_non_null(strstr(e.what, "another model"));
+    buf_deinit(&file);
+    unmake(k);
+}
+
+/* A state without steps ahead is read where there is room for them, and says so; one with them is
+ * refused where there is none.
+ */
+static void trainer_state_knows_whether_steps_were_taken_ahead(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct state_case *other = make(1000);
+    struct err e = {0};
+    char note[10];
+    save(k);
+    other->s.block[TRAINER_STATE_ANCHOR] = NULL;
+    assert_int_equal(trainer_state_load(&other->s, k->path, note, sizeof note, &e), ERR_PROTO);
+    assert_non_null(strstr(e.what, "ahead"));
+    assert_true(other->values[0][0] == 1000);
+    k->s.block[TRAINER_STATE_ANCHOR] = NULL;
+    save(k);
+    other->s.block[TRAINER_STATE_ANCHOR] = other->values[TRAINER_STATE_ANCHOR];
+    assert_int_equal(trainer_state_load(&other->s, k->path, note, sizeof note, &e), OK);
+    assert_null(other->s.block[TRAINER_STATE_ANCHOR]);
+    unmake(k);
+    unmake(other);
+}
+
+/* Version 2 had a list of five kinds. */
+static void trainer_state_reads_the_second_version(void **state)
+{
+    (void)state;
+    struct state_case *k = make(0);
+    struct buf file = {0};
+    struct err e = {0};
+    k->s.block[TRAINER_STATE_ANCHOR] = NULL;
+    save(k);
+    assert_int_equal(file_read(k->path, 1 << 20, &file, NULL), OK);
+    bytes_put_u32(file.p + 12, 2);
+    file.p[73] = 0;
+    struct hash sum = hash_of(file.p, file.len - HASH_BYTES);
+    memcpy(file.p + file.len - HASH_BYTES, sum.b, HASH_BYTES);
+    put(k, file.p, file.len);
+    if (load(k, &e)) fail_msg("%s", e.what);
     buf_deinit(&file);
     unmake(k);
 }
@@ -149,6 +195,7 @@ static void trainer_state_reads_the_first_version(void **state)
     struct state_case *k = make(0);
     struct buf file = {0}, old = {0};
     struct err e = {0};
+    k->s.block[TRAINER_STATE_ANCHOR] = NULL;
     save(k);
     assert_int_equal(file_read(k->path, 1 << 20, &file, NULL), OK);
     uint32_t head = (uint32_t)(file.p[8] | file.p[9] << 8);
@@ -300,6 +347,8 @@ int main(void)
         cmocka_unit_test(trainer_state_load_refuses_every_flipped_byte),
         cmocka_unit_test(trainer_state_load_refuses_every_truncation),
         cmocka_unit_test(trainer_state_load_refuses_another_version_and_another_model),
+        cmocka_unit_test(trainer_state_knows_whether_steps_were_taken_ahead),
+        cmocka_unit_test(trainer_state_reads_the_second_version),
         cmocka_unit_test(trainer_state_reads_the_first_version),
         cmocka_unit_test(trainer_state_refuses_other_memory_options_and_reads_around_them),
         cmocka_unit_test(trainer_state_tells_how_it_is_kept),

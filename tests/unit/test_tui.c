@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/check.h"
@@ -12,6 +13,7 @@ static int setup(void **state)
     (void)state;
     view_init(&v);
     v.n_log = 30;
+    snprintf(v.run_name, sizeof v.run_name, "tiny");
     v.n_peer_rows = 5;
     memset(&t, 0, sizeof t);
     return 0;
@@ -32,8 +34,8 @@ static void numbers_and_tab_turn_the_screens(void **state)
     assert_int_equal(press(KEYMAP_TAB), TUI_DRAW);
     assert_int_equal(t.screen, SCREEN_OVERVIEW);
     press(KEYMAP_LEFT);
-    assert_int_equal(t.screen, SCREEN_LOG);
-    assert_int_equal(press('5'), TUI_NOTHING); /* already there: nothing to draw */
+    assert_int_equal(t.screen, SCREEN_SETTINGS);
+    assert_int_equal(press('6'), TUI_NOTHING); /* already there: nothing to draw */
 }
 
 static void p_pauses_and_resumes(void **state)
@@ -139,7 +141,131 @@ static void scrolling_stays_within_the_rows(void **state)
     press(KEYMAP_END); /* newest */
     assert_int_equal(t.scroll[SCREEN_LOG], 0);
     press('1');
-    assert_int_equal(press(KEYMAP_DOWN), TUI_NOTHING);
+    for (int i = 0; i < 10; i++)
+        press(KEYMAP_DOWN);
+    assert_int_equal(t.scroll[SCREEN_OVERVIEW], 4); /* the last of the four graphs */
+}
+
+static void enter_looks_closer_and_escape_steps_back(void **state)
+{
+    (void)state;
+    assert_int_equal(press(KEYMAP_ENTER), TUI_DRAW);
+    assert_true(t.is_open);
+    assert_int_equal(t.scroll[SCREEN_OVERVIEW], 1);
+    assert_int_equal(press(KEYMAP_ESC), TUI_DRAW);
+    assert_false(t.is_open);
+    press('2');
+    assert_int_equal(press('i'), TUI_DRAW);
+    assert_true(t.is_about);
+    assert_int_equal(press(KEYMAP_ENTER), TUI_NOTHING);
+    press('3');
+    assert_false(t.is_about); /* another screen is another screen */
+    press(KEYMAP_ENTER);
+    assert_true(t.is_open);
+    press('4');
+    assert_false(t.is_open);
+    assert_int_equal(press(KEYMAP_ENTER), TUI_NOTHING); /* no row: nothing to open */
+}
+
+static void t_walks_through_all_ranges(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= VIEW_RANGES; i++) {
+        assert_int_equal(press('t'), TUI_RANGE);
+        assert_int_equal(t.range, i % VIEW_RANGES);
+    }
+}
+
+static void typed_letters_are_text_and_no_commands(void **state)
+{
+    (void)state;
+    press('3');
+    assert_int_equal(press('/'), TUI_DRAW);
+    assert_int_equal(press('q'), TUI_DRAW);
+    assert_int_equal(press('Q'), TUI_DRAW);
+    assert_int_equal(press('p'), TUI_DRAW);
+    assert_string_equal(t.find[SCREEN_PEERS], "qQp");
+    press(0xc3);
+    press(0xa9);
+    press(KEYMAP_BACKSPACE); /* one character, not one byte */
+    assert_string_equal(t.find[SCREEN_PEERS], "qQp");
+    press(KEYMAP_ENTER);
+    assert_false(t.is_typing);
+    assert_int_equal(press('s'), TUI_DRAW);
+    assert_int_equal(t.sort, TUI_BY_SPEED);
+    press(KEYMAP_ESC);
+    assert_string_equal(t.find[SCREEN_PEERS], "");
+    assert_int_equal(t.screen, SCREEN_PEERS);
+    for (int i = 0; i < 200; i++) {
+        if (i == 0) press('/');
+        press('x');
+    }
+    assert_true(strlen(t.find[SCREEN_PEERS]) < TUI_TEXT);
+}
+
+static void keys_of_one_screen_mean_nothing_on_another(void **state)
+{
+    (void)state;
+    press('1');
+    assert_int_equal(press('s'), TUI_NOTHING);
+    assert_int_equal(press('/'), TUI_NOTHING);
+    assert_int_equal(press('v'), TUI_NOTHING);
+    assert_int_equal(press('x'), TUI_NOTHING);
+    assert_int_equal(press('u'), TUI_NOTHING);
+    assert_int_equal(press('<'), TUI_NOTHING);
+    press('5');
+    assert_int_equal(press('x'), TUI_EXPORT);
+    press('v');
+    assert_int_equal(t.level, 2);
+}
+
+static void settings_change_with_arrows_and_undo(void **state)
+{
+    (void)state;
+    press('6');
+    assert_int_equal(press('u'), TUI_NOTHING);
+    assert_int_equal(press(KEYMAP_RIGHT), TUI_LOOK);
+    assert_int_equal(t.look.theme, 1);
+    assert_int_equal(press('u'), TUI_LOOK);
+    assert_int_equal(t.look.theme, 0);
+    assert_int_equal(press('u'), TUI_LOOK); /* undo of the undo */
+    assert_int_equal(t.look.theme, 1);
+    assert_int_equal(press(KEYMAP_TAB), TUI_DRAW);
+    assert_int_equal(t.screen, SCREEN_OVERVIEW);
+}
+
+static void a_replay_asks_no_agent_anything(void **state)
+{
+    (void)state;
+    t.is_replay = true;
+    t.speed = 60;
+    for (int key = 1; key < 0x110020; key += key == 300 ? 0x110000 - 301 : 1) {
+        struct tui_command c = tui_key(&t, key, &v);
+        assert_true(c.kind != TUI_ASK && c.kind != TUI_STOP && c.kind != TUI_JOIN);
+        t.is_typing = false;
+    }
+    t.speed = 60;
+    assert_int_equal(press('>'), TUI_SEEK);
+    assert_int_equal(t.speed, 120);
+    for (int i = 0; i < 20; i++)
+        press('<');
+    assert_int_equal(t.speed, 1);
+    assert_int_equal(tui_key(&t, ',', &v).by, -10);
+    t.is_held = false;
+    assert_int_equal(press('p'), TUI_SEEK);
+    assert_true(t.is_held);
+}
+
+static void the_first_accepted_contribution_is_a_moment_once(void **state)
+{
+    (void)state;
+    v.n_accepted = 3;
+    assert_false(tui_moment(&t, &v)); /* was there before this screen */
+    v.n_accepted = 0;
+    assert_false(tui_moment(&t, &v));
+    v.n_accepted = 1;
+    assert_true(tui_moment(&t, &v));
+    assert_false(tui_moment(&t, &v));
 }
 
 static void every_key_on_every_screen_leaves_a_sound_state(void **state)
@@ -182,6 +308,13 @@ int main(void)
         T(a_frozen_display_thaws_when_something_is_asked),
         T(help_returns_to_where_it_was_opened),
         T(scrolling_stays_within_the_rows),
+        T(enter_looks_closer_and_escape_steps_back),
+        T(t_walks_through_all_ranges),
+        T(typed_letters_are_text_and_no_commands),
+        T(keys_of_one_screen_mean_nothing_on_another),
+        T(settings_change_with_arrows_and_undo),
+        T(a_replay_asks_no_agent_anything),
+        T(the_first_accepted_contribution_is_a_moment_once),
         T(every_key_on_every_screen_leaves_a_sound_state),
         T(screens_are_known_by_name),
     };

@@ -1,8 +1,10 @@
 #include <dirent.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "client/work_state.h"
+#include "engine/outer.h"
 #include "record/checkpoint.h"
 #include "record/merge.h"
 #include "tests/check.h"
@@ -227,6 +229,107 @@ static void work_state_applies_an_update_as_everybody_does(void **state)
     model_table_deinit(&t);
 }
 
+/* Three steps, packed; then one ahead of the next round. */
+static void to_ahead(struct rig *r)
+{
+    r->run.ahead_steps = 1;
+    reopen(r);
+    train(r, 3);
+    assert_int_equal(work_state_pack(&r->s, NULL), OK);
+    assert_true(trainer_is_ahead(r->s.trainer));
+    struct journal *j = &r->s.journal;
+    uint32_t was = j->n_steps;
+    uint64_t tokens = j->n_tokens;
+    train(r, 1);
+    j->ahead_steps = 1;
+    j->ahead_tokens = j->n_tokens - tokens;
+    j->n_steps = was;
+    j->n_tokens = tokens;
+}
+
+static uint64_t n_params(const struct rig *r)
+{
+    return trainer_table(r->s.trainer)->n_params;
+}
+
+static void work_state_lands_steps_ahead_on_the_update(void **state)
+{
+    struct rig *r = *state;
+    struct buf payload = {0}, update = {0};
+    to_ahead(r);
+    uint64_t n = n_params(r);
+    float *local = calloc(n, sizeof *local);
+    float *anchor = calloc(n, sizeof *anchor);
+    memcpy(local, trainer_local(r->s.trainer), n * sizeof *local);
+    assert_int_equal(work_state_save(&r->s, NULL), OK);
+    reopen(r); /* the anchor comes back with the rest */
+    assert_int_equal(r->s.journal.ahead_steps, 1);
+    assert_memory_equal(local, trainer_local(r->s.trainer), n * sizeof *local);
+    trainer_ahead_drop(r->s.trainer);
+    memcpy(anchor, trainer_local(r->s.trainer), n * sizeof *anchor);
+    assert_memory_not_equal(local, anchor, n * sizeof *local);
+    reopen(r);
+    read_payload(r, &payload);
+    struct merge_input in = {.payload = payload.p, .n_bytes = payload.len, .n_tokens = 1};
+    assert_int_equal(
+        merge_run(trainer_table(r->s.trainer), &r->run.train.delta, 1, &in, 1, &update, NULL), OK);
+    assert_int_equal(work_state_apply(&r->s, update.p, update.len, NULL), OK);
+    assert_false(trainer_is_ahead(r->s.trainer));
+    assert_int_equal(r->s.journal.model_round, 1);
+    assert_int_equal(r->s.journal.n_steps, 1);
+    assert_int_equal(r->s.journal.n_tokens, B * T);
+    assert_int_equal(r->s.journal.ahead_steps, 0);
+    const float *base = trainer_weights(r->s.trainer);
+    for (uint64_t i = 0; i < n; i++) {
+        float want = base[i] + (local[i] - anchor[i]);
+        assert_true(trainer_local(r->s.trainer)[i] == want);
+    }
+    free(local);
+    free(anchor);
+    buf_deinit(&payload);
+    buf_deinit(&update);
+}
+
+/* A payload that comes back brings the steps ahead with it: packed again, both are there. */
+static void work_state_folds_steps_ahead_of_a_returned_payload(void **state)
+{
+    struct rig *r = *state;
+    struct buf all = {0}, again = {0};
+    r->run.train.ef_beta = 1;
+    r->run.train.delta.k = r->run.train.delta.chunk;
+    to_ahead(r);
+    uint64_t n = n_params(r);
+    float *moved = calloc(n, sizeof *moved);
+    float *sent = calloc(n, sizeof *sent);
+    const float *base = trainer_weights(r->s.trainer);
+    for (uint64_t i = 0; i < n; i++)
+        moved[i] = base[i] - trainer_local(r->s.trainer)[i];
+    assert_int_equal(delta_pack(trainer_table(r->s.trainer), &r->run.train.delta,
+                                DELTA_CONTRIBUTION, moved, NULL, &all, NULL, NULL),
+                     OK);
+    assert_int_equal(work_state_return(&r->s, NULL), OK);
+    assert_false(trainer_is_ahead(r->s.trainer));
+    assert_memory_equal(trainer_local(r->s.trainer), base, n * sizeof *base);
+    assert_int_equal(r->s.journal.ahead_steps, 0);
+    assert_int_equal(trainer_pack(r->s.trainer, &again, NULL, NULL), OK);
+    /* Sums in another order: the same to the last bits, so packed into nearly the same bytes. */
+    assert_true(again.len > all.len * 9 / 10 && again.len < all.len * 11 / 10);
+    assert_int_equal(outer_return(trainer_table(r->s.trainer), &r->run.train.delta, again.p,
+                                  again.len, sent, NULL),
+                     OK);
+    double dot = 0, a = 0, b = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        dot += (double)sent[i] * (double)moved[i];
+        a += (double)sent[i] * (double)sent[i];
+        b += (double)moved[i] * (double)moved[i];
+    }
+    assert_true(dot > 0.9 * sqrt(a * b));
+    free(moved);
+    free(sent);
+    buf_deinit(&all);
+    buf_deinit(&again);
+}
+
 static void work_state_refuses_a_foreign_checkpoint_and_keeps_its_model(void **state)
 {
     struct rig *r = *state;
@@ -358,7 +461,7 @@ static void work_state_leaves_a_newer_programs_file_alone(void **state)
     struct rig *r = *state;
     struct err e = {0};
     assert_int_equal(work_state_save(&r->s, NULL), OK);
-    damage(r, 12); /* the version */
+    damage(r, 13); /* the version's second byte */
     work_state_close(&r->s);
     r->s = (struct work_state){0};
     int rc = work_state_open(&r->s, &r->run, r->dir, &how, chosen, r->said, sizeof r->said, &e);
@@ -497,6 +600,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(work_state_packs_a_phase_once, setup, teardown),
         cmocka_unit_test_setup_teardown(work_state_returns_a_payload_once, setup, teardown),
         cmocka_unit_test_setup_teardown(work_state_applies_an_update_as_everybody_does, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(work_state_lands_steps_ahead_on_the_update, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(work_state_folds_steps_ahead_of_a_returned_payload, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(work_state_refuses_a_foreign_checkpoint_and_keeps_its_model,
                                         setup, teardown),

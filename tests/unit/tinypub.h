@@ -11,7 +11,7 @@ static inline int tinypub_open(struct store *s, const struct rundesc *run, const
     uint8_t seed[32];
     store_secret(s, seed);
     int rc = publish_page_open(run, key, seed, 1, &first, e);
-    if (rc == OK) rc = store_record_append(s, 0, &first, e);
+    if (rc == OK) rc = store_record_append(s, 0, &first, 1, e);
     buf_deinit(&first.text);
     return rc;
 }

@@ -1,0 +1,180 @@
+#include <stdint.h>
+#include <stdio.h>
+
+#include "app/attach_in.h"
+#include "app/keep.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/utf8.h"
+
+#define ARGS 12
+
+static void add_home(const struct attach *a, char **argv, size_t *n)
+{
+    static char home[] = "--home";
+    if (!a->o->home) return;
+    argv[(*n)++] = home;
+    argv[(*n)++] = (char *)(uintptr_t)a->o->home;
+}
+
+static void start_child(struct attach *a, char **argv, child_fn done)
+{
+    struct err e = {0};
+    if (a->asking) child_drop(a->asking);
+    a->asking = NULL;
+    if (child_start(&a->loop, argv, done, a, &a->asking, &e) == OK) return;
+    if (a->tui.wizard.step == WIZARD_ASKING || a->tui.wizard.step == WIZARD_STARTING)
+        wizard_failed(&a->tui.wizard, e.what);
+    else
+        attach_note(a, e.what);
+}
+
+/* "error (hint)" of a command's --json answer. */
+static void put_failure(const char *text, size_t n, char *dst, size_t cap)
+{
+    json_t *o = NULL;
+    snprintf(dst, cap, "that did not work");
+    if (json_parse(text, n, &o, NULL)) return;
+    const char *error = json_string_value(json_object_get(o, "error"));
+    const char *hint = json_string_value(json_object_get(o, "hint"));
+    bool has_hint = hint && *hint;
+    char all[512];
+    if (error) {
+        snprintf(all, sizeof all, "%s%s%s%s", error, has_hint ? " (" : "", has_hint ? hint : "",
+                 has_hint ? ")" : "");
+        utf8_printable(all, dst, cap);
+    }
+    json_decref(o);
+}
+
+static void on_card(int status, const char *text, size_t n, void *ctx)
+{
+    struct attach *a = ctx;
+    struct view_card card[VIEW_CARD];
+    uint32_t n_card = 0;
+    char why[320];
+    a->asking = NULL;
+    if (status == 0 && view_card_decode(text, n, card, &n_card, NULL) == OK) {
+        wizard_got_card(&a->tui.wizard, card, n_card);
+    } else {
+        put_failure(text, n, why, sizeof why);
+        wizard_failed(&a->tui.wizard, why);
+    }
+    attach_draw_soon(a);
+}
+
+void attach_ask_card(struct attach *a)
+{
+    static char join[] = "join", look[] = "--look", json[] = "--json";
+    char *argv[ARGS] = {NULL, join, (char *)(uintptr_t)wizard_source(&a->tui.wizard), look, json};
+    size_t n = 5;
+    add_home(a, argv, &n);
+    start_child(a, argv, on_card);
+}
+
+static void on_joined(int status, const char *text, size_t n, void *ctx)
+{
+    struct attach *a = ctx;
+    char why[320];
+    a->asking = NULL;
+    if (status == 0) {
+        wizard_done(&a->tui);
+        a->is_idle = false;
+        attach_subscribe(a);
+    } else {
+        put_failure(text, n, why, sizeof why);
+        wizard_failed(&a->tui.wizard, why);
+    }
+    attach_draw_soon(a);
+}
+
+static void join_now(struct attach *a)
+{
+    static char join[] = "join", json[] = "--json", name[] = "--name", threads[] = "--threads";
+    static char cores[16];
+    struct wizard *w = &a->tui.wizard;
+    char *argv[ARGS] = {NULL, join, (char *)(uintptr_t)wizard_source(w), json};
+    size_t n = 4;
+    snprintf(cores, sizeof cores, "%u", wizard_cores(w->gear, w->n_cores));
+    argv[n++] = threads;
+    argv[n++] = cores;
+    if (w->name[0]) {
+        argv[n++] = name;
+        argv[n++] = w->name;
+    }
+    add_home(a, argv, &n);
+    start_child(a, argv, on_joined);
+}
+
+static void on_left(int status, const char *text, size_t n, void *ctx)
+{
+    struct attach *a = ctx;
+    char why[320];
+    a->asking = NULL;
+    if (status == 0) {
+        join_now(a);
+        return;
+    }
+    put_failure(text, n, why, sizeof why);
+    wizard_failed(&a->tui.wizard, why);
+    attach_draw_soon(a);
+}
+
+/* One home takes part in one run: another one is left first. */
+void attach_ask_join(struct attach *a)
+{
+    static char leave_word[] = "leave", json[] = "--json";
+    char *argv[ARGS] = {NULL, leave_word, json};
+    size_t n = 3;
+    if (!a->view->run_name[0]) {
+        join_now(a);
+        return;
+    }
+    add_home(a, argv, &n);
+    start_child(a, argv, on_left);
+}
+
+static void said_written(struct attach *a, const struct err *e)
+{
+    char text[PATH_CAP + 32];
+    if (e->code)
+        err_line(e, text, sizeof text);
+    else
+        snprintf(text, sizeof text, "written to %s", a->export_path);
+    attach_note(a, text);
+}
+
+static void on_rewards(int status, const char *text, size_t n, void *ctx)
+{
+    struct attach *a = ctx;
+    struct err e = {0};
+    a->asking = NULL;
+    if (status != 0)
+        err_set(&e, ERR_IO, 0, "the list could not be fetched; `potluck rewards --csv` says why");
+    else if (file_replace(a->export_path, text, n, 0600, &e) != OK)
+        err_wrap(&e, "exporting");
+    said_written(a, &e);
+}
+
+void attach_ask_export(struct attach *a)
+{
+    static char rewards[] = "rewards", csv[] = "--csv";
+    struct err e = {0};
+    bool is_log = a->tui.screen == SCREEN_LOG;
+    if (!a->o->folder || a->tui.is_replay) {
+        attach_note(a, "there is no home folder to write to");
+        return;
+    }
+    int rc = keep_path(a->o->folder, is_log ? "log" : "rewards", is_log ? "txt" : "csv",
+                       attach_now_ms(a), a->export_path, &e);
+    if (rc == OK && !is_log) {
+        char *argv[ARGS] = {NULL, rewards, csv};
+        size_t n = 3;
+        add_home(a, argv, &n);
+        attach_note(a, "fetching every line that was earned ...");
+        start_child(a, argv, on_rewards);
+        return;
+    }
+    if (rc == OK) rc = keep_log(a->view, &a->tui, a->export_path, &e);
+    said_written(a, &e);
+}

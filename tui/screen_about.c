@@ -1,0 +1,54 @@
+#include <stdio.h>
+
+#include "tui/screen.h"
+
+#define TITLE_W  10
+#define TEXT_MAX 88 /* longer lines are hard to read */
+
+/* What is shown when the agent is too old to say more. */
+static const char nothing[] =
+    "This agent says nothing more about its run; its note is on the Run screen.";
+
+static const char *const privacy[] = {
+    "Others see the name you chose, or a part of your key, and your speed. Nothing else.",
+    "Never sent: your files, your screen, what programs you run. `potluck status --what-is-sent` "
+    "lists every request.",
+};
+
+/* One line of the card at row *y (counted from the top of the card, above `skip` it is not seen). */
+static void put(const struct screen_frame *f, struct rect r, int *y, const char *title,
+                const char *text)
+{
+    int w = r.w - TITLE_W - 1;
+    if (w > TEXT_MAX) w = TEXT_MAX;
+    struct rect t = {r.x + TITLE_W + 1, r.y, w, r.h};
+    int n = screen_wrap(f, t, 0, 8, STYLE_TEXT, text, false);
+    if (*y >= 0 && *y < r.h) canvas_text(f->c, r.x, r.y + *y, TITLE_W, STYLE_DIM, title);
+    if (*y >= 0 && *y < r.h) screen_wrap(f, t, *y, 8, STYLE_TEXT, text, true);
+    *y += n ? n : 1;
+}
+
+void screen_card_rows(const struct screen_frame *f, struct rect r, const struct view_card *card,
+                      uint32_t n, int skip)
+{
+    int y = -skip;
+    for (uint32_t i = 0; i < n && i < VIEW_CARD; i++)
+        put(f, r, &y, card[i].title, card[i].text);
+    for (size_t i = 0; i < sizeof privacy / sizeof privacy[0]; i++)
+        put(f, r, &y, i ? "" : "privacy", privacy[i]);
+}
+
+void screen_about_draw(const struct screen_frame *f)
+{
+    const struct view *v = f->v;
+    struct rect r = f->body;
+    screen_title(f, r, "About this run", "", "Esc: back");
+    r.y++;
+    r.h--;
+    if (!v->n_card) {
+        canvas_text(f->c, r.x, r.y, r.w, STYLE_DIM, nothing);
+        r.y++;
+        r.h--;
+    }
+    screen_card_rows(f, r, v->card, v->n_card, f->t->scroll[SCREEN_RUN]);
+}
