@@ -186,7 +186,8 @@ static double quantile(const double *sorted, double q)
     return k + 1 < FORECAST_PATHS ? sorted[k] * (1 - rest) + sorted[k + 1] * rest : sorted[k];
 }
 
-/* The range at the level that the track record asks for; beyond what paths can say it is stretched. */
+/* The range at the level that the track record asks for; beyond what paths can say it is
+ * stretched. */
 static void put_range(const struct forecast_book *b, enum forecast_kind kind, double *path,
                       double so_far, struct forecast *f)
 {

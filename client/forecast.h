@@ -1,11 +1,12 @@
 #pragma once
 /* Why: people want to know what they will get, and a promise that is not kept is worse than none. A
- * forecast is a range that should hold four times out of five; every one is kept, held against what came, and
- * makes the next ones wider or narrower. Pure: told the lines of the ledger and the time.
+ * forecast is a range that should hold four times out of five; every one is kept, held against
+ * what came, and makes the next ones wider or narrower. Pure: told the lines of the ledger and the
+ * time.
  *
  *   history   what was earned in each hour of the last four weeks; a pause is an hour of nothing
- *   paths     the hours to come are drawn from the past in pieces of up to a day that begin at the same time of
- *             day, newer days more often; so evenings stay evenings, and days off stay days off
+ *   paths     the hours to come are drawn from the past in pieces of up to a day that begin at the
+ *             same time of day, newer days more often; so evenings stay evenings
  *   trend     what an hour of work brought this week against the week before (the swarm grows or
  *             shrinks; gears change), carried on at half strength
  *   range     quantiles of the paths; their level follows from how often the range was missed
@@ -59,8 +60,9 @@ struct forecast {
     uint32_t n_days; /* of history behind it, begun ones included */
 };
 
-/* Lines of the ledger, newest first, as hosts give them: those that are settled and new are taken in. is_all:
- * there are no older ones than these; else hours between the book and the oldest line are not known.
+/* Lines of the ledger, newest first, as hosts give them: those that are settled and new are taken
+ * in. is_all: there are no older ones than these; else hours between the book and the oldest line
+ * are not known.
  */
 void forecast_take(struct forecast_book *b, const struct msg_credit *lines, uint32_t n, bool is_all,
                    int64_t now_ms);

@@ -18,7 +18,8 @@ int outlook_load(const char *path, struct outlook *ret, struct err *e)
     return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-/* How long rounds take, from the lines of those we took part in without a break of more than an hour. */
+/* How long rounds take, from the lines of those we took part in without a break of more than an
+ * hour. */
 static void note_rounds(struct outlook *o, const struct msg_credits *page)
 {
     uint32_t i = 0;

@@ -1,6 +1,6 @@
 #pragma once
-/* Why: the agent's forecasts: the ledger as the host shows it goes into the book, and what is to come
- * goes into the view. The book itself and its arithmetic are client/forecast.h.
+/* Why: the agent's forecasts: the ledger as the host shows it goes into the book, and what is to
+ * come goes into the view. The book itself and its arithmetic are client/forecast.h.
  */
 
 #include "client/forecast.h"

@@ -10,32 +10,14 @@
 
 __extension__ typedef __int128 wide;
 
-/* ---- words ---------------------------------------------------------------------------------- */
-
-static const char *const words[SCORE_CODES] = {[SCORE_CODE_NONE] = "none",
-                                               [SCORE_CODE_COPY] = "copy",
-                                               [SCORE_CODE_REPLAY] = "replay",
-                                               [SCORE_CODE_LOUD] = "loud"};
-
-const char *score_code_word(enum score_code c)
-{
-    return (unsigned)c < SCORE_CODES ? words[c] : "?";
-}
-
-enum score_code score_code_of(const char *word)
-{
-    int c = 0;
-    while (c < SCORE_CODES && strcmp(word, words[c]) != 0)
-        c++;
-    return (enum score_code)c;
-}
+_Static_assert(SCORE_CODE_MAX_EVALS == RATING_MAX, "a sheet's evaluations can be ranked");
 
 /* ---- one comparison ------------------------------------------------------------------------- */
 
-/* The round's yardstick: the gain that two fifths of the measured ones reach, so that it stands as long
- * as so many of them are honest. Higher and it would be who was lucky with the drawn text: the best of
- * many noisy gains. Gain cannot be feigned upwards: to lower the loss on text that nobody could
- * know is what is asked for. i: who reached it.
+/* The round's yardstick: the gain that two fifths of the measured ones reach, so that it stands as
+ * long as so many of them are honest. Higher and it would be who was lucky with the drawn text:
+ * the best of many noisy gains. Gain cannot be feigned upwards: to lower the loss on text that
+ * nobody could know is what is asked for. i: who reached it.
  */
 static bool yardstick(const struct score_eval *evals, uint32_t n, uint32_t *ret_i)
 {
@@ -111,8 +93,8 @@ static uint32_t ramp(int64_t x, int64_t none, int64_t full)
     return x >= full ? SCORE_ONE : (uint32_t)((x - none) * SCORE_ONE / (full - none));
 }
 
-/* The standard error of the mean usefulness, bounded: who is measured noisily (slow machines are) must not
- * be paid less for it, and who alternates between use and harm must not hide in it.
+/* The standard error of the mean usefulness, bounded: who is measured noisily (slow machines are)
+ * must not be paid less for it, and who alternates between use and harm must not hide in it.
  */
 static int64_t doubt(const struct score_standing *s)
 {

@@ -1,6 +1,7 @@
-/* What do bad contributors do to a run, and what do they earn? One run of a small model on real text in
- * one process: real training, packing, judging, evaluating, merging and paying; only the network is
- * missing. tests/bench/attacks runs it for every attack and draws the table of docs/SCORING.md.
+/* What do bad contributors do to a run, and what do they earn? One run of a small model on real
+ * text in one process: real training, packing, judging, evaluating, merging and paying; only the
+ * network is missing. tests/bench/attacks runs it for every attack and draws the table of
+ * docs/SCORING.md.
  *
  *     attack_run text=FILE [name=value ...]    every name is in DEFAULTS below
  *
@@ -78,7 +79,7 @@ static const struct { const char *name; double value; const char *what; } DEFAUL
     [EVALS] = {"evals", 10, "contributions tried out in a round"},
     [SEQS] = {"seqs", 24, "sequences of each kind in a trial"},
     [STALENESS] = {"staleness", 10, "rounds that the stale are behind"},
-    [SPLIT] = {"unequal", 0, "1: every fourth honest one does a fifth of the steps; 2: ten honest ones do a tenth, one ten times"},
+    [SPLIT] = {"unequal", 0, "1: every fourth does a fifth of the steps; 2: ten do a tenth, one ten times"},
     [FLAKY] = {"flaky", 0, "1: honest ones pause, come late, start anew in the middle of a round"},
     [SENDERS] = {"m", 4, "m of sum / max(senders, m)"},
 };
@@ -398,8 +399,8 @@ static uint32_t steps_of(const struct world *w, uint32_t i)
     return opt(w, SPLIT) == 2 && n == 10 ? 10 * whole : whole;
 }
 
-/* What happens to honest people: a pause of 1 to 40 rounds, a link that is too slow, a restart that loses
- * what was not saved. Returns how many steps are left of n.
+/* What happens to honest people: a pause of 1 to 40 rounds, a link that is too slow, a restart
+ * that loses what was not saved. Returns how many steps are left of n.
  */
 static uint32_t misfortune(const struct world *w, struct peer *p, uint64_t round, uint32_t n,
                            struct rng *r)
@@ -667,7 +668,8 @@ static void put_quantiles(json_t *o, const char *name, struct buf *b)
     json_set_real(o, share, n ? n_above / (double)n : 0);
 }
 
-/* Reward for a token of those who do less, more, and as much as inner steps say: over the last's. */
+/* Reward for a token of those who do less, more, and as much as inner steps say: over the last's.
+ * */
 static void put_sizes(const struct world *w, json_t *o)
 {
     static const char *const names[] = {"per_token_small", "per_token_giant"};

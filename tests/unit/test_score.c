@@ -178,15 +178,6 @@ static void what_others_learnt_is_not_paid(void **state)
     score_book_deinit(&b);
 }
 
-static void codes_and_words_are_one_to_one(void **state)
-{
-    (void)state;
-    for (int c = 0; c < SCORE_CODES; c++)
-        assert_int_equal(score_code_of(score_code_word((enum score_code)c)), c);
-    assert_int_equal(score_code_of("theft"), SCORE_CODES);
-    assert_string_equal(score_code_word(SCORE_CODES), "?");
-}
-
 static void keys_come_in_any_order_of_rounds_and_are_found_again(void **state)
 {
     (void)state;
@@ -240,7 +231,6 @@ int main(void)
         cmocka_unit_test(the_second_slash_lasts_twice_as_long),
         cmocka_unit_test(noise_is_in_favour_of_the_key_within_bounds),
         cmocka_unit_test(what_others_learnt_is_not_paid),
-        cmocka_unit_test(codes_and_words_are_one_to_one),
         cmocka_unit_test(keys_come_in_any_order_of_rounds_and_are_found_again),
         cmocka_unit_test(wrong_order_is_refused_and_lack_of_memory_changes_nothing),
     };
