@@ -179,7 +179,8 @@ static int set_speed(struct cmdline *c, const char *value, struct err *e)
 {
     char *end = NULL;
     long n = strtol(value, &end, 10);
-    if (!*value || *end || n < 1 || n > 1000) return usage(e, "--speed wants 1 to 1000, not", value);
+    if (!*value || *end || n < 1 || n > 1000)
+        return usage(e, "--speed wants 1 to 1000, not", value);
     c->screen.speed = (int)n;
     return OK;
 }

@@ -42,8 +42,9 @@ enum cmdline_exit {
 
 struct cmdline {
     enum cmdline_command command;
-    const char *home;    /* --home; NULL: not given */
-    const char *source;  /* join, replay: FILE|LINK; runs: also URL; help: a command's name or NULL */
+    const char *home; /* --home; NULL: not given */
+    const char
+        *source; /* join, replay: FILE|LINK; runs: also URL; help: a command's name or NULL */
     const char *detail;  /* payout set: ADDRESS */
     const char *kind;    /* payout set: --kind */
     const char *name;    /* join: --name */

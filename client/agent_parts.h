@@ -8,8 +8,8 @@
 #include "client/agent_loop.h"
 #include "client/control.h"
 #include "client/history.h"
-#include "client/outlook.h"
 #include "client/logbook.h"
+#include "client/outlook.h"
 #include "client/pass.h"
 #include "client/receipts.h"
 #include "client/session.h"
@@ -67,7 +67,7 @@ struct agent {
     struct work_progress progress;
     struct agent_times times;
     struct history *history;
-    struct outlook *outlook; /* forecasts */
+    struct outlook *outlook;       /* forecasts */
     struct receipts_count counted; /* receipts of earlier processes */
     struct msg_peers *peers;
     struct msg_credits *credits;
