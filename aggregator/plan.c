@@ -19,7 +19,7 @@ void plan_make(const struct plan_facts *f, struct plan *ret)
     p.out_bytes = p.round.down_bytes * c->n_contributors;
     p.in_mbit = c->up_mbit * c->n_contributors;
     p.out_mbit = c->down_mbit * c->n_contributors;
-    p.host_core_s = controller_host_core_s(c->n_params, p.round.up_bytes, c->n_contributors);
+    p.host_core_s = controller_host_core_s(c, &p.round);
     p.checkpoint_bytes = c->n_params * WEIGHT_BYTES;
     p.memory_bytes = COPIES * p.checkpoint_bytes + p.in_bytes + p.round.down_bytes;
     p.round_disk_bytes = p.in_bytes + p.round.down_bytes;
@@ -34,12 +34,14 @@ static json_t *round_json(const struct controller_round *r)
     json_set_u64(o, "inner_steps", r->inner_steps);
     json_set_u64(o, "chunk", CONTROLLER_CHUNK);
     json_set_u64(o, "k", r->k);
+    json_set_real(o, "min_senders", r->min_senders);
     json_set_u64(o, "up_bytes", r->up_bytes);
     json_set_u64(o, "down_bytes", r->down_bytes);
     json_set_real(o, "train_s", r->train_s);
     json_set_real(o, "up_s", r->up_s);
     json_set_real(o, "host_s", r->host_s);
     json_set_real(o, "down_s", r->down_s);
+    json_set_real(o, "decode_s", r->decode_s);
     json_set_real(o, "trips_s", r->trips_s);
     json_set_real(o, "round_s", r->round_s);
     json_set_real(o, "wait_frac", r->wait_frac);
@@ -57,6 +59,7 @@ static json_t *facts_json(const struct plan_facts *f)
     json_set_real(o, "down_mbit", f->c.down_mbit);
     json_set_real(o, "rtt_ms", f->c.rtt_ms);
     json_set_u64(o, "host_cores", f->c.host_cores);
+    json_set_real(o, "decode_mb_per_s", f->c.decode_bytes_per_s / 1e6);
     json_set_u64(o, "retention", f->retention);
     return o;
 }
@@ -99,8 +102,8 @@ static void put_round(struct buf *out, const struct plan *p)
                r->inner_steps, r->k, CONTROLLER_CHUNK, r->round_s);
     buf_printf(out,
                "waiting   %.1f%% of it: sending %.3g s, the host %.3g s, receiving %.3g s, "
-               "round trips %.3g s\n",
-               100 * r->wait_frac, r->up_s, r->host_s, r->down_s, r->trips_s);
+               "reading %.3g s, round trips %.3g s\n",
+               100 * r->wait_frac, r->up_s, r->host_s, r->down_s, r->decode_s, r->trips_s);
     put_size(out, "each      sends ", r->up_bytes, " and receives ");
     put_size(out, "", r->down_bytes, " a round; training needs ");
     put_size(out, "", p->facts.contributor_bytes, " of memory\n");
@@ -114,8 +117,7 @@ int plan_text(const struct plan *p, struct buf *out, struct err *e)
     char n[TEXT_CAP], each[TEXT_CAP];
     buf_printf(out,
                "model     %s weights, %" PRIu64 " tokens a step\n"
-               "peers     %" PRIu32
-               ", each %s tokens/s, %.4g Mbit/s up, %.4g down, %.3g ms away\n",
+               "peers     %" PRIu32 ", each %s tokens/s, %.4g Mbit/s up, %.4g down, %.3g ms away\n",
                text_number((double)c->n_params, n), c->step_tokens, c->n_contributors,
                text_number(c->tok_per_s, each), c->up_mbit, c->down_mbit, c->rtt_ms);
     put_round(out, p);

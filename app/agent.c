@@ -10,20 +10,15 @@
 #include "client/invite.h"
 #include "engine/pool.h"
 
-#define DEFAULT_QUOTA_MIB 512
-#define DEFAULT_SAVE_S    30
-
 struct options {
     const char *home;
     const char *join;
     const char *name;
-    uint32_t n_threads;
+    struct config given;
     enum trainer_precision precision;
     enum packed_kind moments, feedback;
     bool recompute;
     struct work_choice chosen;
-    uint64_t quota_mib;
-    uint64_t save_s;
     bool is_demo;
     bool is_quiet;
 };
@@ -38,7 +33,10 @@ static const char usage_text[] =
     "  --home DIR        keep everything in DIR (or POTLUCK_HOME)\n"
     "  --join FILE|LINK  take part in this run\n"
     "  --name NAME       how others see you; at most 32 bytes\n"
-    "  --threads N       processor threads to train with, 1 to 64 (default: half of the cores)\n"
+    "  --gear GEAR       gentle, balanced, full or off: how much to take of this computer, also\n"
+    "                    while somebody uses it (default: gentle then, balanced when idle)\n"
+    "  --set KEY=VALUE   any setting of `potluck config list`; stands above the file\n"
+    "  --threads N       processor threads to train with, 1 to 64 (default: as the gear says)\n"
     "  --precision P     fp32, bf16 or auto: bf16 where the processor has it (default)\n"
     "  --moments P       fp32 (default), bf16 or 8bit: memory of the optimizer\n"
     "  --feedback P      fp32 (default) or bf16: memory of what was not sent yet\n"
@@ -46,8 +44,8 @@ static const char usage_text[] =
     "                    Without --moments and --feedback a local state goes on as it was\n"
     "                    kept; with another choice it is put aside, and training starts from\n"
     "                    the run's weights. Recomputing may change at any time.\n"
-    "  --quota MIB       disk for the text cache (default: 512)\n"
-    "  --save SECONDS    how often the local state is saved (default: 30)\n"
+    "  --quota MIB       disk for the text cache: disk_quota_mib (default: 512)\n"
+    "  --save SECONDS    how often the local state is saved: save_every_s (default: 30)\n"
     "  --quiet           log to the file only, not to stderr\n"
     "  --foreground      stay in the foreground (it always does; accepted for clarity)\n"
     "  --demo            tell screens that this is a demo\n"
@@ -64,6 +62,8 @@ enum {
     OPT_RECOMPUTE,
     OPT_QUOTA,
     OPT_SAVE,
+    OPT_GEAR,
+    OPT_SET,
     OPT_QUIET,
     OPT_FOREGROUND,
     OPT_DEMO,
@@ -82,6 +82,8 @@ static const struct option longs[] = {
     {"recompute",  no_argument,       NULL, OPT_RECOMPUTE },
     {"quota",      required_argument, NULL, OPT_QUOTA     },
     {"save",       required_argument, NULL, OPT_SAVE      },
+    {"gear",       required_argument, NULL, OPT_GEAR      },
+    {"set",        required_argument, NULL, OPT_SET       },
     {"quiet",      no_argument,       NULL, OPT_QUIET     },
     {"foreground", no_argument,       NULL, OPT_FOREGROUND},
     {"demo",       no_argument,       NULL, OPT_DEMO      },
@@ -90,11 +92,54 @@ static const struct option longs[] = {
     {NULL,         0,                 NULL, 0             },
 };
 
-/* -1 when text is not a whole number in [lo, hi]. */
-static int64_t number(const char *text, uint32_t lo, uint32_t hi)
+/* A flag that is a setting; -1 when text is not a whole number in [lo, hi]. */
+static int give(struct options *o, enum config_key k, const char *text, uint32_t lo, uint32_t hi)
 {
     uint32_t v = 0;
-    return optread_whole32(text, lo, hi, &v) ? (int64_t)v : -1;
+    return optread_whole32(text, lo, hi, &v) ? config_take(&o->given, k, text, CONFIG_FLAG, NULL)
+                                             : -1;
+}
+
+/* One word for both: whether somebody is here or not. */
+static int give_gear(struct options *o, const char *word, enum config_source source, struct err *e)
+{
+    int rc = config_take(&o->given, CONFIG_GEAR_IN_USE, word, source, e);
+    return rc == OK ? config_take(&o->given, CONFIG_GEAR_IDLE, word, source, e) : rc;
+}
+
+/* "key=value" */
+static int give_any(struct options *o, const char *text, struct err *e)
+{
+    char name[64] = "";
+    enum config_key k;
+    const char *eq = strchr(text, '=');
+    if (!eq || (size_t)(eq - text) >= sizeof name) {
+        err_set(e, ERR_ARG, 0, "--set wants KEY=VALUE, not '%.60s'", text);
+        err_hint(e, "for example --set on_battery=run");
+        return ERR_ARG;
+    }
+    memcpy(name, text, (size_t)(eq - text));
+    int rc = config_require(name, &k, e);
+    return rc == OK ? config_take(&o->given, k, eq + 1, CONFIG_FLAG, e) : rc;
+}
+
+static const char *environment(const char *name, void *ctx)
+{
+    (void)ctx;
+    return getenv(name); /* NOLINT(concurrency-mt-unsafe): before any thread */
+}
+
+/* What is said before any flag. */
+static int give_environment(struct options *o, struct err *e)
+{
+    const char *gear = environment("POTLUCK_GEAR", NULL);
+    config_init(&o->given);
+    int rc = gear && *gear ? give_gear(o, gear, CONFIG_ENVIRONMENT, e) : OK;
+    if (rc != OK) {
+        (void)err_wrap(e, "reading the environment's POTLUCK_GEAR");
+        return rc;
+    }
+    return config_environment(&o->given, environment, NULL, e);
 }
 
 /* -1 when the word is none. */
@@ -111,10 +156,9 @@ static int precision_of(const char *word)
 static int read_options(int argc, char **argv, struct options *o)
 {
     struct err e = {0};
-    uint32_t cores = optread_cores(2 * POOL_MAX_THREADS);
-    int64_t threads = cores > 1 ? cores / 2 : 1;
-    int64_t quota = DEFAULT_QUOTA_MIB, save = DEFAULT_SAVE_S;
+    int threads = OK, quota = OK, save = OK;
     int precision = TRAINER_AUTO, moments = 0, feedback = 0;
+    if (give_environment(o, &e) != OK) return optread_told(NAME, &e);
     opterr = 0;
     int c;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
@@ -123,7 +167,7 @@ static int read_options(int argc, char **argv, struct options *o)
         case OPT_HOME: o->home = optarg; break;
         case OPT_JOIN: o->join = optarg; break;
         case OPT_NAME: o->name = optarg; break;
-        case OPT_THREADS: threads = number(optarg, 1, 64); break;
+        case OPT_THREADS: threads = give(o, CONFIG_CORES, optarg, 1, 64); break;
         case OPT_PRECISION: precision = precision_of(optarg); break;
         case OPT_MOMENTS:
             moments = packed_of_word(optarg, &o->moments);
@@ -134,8 +178,14 @@ static int read_options(int argc, char **argv, struct options *o)
             o->chosen.feedback = true;
             break;
         case OPT_RECOMPUTE: o->recompute = true; break;
-        case OPT_QUOTA: quota = number(optarg, 1, 1 << 20); break;
-        case OPT_SAVE: save = number(optarg, 1, 3600); break;
+        case OPT_QUOTA: quota = give(o, CONFIG_DISK_QUOTA, optarg, 1, 1 << 20); break;
+        case OPT_SAVE: save = give(o, CONFIG_SAVE, optarg, 1, 3600); break;
+        case OPT_GEAR:
+            if (give_gear(o, optarg, CONFIG_FLAG, &e) != OK) return optread_told(NAME, &e);
+            break;
+        case OPT_SET:
+            if (give_any(o, optarg, &e) != OK) return optread_told(NAME, &e);
+            break;
         case OPT_QUIET: o->is_quiet = true; break;
         case OPT_FOREGROUND: break;
         case OPT_DEMO: o->is_demo = true; break;
@@ -152,10 +202,7 @@ static int read_options(int argc, char **argv, struct options *o)
         return optread_usage(NAME, "--feedback wants fp32 or bf16");
     if (quota < 0) return optread_usage(NAME, "--quota wants a number of MiB from 1");
     if (save < 0) return optread_usage(NAME, "--save wants a number of seconds from 1 to 3600");
-    o->n_threads = (uint32_t)threads;
     o->precision = (enum trainer_precision)precision;
-    o->quota_mib = (uint64_t)quota;
-    o->save_s = (uint64_t)save;
     return 0;
 }
 
@@ -187,14 +234,12 @@ int main(int argc, char **argv)
     if (rc == OK) {
         log_set_stderr(!o.is_quiet);
         struct agent_config c = {.home = &h,
-                                 .n_threads = o.n_threads,
+                                 .given = o.given,
                                  .precision = o.precision,
                                  .moments = o.moments,
                                  .feedback = o.feedback,
                                  .recompute = o.recompute,
                                  .chosen = o.chosen,
-                                 .quota_bytes = o.quota_mib << 20,
-                                 .save_every_ms = (int64_t)o.save_s * 1000,
                                  .is_demo = o.is_demo};
         rc = agent_loop(&c, &e);
     }

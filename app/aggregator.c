@@ -53,6 +53,7 @@ enum {
     OPT_DOWN,
     OPT_RTT,
     OPT_SPEED,
+    OPT_DECODE,
     OPT_CORES,
     OPT_SETUP
 };
@@ -130,6 +131,7 @@ static int take_plan(struct planning_words *w, int opt, const char *arg, struct 
     case OPT_DOWN: return parse_count("down", arg, 0.001, 1e6, &w->down_mbit, e);
     case OPT_RTT: return parse_count("rtt", arg, 0, 60000, &w->rtt_ms, e);
     case OPT_SPEED: return parse_count("speed", arg, 0.01, 1e12, &w->tok_per_s, e);
+    case OPT_DECODE: return parse_count("decode", arg, 0.001, 1e6, &w->decode_mb_per_s, e);
     case OPT_CORES:
         rc = parse_count("cores", arg, 1, 1024, &v, e);
         if (rc == OK) w->host_cores = (uint32_t)v;
@@ -223,6 +225,7 @@ static size_t fill_options(struct option out[MAX_OPTIONS])
         {"down",         required_argument, NULL, OPT_DOWN       },
         {"rtt",          required_argument, NULL, OPT_RTT        },
         {"speed",        required_argument, NULL, OPT_SPEED      },
+        {"decode",       required_argument, NULL, OPT_DECODE     },
         {"cores",        required_argument, NULL, OPT_CORES      },
     };
     size_t n = sizeof own / sizeof *own, n_setup = 0;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -279,9 +280,13 @@ static void on_stream_end(const struct link_reply *r, void *ctx)
 
 void attach_subscribe(struct attach *a)
 {
-    char path[64];
+    char path[96];
+    struct stat st;
     if (a->is_leaving || a->stream || a->tui.is_replay) return;
-    snprintf(path, sizeof path, "/v1/events?range=%s", view_range_name(a->tui.range));
+    /* The agent shall not take typing here for use of the computer. */
+    bool is_tty = fstat(STDOUT_FILENO, &st) == 0 && S_ISCHR(st.st_mode);
+    snprintf(path, sizeof path, "/v1/events?range=%s&tty=%llu", view_range_name(a->tui.range),
+             is_tty ? (unsigned long long)st.st_rdev : 0);
     struct link_request r = {.method = "GET",
                              .path = path,
                              .stall_ms = STALL_MS,

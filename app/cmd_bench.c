@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/bench_engine.h"
+#include "app/bench_exchange.h"
 #include "app/bench_page.h"
 #include "app/bench_sample.h"
 #include "app/optread.h"
@@ -13,15 +14,17 @@
 
 #define STEPS_DEFAULT 10
 
-enum what { PAGE, ENGINE, SAMPLE, BLAS };
+enum what { PAGE, ENGINE, SAMPLE, BLAS, EXCHANGE };
 
 struct options {
     enum what what;
     struct bench_engine_options engine;
     struct bench_blas_try blas;
-    uint32_t n_prompt, n_tokens; /* of sample; 0: half of what the size can read, each */
-    double lr;                   /* 0: the preset's */
-    int64_t warmup;              /* -1: the preset's */
+    uint32_t n_prompt, n_tokens;         /* of sample; 0: half of what the size can read, each */
+    uint32_t n_rounds, n_peers, n_inner; /* of exchange */
+    const char *text;                    /* of exchange */
+    double lr;                           /* 0: the preset's */
+    int64_t warmup;                      /* -1: the preset's */
     bool is_json;
     bool with_losses;
 };
@@ -32,6 +35,7 @@ static const char usage_text[] =
     "Usage: potluck bench [--threads N] [--json]\n"
     "       potluck bench engine --config NAME [options]\n"
     "       potluck bench sample --config NAME [--prompt N] [--tokens N] [--threads N]\n"
+    "       potluck bench exchange [--config NAME] [--text FILE] [--json]\n"
     "       potluck bench blas [--config NAME] [--threads N] [--json]\n"
     "\n"
     "Without a word: one page about this computer, in less than half a minute: what its\n"
@@ -40,6 +44,8 @@ static const char usage_text[] =
     "the processor's peak and OpenBLAS' rate, both measured in the same run.\n"
     "sample: how fast a model of a known size reads and writes text, beside the speed of\n"
     "memory, which is what bounds the writing. Its weights are random.\n"
+    "exchange: a run of some contributors in one process, on real text; how many bits a value\n"
+    "that is sent takes, and how fast choosing, packing, unpacking and merging are.\n"
     "blas: OpenBLAS alone, in all the ways it can be called here.\n"
     "\n"
     "  --config NAME     demo, S, M or L (or 350M, 1B, 3B, where they fit)\n"
@@ -52,6 +58,10 @@ static const char usage_text[] =
     "  --steps N         training steps, 1 to 2000 (default: 10)\n"
     "  --prompt N        sample: tokens to read at once (default: a half of the context)\n"
     "  --tokens N        sample: tokens to write, one by one (default: the other half)\n"
+    "  --rounds N        exchange: rounds, up to 1000 (default: 24)\n"
+    "  --peers N         exchange: contributors, up to 16 (default: 4)\n"
+    "  --inner-steps N   exchange: steps of a round, up to 1000 (default: 15)\n"
+    "  --text FILE       exchange: train on this text\n"
     "  --seconds N       stop after so long, though not before two steps\n"
     "  --data DIR        token shards (*.shard) to train on; without it, text of this\n"
     "                    computer is turned into some once and kept in the cache\n"
@@ -70,6 +80,7 @@ static const char usage_text[] =
     "  potluck bench\n"
     "  potluck bench engine --config S --precision fp32 --json\n"
     "  potluck bench sample --config M\n"
+    "  potluck bench exchange --json\n"
     "  potluck bench engine --config M --steps 20 --data my-run/data\n";
 
 enum {
@@ -84,6 +95,10 @@ enum {
     OPT_SECONDS,
     OPT_PROMPT,
     OPT_TOKENS,
+    OPT_ROUNDS,
+    OPT_PEERS,
+    OPT_INNER,
+    OPT_TEXT,
     OPT_DATA,
     OPT_SEED,
     OPT_LR,
@@ -111,6 +126,10 @@ static const struct option longs[] = {
     {"seconds",      required_argument, NULL, OPT_SECONDS     },
     {"prompt",       required_argument, NULL, OPT_PROMPT      },
     {"tokens",       required_argument, NULL, OPT_TOKENS      },
+    {"rounds",       required_argument, NULL, OPT_ROUNDS      },
+    {"peers",        required_argument, NULL, OPT_PEERS       },
+    {"inner-steps",  required_argument, NULL, OPT_INNER       },
+    {"text",         required_argument, NULL, OPT_TEXT        },
     {"data",         required_argument, NULL, OPT_DATA        },
     {"seed",         required_argument, NULL, OPT_SEED        },
     {"lr",           required_argument, NULL, OPT_LR          },
@@ -197,6 +216,21 @@ static int take_number(struct options *o, int c, const char *text)
                                                        : "--tokens wants a number from 1");
         *(c == OPT_PROMPT ? &o->n_prompt : &o->n_tokens) = (uint32_t)v;
         break;
+    case OPT_ROUNDS:
+        if (!optread_whole(text, 1, BENCH_EXCHANGE_ROUNDS, &v))
+            return optread_usage(NAME, "--rounds wants a number from 1 to 1000");
+        o->n_rounds = (uint32_t)v;
+        break;
+    case OPT_PEERS:
+        if (!optread_whole(text, 1, BENCH_EXCHANGE_PEERS, &v))
+            return optread_usage(NAME, "--peers wants a number from 1 to 16");
+        o->n_peers = (uint32_t)v;
+        break;
+    case OPT_INNER:
+        if (!optread_whole(text, 1, 1000, &v))
+            return optread_usage(NAME, "--inner-steps wants a number from 1 to 1000");
+        o->n_inner = (uint32_t)v;
+        break;
     case OPT_WARMUP:
         if (!optread_whole(text, 0, 10000, &v))
             return optread_usage(NAME, "--warmup wants a number up to 10000");
@@ -233,9 +267,13 @@ static int take_option(struct options *o, int c)
     case OPT_SECONDS:
     case OPT_PROMPT:
     case OPT_TOKENS:
+    case OPT_ROUNDS:
+    case OPT_PEERS:
+    case OPT_INNER:
     case OPT_WARMUP:
     case OPT_SEED: return take_number(o, c, optarg);
     case OPT_LR: return take_lr(o, optarg);
+    case OPT_TEXT: o->text = optarg; break;
     case OPT_DATA: o->engine.data = optarg; break;
     case OPT_NO_BLAS: o->engine.without_blas = true; break;
     case OPT_LOSSES: o->with_losses = true; break;
@@ -258,10 +296,13 @@ static int take_word(struct options *o, int argc, char **argv)
         o->what = ENGINE;
     else if (strcmp(argv[optind], "sample") == 0)
         o->what = SAMPLE;
+    else if (strcmp(argv[optind], "exchange") == 0)
+        o->what = EXCHANGE;
     else if (strcmp(argv[optind], "blas") == 0)
         o->what = BLAS;
     else
-        return optread_usage(NAME, "the word after bench is engine, sample, blas, or none");
+        return optread_usage(NAME,
+                             "the word after bench is engine, sample, exchange, blas, or none");
     if (optind + 1 < argc)
         return optread_usage(NAME, "one argument too many; sizes go with --config");
     return 0;
@@ -277,6 +318,9 @@ static int read_options(int argc, char **argv, struct options *o)
         .say = say,
     };
     o->warmup = -1;
+    o->n_rounds = 24;
+    o->n_peers = 4;
+    o->n_inner = 15;
     opterr = 0;
     int c;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread */
@@ -293,7 +337,8 @@ static int read_options(int argc, char **argv, struct options *o)
     if (done) return done;
     if ((o->what == ENGINE || o->what == SAMPLE) && !o->engine.preset.name)
         return optread_usage(NAME, "say which size to measure: --config S, M or L");
-    if (o->what == BLAS && !o->engine.preset.name) (void)bench_preset_find("S", &o->engine.preset);
+    if (!o->engine.preset.name)
+        (void)bench_preset_find(o->what == EXCHANGE ? "demo" : "S", &o->engine.preset);
     struct train_params *t = &o->engine.preset.train;
     if (o->lr > 0) t->lr = o->lr;
     if (o->warmup >= 0) t->warmup_steps = (uint64_t)o->warmup;
@@ -349,6 +394,28 @@ static int run_sample(const struct options *o)
     return finish(rc, &out, &e);
 }
 
+static int run_exchange(const struct options *o)
+{
+    struct err e = {0};
+    struct buf out = {0};
+    struct bench_exchange r;
+    struct bench_exchange_options x = {.preset = o->engine.preset,
+                                       .precision = o->engine.precision,
+                                       .n_threads = o->engine.n_threads,
+                                       .n_rounds = o->n_rounds,
+                                       .n_peers = o->n_peers,
+                                       .n_inner = o->n_inner,
+                                       .seed = o->engine.seed,
+                                       .home = o->engine.home,
+                                       .data = o->engine.data,
+                                       .text = o->text,
+                                       .say = say};
+    int rc = bench_exchange_run(&x, &r, &e);
+    if (rc == OK && o->is_json) rc = bench_exchange_json(&r, &out, &e);
+    if (rc == OK && !o->is_json) bench_exchange_text(&r, &out);
+    return finish(rc, &out, &e);
+}
+
 static void put_try(const struct bench_blas_try *t, bool is_best, struct buf *out)
 {
     const char *asked = *t->asked ? t->asked : "(its own)";
@@ -392,6 +459,7 @@ int cmd_bench(int argc, char **argv)
     case ENGINE: return run_engine(&o);
     case SAMPLE: return run_sample(&o);
     case BLAS: return run_blas(&o);
+    case EXCHANGE: return run_exchange(&o);
     case PAGE: break;
     }
     return run_page(&o);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/exit_pages.h"
 #include "app/optread.h"
 
 /* Where an option may stand. */
@@ -18,7 +19,9 @@ enum {
     ON_REWARDS = 128,
     ON_ANEW = 256,
     ON_PAYOUT = 512,
-    ON_REPLAY = 1024
+    ON_REPLAY = 1024,
+    ON_PAUSE = 2048,
+    ON_RESUME = 4096
 };
 
 struct word {
@@ -48,9 +51,11 @@ static const struct word words[] = {
      "What each contribution earned, and why."},
     {"payout", CMDLINE_PAYOUT, ON_STATUS | ON_PAYOUT, "set ADDRESS|show|clear", false,
      "Where your share is to go, if the host pays anything. No value is promised."},
-    {"pause", CMDLINE_PAUSE, ON_STATUS, "", false,
+    {"pause", CMDLINE_PAUSE, ON_STATUS | ON_PAUSE, "", false,
      "Stop training at once, keep the seat. Lasts until `resume`, also over restarts."},
-    {"resume", CMDLINE_RESUME, ON_STATUS, "", false, "Go on after a pause."},
+    {"resume", CMDLINE_RESUME, ON_STATUS | ON_RESUME, "", false, "Go on after a pause."},
+    {"config", CMDLINE_CONFIG, ON_STATUS, "list|get KEY|set KEY VALUE", true,
+     "What it may take of this computer: every setting, and where it comes from."},
     {"finish", CMDLINE_FINISH, ON_STATUS, "", false,
      "Complete this round's contribution, then pause."},
     {"leave", CMDLINE_LEAVE, ON_STATUS, "", false,
@@ -59,6 +64,8 @@ static const struct word words[] = {
      "End the agent. What was trained is saved; the next start goes on from there."},
     {"agent", CMDLINE_AGENT, 0, "[options]", false,
      "Be the agent, in the foreground; see `potluck agent --help`."},
+    {"doctor", CMDLINE_ENGINE, 0, "[FILE|LINK]", false,
+     "Can this computer take part, and is it worth it? See `potluck doctor --help`."},
     {"train", CMDLINE_ENGINE, 0, "[options]", false,
      "Train a model alone, on your own text; see `potluck train --help`."},
     {"bench", CMDLINE_ENGINE, 0, "[options]", false,
@@ -71,12 +78,14 @@ static const struct word words[] = {
      "How good is the model, on text or questions of yours? See `potluck eval --help`."},
     {"verify", CMDLINE_ENGINE, 0, "[ROUND|all]", false,
      "Did the host tell the truth? Its rounds, done again; see `potluck verify --help`."},
-    {"help", CMDLINE_HELP, 0, "[COMMAND]", false, "This text, or one command's."},
+    {"help", CMDLINE_HELP, 0, "[COMMAND|CODE]", false,
+     "This text, or what is to say of a command or an exit code."},
 };
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
            OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
-           OPT_VERIFY, OPT_CSV, OPT_FORECAST, OPT_ANEW, OPT_KIND, OPT_LOOK, OPT_SPEED, OPT_THEME };
+           OPT_VERIFY, OPT_CSV, OPT_FORECAST, OPT_ANEW, OPT_KIND, OPT_LOOK, OPT_SPEED, OPT_THEME, OPT_FOR, OPT_RELEASE,
+           OPT_ANYWAY };
 
 struct option_word {
     const char *name;
@@ -97,6 +106,9 @@ static const struct option_word options[] = {
     {"--anew", OPT_ANEW, ON_ANEW, NULL, "trust a host again whose record was refused"},
     {"--threads", OPT_THREADS, ON_JOIN | ON_SCREEN, "N", "threads of an agent that is started"},
     {"--no-agent", OPT_NO_AGENT, ON_JOIN | ON_SCREEN, NULL, "do not start an agent"},
+    {"--for", OPT_FOR, ON_PAUSE, "TIME", "30m, 2h, 1d or until when (08:00); then it goes on"},
+    {"--release", OPT_RELEASE, ON_PAUSE, NULL, "give the memory back too; it comes again by itself"},
+    {"--anyway", OPT_ANYWAY, ON_RESUME, NULL, "go on in spite of what holds it now, for an hour"},
     {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
     {"--csv", OPT_CSV, ON_REWARDS, NULL, "answer with a table for other programs"},
     {"--forecast", OPT_FORECAST, ON_REWARDS, NULL, "what is to come: today, 24 hours, a week; and how forecasts did"},
@@ -208,6 +220,9 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_CSV: c->is_csv = true; break;
     case OPT_FORECAST: c->is_forecast = true; break;
     case OPT_ANEW: c->is_anew = true; break;
+    case OPT_FOR: c->span = value; break;
+    case OPT_RELEASE: c->is_release = true; break;
+    case OPT_ANYWAY: c->is_anyway = true; break;
     case OPT_KIND: c->kind = value; break;
     case OPT_LOOK: c->is_look = true; break;
     case OPT_THEME: c->screen.theme = value; break;
@@ -251,6 +266,15 @@ static int take_word(const char *arg, const struct word **w, struct cmdline *c, 
         c->detail = arg;
         return OK;
     }
+    bool has_more = c->command == CMDLINE_CONFIG && c->source;
+    if (has_more && !c->detail && strcmp(c->source, "list") != 0) {
+        c->detail = arg;
+        return OK;
+    }
+    if (has_more && c->detail && !c->value && strcmp(c->source, "set") == 0) {
+        c->value = arg;
+        return OK;
+    }
     if (!*(*w)->args || c->source) return usage(e, "one argument too many:", arg);
     c->source = arg;
     return OK;
@@ -259,6 +283,26 @@ static int take_word(const char *arg, const struct word **w, struct cmdline *c, 
 static bool is_help(const char *arg)
 {
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+static const char *missing_of(enum cmdline_command c)
+{
+    if (c == CMDLINE_JOIN) return "say what to join: potluck join";
+    if (c == CMDLINE_REPLAY) return "say which recording: potluck replay";
+    return c == CMDLINE_CONFIG ? "say what: potluck config" : "say which list: potluck runs";
+}
+
+static int check_config(const struct cmdline *c, struct err *e)
+{
+    static const char *const words_of[] = {"list", "get", "set", NULL};
+    bool is_list = strcmp(c->source, "list") == 0;
+    bool is_get = strcmp(c->source, "get") == 0;
+    bool is_set = strcmp(c->source, "set") == 0;
+    if (!is_list && !is_get && !is_set)
+        return unknown(e, "config is followed by list, get or set, not", c->source, words_of);
+    if (!is_list && !c->detail) return usage(e, "a setting's name is missing after", c->source);
+    if (is_set && !c->value) return usage(e, "a value is missing after", c->detail);
+    return OK;
 }
 
 int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
@@ -283,11 +327,14 @@ int cmdline_parse(int argc, char **argv, struct cmdline *ret, struct err *e)
     }
     if (rc != OK) return rc;
     if (w && c.command == w->command && w->needs_arg && !c.source)
-        return usage(e,
-                     w->command == CMDLINE_JOIN     ? "say what to join: potluck join"
-                     : w->command == CMDLINE_REPLAY ? "say which recording: potluck replay"
-                                                    : "say which list: potluck runs",
-                     w->args);
+        return usage(e, missing_of(w->command), w->args);
+    if (c.command == CMDLINE_CONFIG) rc = check_config(&c, e);
+    if (rc != OK) return rc;
+    if (c.span && c.is_release) {
+        err_set(e, ERR_ARG, 0, "--for and --release exclude each other");
+        err_hint(e, "memory is given back by itself in a long pause; see release_after_min");
+        return ERR_ARG;
+    }
     *ret = c;
     return OK;
 }
@@ -317,6 +364,7 @@ static void put_options(struct buf *out, int where)
 
 int cmdline_help(const char *command, struct buf *out, struct err *e)
 {
+    if (command && exit_pages_put(command, out)) return buf_ok(out, e);
     if (command) {
         const struct word *w = find_word(command);
         if (!w) {
@@ -340,9 +388,7 @@ int cmdline_help(const char *command, struct buf *out, struct err *e)
     }
     buf_put_str(out, "\nOptions of several commands:\n");
     put_options(out, ON_ALL | ON_STATUS);
-    buf_put_str(out,
-                "  --version          the version\n"
-                "\nExit codes: 0 training, or done as asked; 1 error; 2 wrong usage; 3 paused;\n"
-                "4 waiting (for a run, the aggregator or the others); 5 no agent runs.\n");
+    buf_put_str(out, "  --version          the version\n");
+    exit_pages_list(out);
     return buf_ok(out, e);
 }

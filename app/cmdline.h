@@ -25,6 +25,7 @@ enum cmdline_command {
     CMDLINE_RUNS,
     CMDLINE_RECEIPTS,
     CMDLINE_REWARDS,
+    CMDLINE_CONFIG,
     CMDLINE_PAYOUT,
     CMDLINE_HELP,
     CMDLINE_VERSION,
@@ -38,14 +39,18 @@ enum cmdline_exit {
     CMDLINE_EXIT_PAUSED = 3,
     CMDLINE_EXIT_WAITING = 4,
     CMDLINE_EXIT_NO_AGENT = 5,
+    CMDLINE_EXIT_BLOCKED = 6,
 };
 
 struct cmdline {
     enum cmdline_command command;
     const char *home; /* --home; NULL: not given */
     const char
-        *source; /* join, replay: FILE|LINK; runs: also URL; help: a command's name or NULL */
-    const char *detail;  /* payout set: ADDRESS */
+        *source; /* join, replay: FILE|LINK; runs: also URL; help: a command's name; config: list,
+                          * get, set; or NULL */
+    const char *detail;  /* payout set: ADDRESS; config get, set: KEY */
+    const char *value;   /* config set: VALUE */
+    const char *span;    /* pause: --for */
     const char *kind;    /* payout set: --kind */
     const char *name;    /* join: --name */
     const char *code;    /* join: --code */
@@ -56,6 +61,8 @@ struct cmdline {
     bool is_verify;    /* receipts: --verify */
     bool is_csv;       /* rewards: --csv */
     bool is_forecast;  /* rewards: --forecast */
+    bool is_release;   /* pause: --release */
+    bool is_anyway;    /* resume: --anyway */
     bool is_anew;      /* join: --anew */
     bool is_look;      /* join: --look */
     bool no_agent;     /* join, screen: start none */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/cmd_bench.h"
+#include "app/cmd_doctor.h"
 #include "app/cmd_eval.h"
 #include "app/cmd_export.h"
 #include "app/cmd_sample.h"
@@ -15,6 +16,7 @@ static const struct {
     engine_cmd_fn fn;
 } cmds[] = {
     {"bench",  cmd_bench },
+    {"doctor", cmd_doctor},
     {"eval",   cmd_eval  },
     {"export", cmd_export},
     {"sample", cmd_sample},

@@ -1,5 +1,5 @@
 #pragma once
-/* Why: the commands that compute (train, sample, eval, export, bench) need the engine, which
+/* Why: the commands that compute (train, sample, eval, export, bench, doctor) need the engine, which
  * `potluck` itself never maps (docs/decisions/0004). They live in potluck-agent: `potluck WORD ...`
  * becomes `potluck-agent WORD ...`, and this table finds the word. Each is a file app/cmd_WORD.c
  * that reads its own options, prints what a person wants to see, and returns the exit code.

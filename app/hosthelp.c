@@ -106,6 +106,7 @@ static const struct {
     {"down", "MBIT", INIT | PLAN, "and what it brings, Mbit/s (100)"},
     {"rtt", "MS", INIT | PLAN, "round trip between a contributor and you (80)"},
     {"speed", "TOK/S", INIT | PLAN, "a contributor's training (what two laptop cores do)"},
+    {"decode", "MB/S", INIT | PLAN, "how fast an update is read and applied (4: one core)"},
     {"cores", "N", INIT | PLAN, "of your machine, for merging (1)"},
     {"vocab", "N", PREPARE | PLAN, "token ids to learn (4096)"},
     {"tokenizer", "FILE", PREPARE, "a model's tokenizer.json, instead of learning one"},

@@ -13,7 +13,11 @@
 
 void planning_defaults(struct planning_words *w)
 {
-    *w = (struct planning_words){.host_cores = 1, .up_mbit = 20, .down_mbit = 100, .rtt_ms = 80};
+    *w = (struct planning_words){.host_cores = 1,
+                                 .up_mbit = 20,
+                                 .down_mbit = 100,
+                                 .rtt_ms = 80,
+                                 .decode_mb_per_s = CONTROLLER_DECODE_BYTES_PER_S / 1e6};
 }
 
 static bool was_said(const char *name, uint64_t given)
@@ -50,7 +54,8 @@ static int gather(const struct planning_words *w, const struct setup *s,
               .up_mbit = w->up_mbit,
               .down_mbit = w->down_mbit,
               .rtt_ms = w->rtt_ms,
-              .host_cores = w->host_cores},
+              .host_cores = w->host_cores,
+              .decode_bytes_per_s = w->decode_mb_per_s * 1e6},
         .retention = s->retention,
         .n_checkpoints = N_CHECKPOINTS
     };
@@ -128,6 +133,7 @@ int planning_choose(const struct planning_words *w, const struct model_config *f
         s->inner_seconds = 0;
     }
     if (!was_said("k", given) && s->chunk == CONTROLLER_CHUNK) s->k = r.k;
+    if (!was_said("min-senders", given) && s->k == r.k) s->min_senders = r.min_senders;
     fprintf(stderr,
             "round    %u steps, then %u of every %u values are sent: %.3g s, %.0f%% of it waiting "
             "(%u contributors at %.3g tokens/s, %.3g Mbit/s up, %.3g down, %.3g ms away)\n",

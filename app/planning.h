@@ -16,6 +16,7 @@ struct planning_words {
     uint32_t n_peers;        /* 0: not said */
     uint32_t host_cores;
     double up_mbit, down_mbit, rtt_ms;
+    double decode_mb_per_s;
     double tok_per_s; /* 0: what two laptop cores do */
 };
 
@@ -27,8 +28,8 @@ void planning_defaults(struct planning_words *w);
 int planning_run(const struct planning_words *w, const struct setup *s, uint64_t given,
                  uint32_t vocab, bool is_json, struct err *e) MUST_CHECK;
 
-/* `init`: when peers are expected, choose s->inner_steps and s->k (those that were not said) and
- * print which and why. from: the model that the run goes on from, or NULL.
+/* `init`: when peers are expected, choose s->inner_steps, s->k and s->min_senders (those that were not
+ * said) and print which and why. from: the model that the run goes on from, or NULL.
  */
 int planning_choose(const struct planning_words *w, const struct model_config *from, uint64_t given,
                     struct setup *s, struct err *e) MUST_CHECK;

@@ -14,6 +14,7 @@
 
 #include "app/attach.h"
 #include "app/cmd_books.h"
+#include "app/cmd_config.h"
 #include "app/cmd_payout.h"
 #include "app/cmdline.h"
 #include "app/runs.h"
@@ -161,10 +162,12 @@ static int may_finish(const struct program *p, struct err *e)
     return rc;
 }
 
-static int run_intent(struct program *p, enum intent_kind kind, const char *what)
+static int run_intent_text(struct program *p, enum intent_kind kind, const char *text,
+                           const char *what)
 {
     struct err e = {0};
     struct intent it = {.kind = kind};
+    snprintf(it.text, sizeof it.text, "%s", text);
     int rc = kind == INTENT_FINISH ? may_finish(p, &e) : OK;
     if (rc == OK) rc = talk_intent(p->home.paths.socket, &it, &e);
     bool is_there = access(p->home.paths.data, F_OK) == 0;
@@ -175,6 +178,32 @@ static int run_intent(struct program *p, enum intent_kind kind, const char *what
     if (rc == OK && kind == INTENT_STOP) rc = spawn_await_end(&p->home, &e);
     if (rc == ERR_NOTFOUND) return no_agent(p, &e);
     return rc == OK ? done(p, what) : say_error(p, &e, CMDLINE_EXIT_ERROR);
+}
+
+static int run_intent(struct program *p, enum intent_kind kind, const char *what)
+{
+    return run_intent_text(p, kind, "", what);
+}
+
+static int run_pause(struct program *p)
+{
+    char what[120];
+    if (p->c.is_release)
+        return run_intent(
+            p, INTENT_RELEASE,
+            "Paused; the memory is given back, and comes again with `potluck resume`.");
+    if (!p->c.span) return run_intent(p, INTENT_PAUSE, "Paused.");
+    bool is_until = strchr(p->c.span, ':') != NULL;
+    snprintf(what, sizeof what, "Paused %s %.40s; then it goes on by itself.",
+             is_until ? "until" : "for", p->c.span);
+    return run_intent_text(p, INTENT_SNOOZE, p->c.span, what);
+}
+
+static int run_config(struct program *p)
+{
+    struct err e = {0};
+    int code = CMDLINE_EXIT_ERROR;
+    return cmd_config(&p->home, &p->c, &code, &e) == OK ? code : say_error(p, &e, code);
 }
 
 static int start_agent(struct program *p, struct err *e)
@@ -392,8 +421,10 @@ static int run(struct program *p)
     case CMDLINE_REPLAY: return run_replay(p);
     case CMDLINE_JOIN: return p->c.is_look ? run_look(p) : run_join(p);
     case CMDLINE_LEAVE: return run_intent(p, INTENT_LEAVE, "The run is left; your key is kept.");
-    case CMDLINE_PAUSE: return run_intent(p, INTENT_PAUSE, "Paused.");
-    case CMDLINE_RESUME: return run_intent(p, INTENT_RESUME, "Going on.");
+    case CMDLINE_PAUSE: return run_pause(p);
+    case CMDLINE_RESUME:
+        return run_intent(p, p->c.is_anyway ? INTENT_OVERRIDE : INTENT_RESUME, "Going on.");
+    case CMDLINE_CONFIG: return run_config(p);
     case CMDLINE_FINISH:
         return run_intent(p, INTENT_FINISH, "This round will be completed, then pause.");
     case CMDLINE_STOP: return run_intent(p, INTENT_STOP, "The agent has saved and ended.");

@@ -1,6 +1,7 @@
 #include "app/status.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "app/cmdline.h"
 #include "base/json.h"
@@ -28,15 +29,35 @@ int status_exit(const struct view *v)
     return CMDLINE_EXIT_ERROR;
 }
 
+/* What stands against training, and how much is taken of the computer. */
+static void put_holds(const struct view *v, struct buf *out)
+{
+    char a[TEXT_CAP];
+    for (uint32_t i = 0; i < v->n_holds; i++) {
+        const struct view_hold *h = &v->holds[i];
+        buf_printf(out, "hold     %s: %s; %s\n", h->name, h->reason,
+                   h->is_overridden ? "you go on anyway" : h->end);
+        if (h->can_override && !h->is_overridden)
+            buf_put_str(out, "         go on anyway with `potluck resume --anyway`\n");
+    }
+    if (!v->gear[0]) return;
+    buf_printf(out, "gear     %s: %u of %u cores, %s of the time; %s\n", v->gear, v->n_threads,
+               v->n_cores, text_percent(v->duty_frac, a),
+               v->is_in_use ? "you are using this computer" : "nobody uses this computer");
+}
+
 void status_text(const struct view *v, struct buf *out)
 {
     char a[TEXT_CAP], b[TEXT_CAP], c[TEXT_CAP], d[TEXT_CAP];
     buf_printf(out, "[%s] %s", view_state_word(v->state), v->reason);
-    if (v->state == VIEW_PAUSED) buf_put_str(out, ", until `potluck resume`");
+    bool has_no_end = !v->wish[0] || strcmp(v->wish, "pause") == 0; /* "": an older agent's */
+    if (v->state == VIEW_PAUSED && has_no_end && v->n_holds == 0)
+        buf_put_str(out, ", until `potluck resume`");
     if (v->ends_at_ms != VIEW_NONE)
         buf_printf(out, " (%s left)", text_duration(v->ends_at_ms - v->at_ms, a));
     if (v->state == VIEW_STOPPED && v->override_hint[0]) buf_printf(out, " (%s)", v->override_hint);
     buf_put_u8(out, '\n');
+    put_holds(v, out);
     if (!v->run_id[0]) return;
     buf_printf(out, "run      %s, %s parameters, at %s\n", v->run_name,
                text_number((double)v->n_params, a), v->aggregator);
@@ -65,6 +86,18 @@ static void set_maybe(json_t *o, const char *k, int64_t v)
         json_set_i64(o, k, v);
 }
 
+static json_t *hold_json(const struct view_hold *h)
+{
+    json_t *o = json_object();
+    json_set_text(o, "name", h->name);
+    json_set_text(o, "reason", h->reason);
+    json_set_text(o, "end", h->end);
+    set_maybe(o, "ends_at_ms", h->ends_at_ms);
+    json_set_bool(o, "can_override", h->can_override);
+    json_set_bool(o, "overridden", h->is_overridden);
+    return o;
+}
+
 int status_json(const struct view *v, struct buf *out, struct err *e)
 {
     json_t *o = json_object();
@@ -74,6 +107,15 @@ int status_json(const struct view *v, struct buf *out, struct err *e)
     set_maybe(o, "ends_at_ms", v->ends_at_ms);
     json_set_bool(o, "paused", v->is_paused);
     json_set_bool(o, "finishing", v->is_finishing);
+    json_set_text(o, "wish", v->wish);
+    set_maybe(o, "snooze_until_ms", v->snooze_until_ms);
+    json_set_bool(o, "released", v->is_released);
+    json_set_text(o, "gear", v->gear);
+    json_set_bool(o, "in_use", v->is_in_use);
+    json_t *holds = json_array();
+    for (uint32_t i = 0; i < v->n_holds; i++)
+        json_array_append_new(holds, hold_json(&v->holds[i]));
+    json_object_set_new(o, "holds", holds);
     json_set_text(o, "name", v->name);
     json_set_text(o, "key", v->key);
     json_set_text(o, "run", v->run_id);

@@ -108,3 +108,25 @@ int talk_intent(const char *socket, const struct intent *it, struct err *e)
     buf_deinit(&answer);
     return rc;
 }
+
+int talk_settings(const char *socket, struct buf *out, struct err *e)
+{
+    return ask(socket, "GET", "/v1/settings", NULL, out, e);
+}
+
+int talk_set(const char *socket, const char *key, const char *value, struct err *e)
+{
+    struct buf body = {0}, answer = {0};
+    json_t *o = json_object();
+    json_set_text(o, "key", key);
+    if (value)
+        json_set_text(o, "value", value);
+    else
+        json_object_set_new(o, "value", json_null());
+    int rc = json_write(o, &body, e);
+    if (rc == OK) rc = ask(socket, "POST", "/v1/settings", &body, &answer, e);
+    json_decref(o);
+    buf_deinit(&body);
+    buf_deinit(&answer);
+    return rc;
+}

@@ -30,7 +30,9 @@ int path_dirname(char dst[PATH_CAP], const char *path)
 static int under_home(struct paths *p, const char *home)
 {
     return path_format(p->data, "%s", home) || path_format(p->cache, "%s/cache", home) ||
-           path_format(p->state, "%s/state", home) || path_format(p->socket, "%s/agent.sock", home);
+           path_format(p->state, "%s/state", home) ||
+           path_format(p->config, "%s/potluck.conf", home) ||
+           path_format(p->socket, "%s/agent.sock", home);
 }
 
 static int xdg(char dst[PATH_CAP], const char *variable, const char *home, const char *fallback)
@@ -42,10 +44,13 @@ static int xdg(char dst[PATH_CAP], const char *variable, const char *home, const
 
 static int under_xdg(struct paths *p, const char *home)
 {
+    char dir[PATH_CAP];
     const char *run = getenv("XDG_RUNTIME_DIR"); /* NOLINT(concurrency-mt-unsafe) */
     int rc = xdg(p->data, "XDG_DATA_HOME", home, ".local/share") ||
              xdg(p->cache, "XDG_CACHE_HOME", home, ".cache") ||
-             xdg(p->state, "XDG_STATE_HOME", home, ".local/state");
+             xdg(p->state, "XDG_STATE_HOME", home, ".local/state") ||
+             xdg(dir, "XDG_CONFIG_HOME", home, ".config") ||
+             path_format(p->config, "%s/potluck.conf", dir);
     if (rc) return rc;
     if (run && *run == '/' && access(run, W_OK) == 0)
         return path_format(p->socket, "%s/potluck.sock", run);

@@ -1,7 +1,7 @@
 #pragma once
 /* Why: where things live. Every program takes --home DIR (or POTLUCK_HOME), which holds
- * everything; without it the XDG base folders are used (data for keys and runs, cache for what
- * can be fetched again, state for logs, runtime for the control socket).
+ * everything; without it the XDG base folders are used (config for settings, data for keys and runs,
+ * cache for what can be fetched again, state for logs, runtime for the control socket).
  */
 
 #include "base/err.h"
@@ -18,6 +18,7 @@ struct paths {
     char data[PATH_CAP];   /* identity, run folders */
     char cache[PATH_CAP];  /* token chunks, checkpoints */
     char state[PATH_CAP];  /* logs, history */
+    char config[PATH_CAP]; /* the file potluck.conf, which need not be there */
     char socket[PATH_CAP]; /* control socket; at most 107 bytes long */
 };
 

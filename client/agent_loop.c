@@ -45,6 +45,7 @@ static void close_all(struct agent *a)
     uv_close((uv_handle_t *)&a->wake, NULL);
     uv_close((uv_handle_t *)&a->tick, NULL);
     uv_close((uv_handle_t *)&a->second, NULL);
+    guest_close(a);
     close_signals(a);
 }
 
@@ -97,6 +98,37 @@ static int join(struct agent *a, const char *text, struct err *e)
     return rc;
 }
 
+/* The wish is changed by these alone; what a hold does is none of theirs. */
+static int ask_guest(struct agent *a, const struct intent *it, struct err *e)
+{
+    struct session *s = &a->session;
+    bool is_standing = session_stands(s);
+    struct view_hold row;
+    switch ((int)it->kind) {
+    case INTENT_SNOOZE: return guest_snooze(a, it->text, e);
+    case INTENT_OVERRIDE: return guest_override(a, e);
+    case INTENT_RESUME:
+        if (!s->is_paused && !a->guest.snooze.ms && holds_stop(&a->guest.holds)) {
+            holds_row(&a->guest.holds, holds_top(&a->guest.holds), clock_wall_ms(), &row);
+            err_set(e, ERR_WRONG_STATE, 0, "you have not paused it: %.90s; %.60s", row.reason,
+                    row.end);
+            if (row.can_override) err_hint(e, "go on anyway with `potluck resume --anyway`");
+            return ERR_WRONG_STATE;
+        }
+        guest_awake(a);
+        return OK;
+    case INTENT_PAUSE: guest_awake(a); return OK;
+    case INTENT_RELEASE:
+        if (!is_standing) {
+            struct session_event ev = {.kind = SESSION_EV_INTENT, .intent = INTENT_PAUSE};
+            agent_run_event(a, &ev);
+        }
+        work_release(a->work);
+        return OK;
+    default: return OK;
+    }
+}
+
 /* Ask the session; without one, do what makes sense. */
 static int ask(const struct intent *it, void *ctx, struct err *e)
 {
@@ -109,6 +141,8 @@ static int ask(const struct intent *it, void *ctx, struct err *e)
     }
     if (a->is_open) {
         log_info("asked to %s", intent_name(it->kind));
+        int rc = ask_guest(a, it, e);
+        if (rc != OK) return rc;
         struct session_event ev = {.kind = SESSION_EV_INTENT, .intent = it->kind};
         agent_run_event(a, &ev);
         return OK;
@@ -125,6 +159,16 @@ static int ask(const struct intent *it, void *ctx, struct err *e)
             a->has_run ? "the agent is still getting ready" : "no run is joined");
     err_hint(e, a->has_run ? "try again in a moment" : "join one with `potluck join FILE`");
     return ERR_WRONG_STATE;
+}
+
+static int settings(struct buf *out, void *ctx, struct err *e)
+{
+    return guest_settings(ctx, out, e);
+}
+
+static int set(const char *key, const char *value, void *ctx, struct err *e)
+{
+    return guest_set(ctx, key, value, e);
 }
 
 static void look(struct view *v, void *ctx)
@@ -150,6 +194,7 @@ static void on_second(uv_timer_t *h)
     struct agent *a = h->data;
     a->n_seconds++;
     snapshot_machine(&a->machine, clock_mono_ms());
+    guest_second(a);
     agent_run_second(a);
 }
 
@@ -205,9 +250,19 @@ static int prepare(struct agent *a, struct err *e)
         return err_set(e, ERR_ARG, 0, "the home folder's path is too long");
     rc = log_open(path, MAX_LOG_BYTES, e);
     if (rc != OK) return rc;
-    struct control_config c = {
-        .loop = &a->loop, .socket_path = h->paths.socket, .look = look, .ask = ask, .ctx = a};
-    return control_create(&c, &a->control, e);
+    snapshot_machine(&a->machine, clock_mono_ms());
+    rc = guest_init(a, e);
+    if (rc != OK) return rc;
+    struct control_config c = {.loop = &a->loop,
+                               .socket_path = h->paths.socket,
+                               .look = look,
+                               .ask = ask,
+                               .settings = settings,
+                               .set = set,
+                               .ctx = a};
+    rc = control_create(&c, &a->control, e);
+    if (rc != OK) uv_close((uv_handle_t *)&a->guest.duty, NULL);
+    return rc;
 }
 
 int agent_loop(const struct agent_config *c, struct err *e)
@@ -220,10 +275,11 @@ int agent_loop(const struct agent_config *c, struct err *e)
     (void)signal(SIGPIPE, SIG_IGN);
     int rc = prepare(a, e);
     if (rc == OK) {
+        guest_lock_up(a);
         init_handles(a);
         begin_current(a);
-        uv_run(&a->loop, UV_RUN_DEFAULT);
     }
+    uv_run(&a->loop, UV_RUN_DEFAULT);
     check(uv_loop_close(&a->loop) == 0);
     logbook_deinit(&a->logbook);
     key_wipe(&a->key);

@@ -7,19 +7,18 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "client/config.h"
 #include "client/home.h"
 #include "client/work_state.h"
 #include "engine/trainer.h"
 
 struct agent_config {
-    struct home *home; /* open and locked */
-    uint32_t n_threads;
+    struct home *home;   /* open and locked */
+    struct config given; /* what environment and flags say; the rest is of no account */
     enum trainer_precision precision;   /* what to train in; weights and sums are fp32 in either */
     enum packed_kind moments, feedback; /* less memory, see engine/trainer.h; as the next one */
     bool recompute;
     struct work_choice chosen; /* of moments and feedback; a state file decides about the others */
-    uint64_t quota_bytes;      /* text cache */
-    int64_t save_every_ms;     /* local state */
     bool is_demo;              /* told to screens: q ends the demo */
 };
 

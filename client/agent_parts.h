@@ -7,6 +7,7 @@
 
 #include "client/agent_loop.h"
 #include "client/control.h"
+#include "client/guest.h"
 #include "client/history.h"
 #include "client/logbook.h"
 #include "client/outlook.h"
@@ -49,6 +50,7 @@ struct agent {
     struct control *control;
     struct logbook logbook;
     struct agent_machine machine;
+    struct guest guest;
     uint64_t n_seconds;
     uint64_t seq; /* of views */
 
@@ -83,10 +85,11 @@ struct agent {
 /* agent_run.c: one run from joining to leaving. */
 int agent_run_begin(struct agent *a, const struct hash *run, struct err *e) MUST_CHECK;
 void agent_run_event(struct agent *a, const struct session_event *ev);
-void agent_run_news(struct agent *a);   /* the work has news */
-void agent_run_second(struct agent *a); /* once a second */
-void agent_run_knock(struct agent *a);  /* the person brought a new invite: ask again now */
-void agent_run_tick(struct agent *a);   /* (re)start the session's timer */
+void agent_run_news(struct agent *a);      /* the work has news */
+void agent_run_second(struct agent *a);    /* once a second */
+void agent_run_knock(struct agent *a);     /* the person brought a new invite: ask again now */
+void agent_run_tick(struct agent *a);      /* (re)start the session's timer */
+void agent_run_keep_wish(struct agent *a); /* what was asked for, durably, when it is another */
 /* Drop work and wire at once; then_fn when their memory is gone. */
 void agent_run_end(struct agent *a);
 

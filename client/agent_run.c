@@ -92,11 +92,15 @@ static void carry_out(struct agent *a, const struct session_action *x)
 
 /* --- after each step ---------------------------------------------------------------------------- */
 
-static void keep_wish(struct agent *a)
+void agent_run_keep_wish(struct agent *a)
 {
     const struct session *s = &a->session;
-    if (s->is_paused == a->wish.is_paused && s->is_finishing == a->wish.is_finishing) return;
-    a->wish = (struct journal_wish){s->is_paused, s->is_finishing};
+    const struct wish_snooze *z = &a->guest.snooze;
+    if (!a->is_open) return;
+    if (s->is_paused == a->wish.is_paused && s->is_finishing == a->wish.is_finishing &&
+        z->ms == a->wish.snooze_ms && z->until_ms == a->wish.snooze_until_ms)
+        return;
+    a->wish = (struct journal_wish){s->is_paused, s->is_finishing, z->ms, z->until_ms};
     struct buf b = {0};
     struct err e = {0};
     int rc = journal_wish_encode(&a->wish, &b, &e);
@@ -113,7 +117,9 @@ static void log_state(const struct session *s)
     case SESSION_WAITING:
         if (s->fate == SESSION_FATE_ACCEPTED) log_info("round %llu: contribution accepted", round);
         break;
-    case SESSION_PAUSED: log_info("paused by you"); break;
+    case SESSION_PAUSED:
+        if (s->is_paused) log_info("paused by you");
+        break;
     case SESSION_RETRYING: log_info("waiting to try again: %s", s->why); break;
     case SESSION_ENDED: log_info("the run ended after %llu rounds", round); break;
     case SESSION_DISTRUST: log_error("stopped: %s", s->why); break;
@@ -191,7 +197,7 @@ void agent_run_event(struct agent *a, const struct session_event *ev)
     session_step(&a->session, ev, now_ms, &out);
     for (uint32_t i = 0; i < out.n; i++)
         carry_out(a, &out.a[i]);
-    keep_wish(a);
+    agent_run_keep_wish(a);
     if (a->session.state != a->times.state) on_state(a, now_ms);
     if (ev->kind != SESSION_EV_TICK) control_changed(a->control);
     if (a->session.state == SESSION_GONE)
@@ -233,6 +239,7 @@ static void start_session(struct agent *a, const struct work_news *n)
                               .payload = n->journal.payload,
                               .is_paused = a->wish.is_paused,
                               .is_finishing = a->wish.is_finishing,
+                              .is_held = a->guest.is_held,
                               .is_empty = n->is_empty};
     read_note(a, &v.note);
     session_restore(&a->session, &v);
@@ -498,6 +505,7 @@ static void read_leftovers(struct agent *a)
     int rc = file_read(a->wish_path, MAX_NOTE_FILE, &b, &e);
     if (rc == OK) rc = journal_wish_decode(b.p, b.len, &a->wish, &e);
     if (rc != OK && rc != ERR_NOTFOUND) log_err(LOG_WARN, &e, "reading what you asked for");
+    guest_restore(a);
     buf_clear(&b);
     history_init(a->history);
     rc = file_read(a->history_path, MAX_HISTORY_FILE, &b, &e);
@@ -540,17 +548,19 @@ static int start_parts(struct agent *a, struct err *e)
                             .contributor = a->key.pub,
                             .run_dir = a->run_dir,
                             .cache_dir = a->cache_dir,
-                            .quota_bytes = a->config.quota_bytes,
-                            .n_threads = a->config.n_threads,
+                            .quota_bytes = (uint64_t)a->guest.config.v[CONFIG_DISK_QUOTA].n << 20,
+                            .n_threads = guest_threads(a),
                             .precision = a->config.precision,
                             .moments = a->config.moments,
                             .feedback = a->config.feedback,
                             .recompute = a->config.recompute,
                             .chosen = a->config.chosen,
-                            .save_every_ms = a->config.save_every_ms,
+                            .save_every_ms = a->guest.config.v[CONFIG_SAVE].n * 1000,
                             .wake = wake,
                             .ctx = a};
+    if (rc == OK) rc = guest_fits(a, e);
     if (rc == OK) rc = work_create(&k, &a->work, e);
+    if (rc == OK) guest_begin(a);
     return rc;
 }
 
@@ -616,6 +626,7 @@ void agent_run_end(struct agent *a)
     a->is_open = false;
     a->session = (struct session){0};
     a->wish = (struct journal_wish){0};
+    a->guest.snooze = (struct wish_snooze){0};
     a->progress = (struct work_progress){0};
     a->counted = (struct receipts_count){0};
     a->times = (struct agent_times){0};

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "net/router.h"
 #include "net/server.h"
@@ -18,6 +19,7 @@ struct control {
     struct watcher {
         struct request *r;
         enum view_range range;
+        uint64_t tty; /* 0: none */
     } watchers[MAX_WATCHERS];
     uint32_t n_watchers;
     struct view *view; /* 50 KB: not for the stack */
@@ -28,12 +30,14 @@ struct control {
     void *closed_ctx;
 };
 
-enum route { ROUTE_VIEW, ROUTE_EVENTS, ROUTE_INTENT };
+enum route { ROUTE_VIEW, ROUTE_EVENTS, ROUTE_INTENT, ROUTE_SETTINGS, ROUTE_SET };
 
 static const struct router_entry routes[] = {
-    [ROUTE_VIEW] = {"GET",  "/v1/view"  },
-    [ROUTE_EVENTS] = {"GET",  "/v1/events"},
-    [ROUTE_INTENT] = {"POST", "/v1/intent"},
+    [ROUTE_VIEW] = {"GET",  "/v1/view"    },
+      [ROUTE_EVENTS] = {"GET",  "/v1/events"  },
+    [ROUTE_INTENT] = {"POST", "/v1/intent"  },
+      [ROUTE_SETTINGS] = {"GET",  "/v1/settings"},
+    [ROUTE_SET] = {"POST", "/v1/settings"},
 };
 
 static int encode(struct control *c, enum view_range range, struct buf *out, struct err *e)
@@ -123,9 +127,10 @@ static void begin_events(struct control *c, struct request *r)
     }
     enum view_range range;
     if (!asked_range(r, &range)) return;
+    const char *tty = request_query(r, "tty");
     request_on_gone(r, on_gone, c);
     request_stream_begin(r, 200, "application/x-ndjson");
-    c->watchers[c->n_watchers++] = (struct watcher){r, range};
+    c->watchers[c->n_watchers++] = (struct watcher){r, range, tty ? strtoull(tty, NULL, 10) : 0};
     uv_timer_start(&c->timer, on_timer, 0, 0);
 }
 
@@ -154,6 +159,43 @@ static void take_intent(struct control *c, struct request *r)
     control_changed(c);
 }
 
+/* --- settings ------------------------------------------------------------------------------------- */
+
+static void reply_settings(struct control *c, struct request *r)
+{
+    struct buf b = {0};
+    struct err e = {0};
+    if (c->config.settings(&b, c->config.ctx, &e) == OK)
+        request_reply(r, 200, "application/json", b.p, b.len);
+    else
+        request_reply_error(r, 500, e.what, e.hint);
+    buf_deinit(&b);
+}
+
+static void take_setting(struct control *c, struct request *r)
+{
+    size_t n = 0;
+    const void *body = request_body(r, &n);
+    json_t *o = NULL;
+    struct err e = {0};
+    char key[64], value[512];
+    int rc = json_parse(body, n, &o, &e);
+    if (rc == OK) {
+        struct json_reader j = {.e = &e};
+        bool is_default = json_is_null(json_object_get(o, "value"));
+        json_text(&j, o, "key", key, sizeof key);
+        if (!is_default) json_text(&j, o, "value", value, sizeof value);
+        rc = json_bad(&j) ? ERR_PROTO
+                          : c->config.set(key, is_default ? NULL : value, c->config.ctx, &e);
+    }
+    json_decref(o);
+    if (rc == OK)
+        reply_settings(c, r);
+    else
+        request_reply_error(r, status_of(rc), e.what, e.hint);
+    control_changed(c);
+}
+
 static void handle(struct request *r, void *ctx)
 {
     struct control *c = ctx;
@@ -164,6 +206,8 @@ static void handle(struct request *r, void *ctx)
     case ROUTE_VIEW: reply_view(c, r); break;
     case ROUTE_EVENTS: begin_events(c, r); break;
     case ROUTE_INTENT: take_intent(c, r); break;
+    case ROUTE_SETTINGS: reply_settings(c, r); break;
+    case ROUTE_SET: take_setting(c, r); break;
     case ROUTER_NOT_METHOD:
         request_reply_error(r, 405, "this path has another method", "see docs/PROTOCOL.md");
         break;
@@ -233,4 +277,12 @@ void control_close(struct control *c, void (*closed_fn)(void *ctx), void *ctx)
 uint32_t control_n_watchers(const struct control *c)
 {
     return c ? c->n_watchers : 0;
+}
+
+uint32_t control_ttys(const struct control *c, uint64_t *ret, uint32_t cap)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; c && i < c->n_watchers && n < cap; i++)
+        if (c->watchers[i].tty) ret[n++] = c->watchers[i].tty;
+    return n;
 }

@@ -4,8 +4,11 @@
  *
  *   GET  /v1/view     one view; ?range=10m|1h|24h|7d|all: how far its graphs look back
  *   GET  /v1/events   views, one a line, endless: at once when told, else at most one a second,
- *                     at least one every 2 s as a sign of life; ?range as above
+ *                     at least one every 2 s as a sign of life; ?range as above, &tty=N: device
+ *                     number of the terminal that shows them; typing there is no use of the computer
  *   POST /v1/intent   {"intent":"pause"}; 200 {"ok":true}, or a problem document
+ *   GET  /v1/settings all settings: client/config.h, config_json
+ *   POST /v1/settings {"key":"cores","value":"2"}, value null: the default again; answers as GET
  *
  * Owner: control_create / control_close (asynchronous). Thread: main.
  */
@@ -25,6 +28,9 @@ struct control_config {
     void (*look)(struct view *ret,
                  void *ctx); /* fill a view: view_init was called and its range set */
     int (*ask)(const struct intent *it, void *ctx, struct err *e);
+    int (*settings)(struct buf *out, void *ctx, struct err *e);
+    int (*set)(const char *key, const char *value, void *ctx,
+               struct err *e); /* value may be NULL */
     void *ctx;
 };
 
@@ -35,3 +41,6 @@ void control_close(struct control *c, void (*closed_fn)(void *ctx), void *ctx); 
 void control_changed(struct control *c);
 
 uint32_t control_n_watchers(const struct control *c);
+
+/* Terminals of the screens that watch, at most cap device numbers; returns how many. */
+uint32_t control_ttys(const struct control *c, uint64_t *ret, uint32_t cap);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "client/wish.h"
 
 #define FORMAT    1
 #define MAX_WHOLE (UINT64_C(1) << 53)
@@ -127,6 +128,8 @@ int journal_wish_encode(const struct journal_wish *v, struct buf *out, struct er
     json_t *o = begin();
     json_set_bool(o, "is_paused", v->is_paused);
     json_set_bool(o, "is_finishing", v->is_finishing);
+    if (v->snooze_ms) json_set_i64(o, "snooze_ms", v->snooze_ms);
+    if (v->snooze_ms) json_set_i64(o, "snooze_until_ms", v->snooze_until_ms);
     return finish(o, out, e);
 }
 
@@ -138,6 +141,10 @@ int journal_wish_decode(const void *json, size_t n, struct journal_wish *ret, st
     struct json_reader r = {.e = e};
     struct journal_wish v = {.is_paused = json_bool(&r, o, "is_paused"),
                              .is_finishing = json_bool(&r, o, "is_finishing")};
+    if (json_object_get(o, "snooze_ms")) {
+        v.snooze_ms = json_i64(&r, o, "snooze_ms", 1, WISH_MAX_SNOOZE_MS);
+        v.snooze_until_ms = json_i64(&r, o, "snooze_until_ms", 0, (int64_t)MAX_WHOLE);
+    }
     json_decref(o);
     if (json_bad(&r)) return ERR_PROTO;
     *ret = v;

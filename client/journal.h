@@ -3,7 +3,7 @@
  *   journal  travels inside the trainer's state file (trainer_save's note), so that weights and
  *            position can never disagree: which round, how far, what is pending
  *   note     what became of the pending payload (client/session.h); its own file, replaced durably
- *   wish     what the person asked for: pause, finish
+ *   wish     what the person asked for: pause, snooze, finish
  * Decoders check every bound: a disk is a stranger too.
  */
 
@@ -41,6 +41,7 @@ struct journal {
 struct journal_wish {
     bool is_paused;
     bool is_finishing;
+    int64_t snooze_ms, snooze_until_ms; /* client/wish.h; 0: none */
 };
 
 int journal_encode(const struct journal *j, struct buf *out, struct err *e) MUST_CHECK;

@@ -89,7 +89,7 @@ static const struct sent_kind kinds[SENT_KINDS] = {
         "When you come late, or when a run begins with a model: fetches the weights.", {
         {"round", "which round"}}},
     [SENT_TOKENIZER] = {"GET", "/v1/tokenizer", NULL,
-        "Once for each run: fetches how text is cut into tokens.", {{NULL, NULL}}},
+        "Once for each run, and for `potluck doctor`: fetches how text is cut into tokens.", {{NULL, NULL}}},
     [SENT_INDEX] = {"GET", "/v1/data/train/{shard}/index", NULL,
         "Once for each part of the text: fetches its list of pieces.", {
         {"shard", "which part"}}},
@@ -116,7 +116,7 @@ static const struct sent_kind kinds[SENT_KINDS] = {
     [SENT_LOOK] = {"GET", "/v1/round", NULL,
         "With `potluck verify`: asks which weights the host still has.", {{NULL, NULL}}},
     [SENT_STATUS] = {"GET", "/v1/status", NULL,
-        "When you export the model: fetches how the run stands, for the model's card.", {{NULL, NULL}}},
+        "When you export the model or run `potluck doctor`: fetches how the run stands.", {{NULL, NULL}}},
     [SENT_RUNS] = {"GET", "/v1/runs", NULL,
         "When you ask a host for its list of runs; `potluck runs https://...` asks that address instead.",
         {{NULL, NULL}}},

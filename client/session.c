@@ -169,7 +169,7 @@ static void train_ahead(struct session_turn *c)
 
 /* --- deciding --------------------------------------------------------------------------------- */
 
-static void pause_by_wish(struct session_turn *c)
+static void stand_still(struct session_turn *c)
 {
     struct session *s = c->s;
     if (!s->is_gated) {
@@ -187,7 +187,7 @@ static void wait_for_round(struct session_turn *c)
     if (s->is_finishing) {
         s->is_finishing = false;
         s->is_paused = true;
-        pause_by_wish(c);
+        stand_still(c);
         return;
     }
     session_turn_state(c, s->n_failures && !s->presence.tag ? SESSION_RETRYING : SESSION_WAITING);
@@ -219,7 +219,7 @@ static void exchange_beside(struct session_turn *c)
         settle(c);
     else if (s->fate == SESSION_FATE_ACCEPTED && !is_here(s))
         fetch(c);
-    if (s->is_paused) return;
+    if (session_stands(s)) return;
     if (!wants_ahead(s)) session_turn_halt(c);
     session_turn_state(c, SESSION_TRAINING);
 }
@@ -299,7 +299,7 @@ static void next_work(struct session_turn *c)
         work_elsewhere(c);
     if (s->fate == SESSION_FATE_REFUSED)
         order(c, SESSION_DO_RETURN, SESSION_RETURNING);
-    else if (!s->work.tag && !s->is_paused && wants_ahead(s))
+    else if (!s->work.tag && !session_stands(s) && wants_ahead(s))
         train_ahead(c);
 }
 
@@ -353,8 +353,8 @@ static void decide(struct session_turn *c)
     check_record(c);
     if (c->now >= s->retry_at_ms) s->retry_at_ms = SESSION_NONE; /* also when it is none */
     presence(c);
-    if (s->is_paused) {
-        pause_by_wish(c);
+    if (session_stands(s)) {
+        stand_still(c);
         return;
     }
     if (s->is_gated) {

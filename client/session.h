@@ -23,7 +23,7 @@
  *   RETURNING   payload goes back to error feedback       RETURNED                       5 min: says so
  *   WAITING     polls until the next round opens          newer ROUND                    45 s: poll again
  *   APPLYING    update or checkpoint into the model       APPLIED                        5 min: says so
- *   PAUSED      nothing but polls; trainer gated          INTENT resume                  none
+ *   PAUSED      nothing but polls; trainer gated          INTENT resume, HOLD over       none
  *   RETRYING    network failed, or shut out by the host   TICK                           retry_at
  *   DISTRUST    the host has rewritten its record:        INTENT leave, stop             none
  *               nothing is sent, taken or trained
@@ -104,7 +104,8 @@ struct session_saved {
     struct session_payload payload; /* packed, not yet settled when last saved */
     struct session_note note;       /* zeroed when there is none */
     bool is_paused, is_finishing;   /* the wish */
-    bool is_empty;                  /* no weights yet: the run begins with a checkpoint */
+    bool is_held;
+    bool is_empty; /* no weights yet: the run begins with a checkpoint */
 };
 
 struct session_lane { /* a request or order under way */
@@ -167,8 +168,8 @@ struct session {
     uint32_t n_record_failures; /* in a row */
     int64_t record_at_ms;       /* next question not before */
 
-    /* wishes */
-    bool is_paused, is_finishing;
+    /* wishes; and a hold (client/holds.h), which stops the same and changes no wish */
+    bool is_paused, is_finishing, is_held;
     enum intent_kind ending; /* INTENT_LEAVE or INTENT_STOP; else NONE */
 
     /* under way */
@@ -184,16 +185,14 @@ struct session {
 
 /* A session that holds the model of round 0 (base = rundesc.initial_model). */
 void session_init(struct session *s, const struct session_config *c, const struct hash *base);
-
 /* Take up what was saved; before SESSION_EV_START. */
 void session_restore(struct session *s, const struct session_saved *v);
-
 /* The step. out is cleared first. Never fails; an event that does not fit changes nothing. */
 void session_step(struct session *s, const struct session_event *ev, int64_t now_ms,
                   struct session_actions *out);
 
-/* When the next TICK is wanted, or SESSION_NONE. */
-int64_t session_next_ms(const struct session *s);
+bool session_stands(const struct session *s);     /* still, by wish or by a hold */
+int64_t session_next_ms(const struct session *s); /* when the next TICK is wanted; SESSION_NONE */
 
 /* "training" ...: the word for logs and for the `state` of a poll; never NULL. */
 const char *session_state_name(enum session_state s);

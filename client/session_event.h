@@ -48,6 +48,7 @@ enum session_event_kind {
     SESSION_EV_WORK_FAILED, /* failed.why: any order to the trainer */
     SESSION_EV_STOPPED,     /* STOP_WORK has ended: trainer at rest, state saved */
     SESSION_EV_RECORD,      /* CHECK_RECORD: the log goes on from what was remembered */
+    SESSION_EV_HOLD,        /* is_held: something stands against training now, or no more */
     SESSION_EV_REWRITTEN,   /* failed.why: CHECK_RECORD found that it does not */
     SESSION_EVENT_COUNT,
 };
@@ -72,6 +73,7 @@ struct session_event {
     enum session_event_kind kind;
     uint32_t tag;
     enum intent_kind intent;
+    bool is_held;
     const struct msg_round *round;     /* read during the call */
     const struct msg_slot *slot;       /* read during the call */
     const struct msg_receipt *receipt; /* read during the call */

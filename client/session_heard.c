@@ -370,10 +370,19 @@ static void on_stopped(struct session_turn *c, const struct session_event *ev)
     if (ends_lane(&c->s->work, ev, &was)) session_turn_state(c, SESSION_GONE);
 }
 
+/* The aggregator is told now that we stand still, or go on: it need not wait for us. */
+static void tell_if_changed(struct session_turn *c, bool stood)
+{
+    struct session *s = c->s;
+    if (session_stands(s) == stood || !s->presence.tag || !s->is_joined) return;
+    session_turn_drop(c, &s->presence);
+    s->poll_at_ms = c->now;
+}
+
 static void on_intent(struct session_turn *c, const struct session_event *ev)
 {
     struct session *s = c->s;
-    bool was_paused = s->is_paused;
+    bool stood = session_stands(s);
     switch (ev->intent) {
     case INTENT_PAUSE:
         s->is_paused = true;
@@ -389,12 +398,20 @@ static void on_intent(struct session_turn *c, const struct session_event *ev)
     case INTENT_JOIN: /* once more, with something new in hand */
         if (s->is_shut_out) s->poll_at_ms = c->now;
         break;
+    case INTENT_SNOOZE: /* the agent makes holds of these */
+    case INTENT_RELEASE:
+    case INTENT_OVERRIDE:
     case INTENT_NONE:
     case INTENT_COUNT: break;
     }
-    if (s->is_paused == was_paused || !s->presence.tag || !s->is_joined) return;
-    session_turn_drop(c, &s->presence); /* tell the aggregator now: it need not wait for us */
-    s->poll_at_ms = c->now;
+    tell_if_changed(c, stood);
+}
+
+static void on_hold(struct session_turn *c, const struct session_event *ev)
+{
+    bool stood = session_stands(c->s);
+    c->s->is_held = ev->is_held;
+    tell_if_changed(c, stood);
 }
 
 /* However slow the line is: what moves is not given up. */
@@ -428,7 +445,7 @@ static void on_tick(struct session_turn *c, const struct session_event *ev)
         session_turn_state(c, SESSION_GONE);
         return;
     }
-    if (s->is_paused) return; /* the order stands still because it was asked to */
+    if (session_stands(s)) return; /* the order stands still because it was asked to */
     s->work.deadline_ms = c->now + SESSION_WORK_MS;
     if (s->work.what == SESSION_DO_TRAIN)
         session_turn_halt(c);
@@ -451,6 +468,7 @@ static on_fn handler(enum session_event_kind kind)
         [SESSION_EV_STOPPED] = on_stopped,     [SESSION_EV_INTENT] = on_intent,
         [SESSION_EV_TICK] = on_tick,           [SESSION_EV_RECORD] = on_record,
         [SESSION_EV_REWRITTEN] = on_rewritten, [SESSION_EV_PROGRESS] = on_progress,
+        [SESSION_EV_HOLD] = on_hold,
     };
     return kind > 0 && kind < SESSION_EVENT_COUNT ? table[kind] : NULL;
 }

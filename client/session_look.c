@@ -22,6 +22,7 @@ void session_restore(struct session *s, const struct session_saved *v)
     s->is_round_done = v->is_round_done;
     s->is_paused = v->is_paused;
     s->is_finishing = v->is_finishing;
+    s->is_held = v->is_held;
     s->is_base_wrong = s->is_empty = v->is_empty;
     if (!v->has_payload) return;
     s->payload = v->payload;
@@ -59,6 +60,11 @@ int64_t session_refused_ms(uint32_t n_refusals)
     return ms < 3600000 ? ms : 3600000;
 }
 
+bool session_stands(const struct session *s)
+{
+    return s->is_paused || s->is_held;
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     if (a == SESSION_NONE) return b;
@@ -71,7 +77,7 @@ int64_t session_next_ms(const struct session *s)
     int64_t t = SESSION_NONE;
     if (s->presence.tag) t = earlier(t, s->presence.deadline_ms);
     if (s->transfer.tag) t = earlier(t, s->transfer.deadline_ms);
-    if (s->work.tag && (!s->is_paused || s->state == SESSION_LEAVING))
+    if (s->work.tag && (!session_stands(s) || s->state == SESSION_LEAVING))
         t = earlier(t, s->work.deadline_ms);
     if (s->record.tag) t = earlier(t, s->record.deadline_ms);
     if (s->state == SESSION_DISTRUST) return t;
@@ -93,7 +99,7 @@ const char *session_state_name(enum session_state s)
 
 const char *session_wire_state(const struct session *s)
 {
-    if (s->is_paused) return "paused";
+    if (session_stands(s)) return "paused";
     if (s->state == SESSION_TRAINING) return "training";
     if (s->state == SESSION_EXCHANGING || s->state == SESSION_PACKING) return "uploading";
     return "waiting";

@@ -95,7 +95,6 @@ static void fill_state(const struct agent *a, struct view *v, int64_t now_ms)
     snprintf(v->reason, sizeof v->reason, "%s", line.reason);
     snprintf(v->override_hint, sizeof v->override_hint, "%s", line.hint);
     v->ends_at_ms = line.ends_in_ms == VIEW_NONE ? VIEW_NONE : v->at_ms + line.ends_in_ms;
-    v->is_paused = a->session.is_paused;
     v->is_finishing = a->session.is_finishing;
     v->is_run_ended = a->is_open && a->session.has_round &&
                       a->session.round.state == MSG_ROUND_ENDED && a->session.is_agreed;
@@ -256,12 +255,12 @@ void snapshot_fill(struct agent *a, struct view *v)
     home_display_name(a->name, &a->key.pub, v->name);
     key_hex(&a->key.pub, v->key);
     v->is_demo = a->config.is_demo;
-    v->n_threads = a->config.n_threads;
     v->n_cores = a->machine.n_cores;
     v->rss_bytes = a->machine.rss_bytes;
     v->cpu_frac = a->machine.cpu_frac;
     if (a->work) work_progress_copy(a->work, &a->progress);
     fill_state(a, v, now_ms);
+    guest_view(a, v);
     v->n_log = logbook_copy(&a->logbook, v->log);
     if (!a->has_run) return;
     fill_run(a, v);

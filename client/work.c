@@ -1,11 +1,13 @@
 #include "client/work.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -44,7 +46,9 @@ struct work {
     /* Shared, under lock. */
     pthread_mutex_t lock;
     pthread_cond_t more;
-    bool must_end, is_halted, is_paused, is_parking;
+    bool must_end, is_halted, is_paused, is_parking, is_resting, is_releasing;
+    uint32_t n_limit; /* threads; 0: none was set */
+    bool is_idle_priority;
     struct work_order orders[N_ORDERS];
     uint32_t n_orders;
     struct work_news news[N_NEWS];
@@ -83,13 +87,24 @@ static bool is_stopped(struct work *w)
     return yes;
 }
 
-/* The gate follows from three wishes; called with the lock held. */
+/* The gate follows from several wishes; called with the lock held. */
 static void set_gate(struct work *w)
 {
     if (!w->gated) return;
-    bool cancel = w->is_halted || w->must_end || (w->is_paused && w->is_parking);
-    trainer_gate(w->gated, cancel ? TRAINER_CANCEL : w->is_paused ? TRAINER_PAUSE : TRAINER_RUN);
-    if (w->speak) speak_gate(w->speak, cancel ? POOL_CANCEL : w->is_paused ? POOL_PAUSE : POOL_RUN);
+    bool cancel =
+        w->is_halted || w->must_end || (w->is_paused && (w->is_parking || w->is_releasing));
+    bool pause = w->is_paused || w->is_resting;
+    trainer_gate(w->gated, cancel ? TRAINER_CANCEL : pause ? TRAINER_PAUSE : TRAINER_RUN);
+    if (w->speak) speak_gate(w->speak, cancel ? POOL_CANCEL : pause ? POOL_PAUSE : POOL_RUN);
+}
+
+/* Called with the lock held. This thread computes as well, so it is treated as the workers are. */
+static void set_limit(struct work *w)
+{
+    struct sched_param none = {0};
+    if (!w->n_limit) return;
+    (void)pthread_setschedparam(w->thread, w->is_idle_priority ? SCHED_IDLE : SCHED_OTHER, &none);
+    if (w->gated) trainer_limit(w->gated, w->n_limit, w->is_idle_priority);
 }
 
 /* --- text --------------------------------------------------------------------------------------- */
@@ -276,19 +291,111 @@ static void count_step(struct work *w, const struct walk *at, const struct train
     pthread_mutex_unlock(&w->lock);
 }
 
-/* The step was cancelled. A pause that lasts: save, then sleep until the gate opens. */
-static bool rest(struct work *w)
+/* Without a voice the agent trains all the same. */
+static void open_voice(struct work *w)
 {
-    if (is_stopped(w)) return false;
     struct err e = {0};
-    if (work_state_save(&w->state, &e) != OK) log_err(LOG_WARN, &e, "saving while paused");
+    struct speak *s = NULL;
+    if (speak_create(w->config.run, w->run_dir, &s, &e) != OK)
+        log_err(LOG_WARN, &e, "the model will say nothing");
+    pthread_mutex_lock(&w->lock);
+    w->speak = s;
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void show_trainer(struct work *w, struct trainer *t)
+{
+    pthread_mutex_lock(&w->lock);
+    w->gated = t;
+    w->progress.is_released = !t;
+    if (t) snprintf(w->progress.engine, sizeof w->progress.engine, "%s", trainer_class(t));
+    set_limit(w);
+    set_gate(w);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static int open_state(struct work *w, char *said, size_t said_cap, struct err *e)
+{
+    const struct work_config *c = &w->config;
+    const struct trainer_options how = {.n_threads = c->n_threads,
+                                        .precision = c->precision,
+                                        .moments = c->moments,
+                                        .feedback = c->feedback,
+                                        .recompute = c->recompute};
+    int rc = work_state_open(&w->state, c->run, w->run_dir, &how, c->chosen, said, said_cap, e);
+    if (rc != OK) return rc;
+    open_voice(w);
+    show_trainer(w, w->state.trainer);
+    return OK;
+}
+
+/* All that training needs goes back to the system; the state is on disk. */
+static void give_back(struct work *w)
+{
+    struct speak *s = w->speak;
+    show_trainer(w, NULL);
+    pthread_mutex_lock(&w->lock);
+    w->speak = NULL;
+    pthread_mutex_unlock(&w->lock);
+    speak_destroy(s);
+    work_state_close(&w->state);
+    malloc_trim(0);
+    log_info("the trainer's memory was given back");
+}
+
+/* And comes again: the same model at the same place, or an error that changes nothing. */
+static int take_back(struct work *w, struct err *e)
+{
+    char said[192];
+    struct journal was = w->state.journal;
+    struct hash base = w->state.base;
+    if (w->state.trainer) return OK;
+    int rc = open_state(w, said, sizeof said, e);
+    if (rc != OK) {
+        work_state_close(&w->state);
+        return rc;
+    }
+    if (w->state.journal.model_round == was.model_round && hash_equal(&w->state.base, &base))
+        return OK;
+    err_set(e, ERR_AUTH, 0, "the saved state is not the one that was put away: %.90s", said);
+    err_hint(e, "`potluck stop`, then start again: it goes on from the run's newest model");
+    return ERR_AUTH;
+}
+
+/* Wait, with the lock held, while paused; memory that is asked back meanwhile is given. can_give: the
+ * state on disk is this one.
+ */
+static void wait_at_gate(struct work *w, bool can_give)
+{
+    if (can_give && w->is_paused && w->is_releasing && w->state.trainer) {
+        pthread_mutex_unlock(&w->lock);
+        give_back(w);
+        pthread_mutex_lock(&w->lock);
+        return;
+    }
+    pthread_cond_wait(&w->more, &w->lock);
+}
+
+static bool save_here(struct work *w)
+{
+    struct err e = {0};
+    int rc = work_state_save(&w->state, &e);
+    if (rc != OK) log_err(LOG_WARN, &e, "saving while paused");
     publish(w);
+    return rc == OK;
+}
+
+/* The step was cancelled. A pause that lasts: save, then sleep until the gate opens. */
+static int rest(struct work *w, struct err *e)
+{
+    if (is_stopped(w)) return ERR_CANCELLED;
+    bool is_saved = save_here(w);
     pthread_mutex_lock(&w->lock);
     while (w->is_paused && !w->is_halted && !w->must_end)
-        pthread_cond_wait(&w->more, &w->lock);
+        wait_at_gate(w, is_saved);
     bool go_on = !w->is_halted && !w->must_end;
     pthread_mutex_unlock(&w->lock);
-    return go_on;
+    return go_on ? take_back(w, e) : ERR_CANCELLED;
 }
 
 static void save_at_interval(struct work *w)
@@ -304,8 +411,8 @@ static void save_at_interval(struct work *w)
 
 static bool is_ahead(const struct work *w, const struct work_order *o)
 {
-    return o->kind == WORK_TRAIN && o->round == w->state.journal.model_round + 1 &&
-           trainer_is_ahead(w->state.trainer);
+    return w->state.trainer && o->kind == WORK_TRAIN &&
+           o->round == w->state.journal.model_round + 1 && trainer_is_ahead(w->state.trainer);
 }
 
 static void diverged(struct work *w, bool ahead)
@@ -336,7 +443,7 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
         uint64_t i_step = work_state_schedule(w->config.run, at.round, *at.n_steps);
         rc = trainer_step(w->state.trainer, w->tokens, i_step, &r, e);
         if (rc == ERR_CANCELLED) {
-            rc = rest(w) ? OK : ERR_CANCELLED;
+            rc = rest(w, e);
             continue;
         }
         if (rc == ERR_LIMIT) diverged(w, ahead);
@@ -375,9 +482,11 @@ static int carry_out(struct work *w, struct work_order *o, struct err *e)
 
 static void answer(struct work *w, struct work_order *o)
 {
-    struct work_news n = {
-        .kind = WORK_DONE, .order = o->kind, .tag = o->tag, .is_ahead = is_ahead(w, o)};
-    int rc = carry_out(w, o, &n.err);
+    struct work_news n = {.kind = WORK_DONE, .order = o->kind, .tag = o->tag};
+    bool is_put_away = o->kind == WORK_STOP && !w->state.trainer; /* and saved before that */
+    int rc = is_put_away ? OK : take_back(w, &n.err);
+    n.is_ahead = is_ahead(w, o);
+    if (rc == OK && !is_put_away) rc = carry_out(w, o, &n.err);
     n.is_halted = rc == ERR_CANCELLED;
     if (rc != OK && rc != ERR_CANCELLED) n.kind = WORK_FAILED;
     n.journal = w->state.journal;
@@ -388,52 +497,50 @@ static void answer(struct work *w, struct work_order *o)
     if (o->kind == WORK_APPLY && rc == OK) speak_now(w); /* nobody waits for it */
 }
 
-/* Without a voice the agent trains all the same. */
-static void open_voice(struct work *w)
+/* A thread of a guest: the disk, too, is for others first. */
+static void be_modest(void)
 {
-    struct err e = {0};
-    struct speak *s = NULL;
-    if (speak_create(w->config.run, w->run_dir, &s, &e) != OK)
-        log_err(LOG_WARN, &e, "the model will say nothing");
-    pthread_mutex_lock(&w->lock);
-    w->speak = s;
-    pthread_mutex_unlock(&w->lock);
+    enum { WHO_THREAD = 1, BEST_EFFORT_LAST = (2 << 13) | 7 };
+    (void)syscall(SYS_ioprio_set, WHO_THREAD, 0, BEST_EFFORT_LAST);
 }
 
 static bool open_all(struct work *w)
 {
     const struct work_config *c = &w->config;
-    const struct trainer_options how = {.n_threads = c->n_threads,
-                                        .precision = c->precision,
-                                        .moments = c->moments,
-                                        .feedback = c->feedback,
-                                        .recompute = c->recompute};
     struct work_news n = {.kind = WORK_DONE, .order = WORK_OPEN};
     size_t n_tokens = size_mul(c->run->train.batch_seqs, (size_t)c->run->train.seq_len + 1);
+    be_modest();
     w->tokens = alloc_zero(n_tokens, sizeof *w->tokens);
     int rc = w->tokens ? OK : err_set(&n.err, ERR_NOMEM, 0, "no memory for a batch of text");
     if (rc == OK) rc = chunks_create(w->cache_dir, c->run, c->quota_bytes, &w->chunks, &n.err);
-    if (rc == OK)
-        rc = work_state_open(&w->state, c->run, w->run_dir, &how, c->chosen, n.said, sizeof n.said,
-                             &n.err);
+    if (rc == OK) rc = open_state(w, n.said, sizeof n.said, &n.err);
     if (rc == OK) {
-        open_voice(w);
         n.journal = w->state.journal;
         n.base = w->state.base;
         n.is_fresh = w->state.is_fresh;
         n.is_empty = w->state.is_empty;
-        pthread_mutex_lock(&w->lock);
-        w->gated = w->state.trainer;
-        snprintf(w->progress.engine, sizeof w->progress.engine, "%s",
-                 trainer_class(w->state.trainer));
-        set_gate(w);
-        pthread_mutex_unlock(&w->lock);
         publish(w);
     } else {
         n.kind = WORK_FAILED;
     }
     tell(w, &n);
     return rc == OK;
+}
+
+/* Nothing is ordered, the lock is held: sleep, or give memory back first. */
+static void idle(struct work *w, bool is_open)
+{
+    bool wants = is_open && w->is_paused && w->is_releasing && w->state.trainer;
+    bool is_saved = false;
+    if (wants) {
+        w->is_releasing = false; /* once: a disk that fails is not asked again and again */
+        pthread_mutex_unlock(&w->lock);
+        is_saved = save_here(w);
+        pthread_mutex_lock(&w->lock);
+        w->is_releasing = is_saved && w->is_paused;
+        if (!is_saved) return;
+    }
+    wait_at_gate(w, is_saved);
 }
 
 static void *run(void *ctx)
@@ -449,7 +556,7 @@ static void *run(void *ctx)
             continue;
         }
         if (w->n_orders == 0 || !is_open) {
-            pthread_cond_wait(&w->more, &w->lock);
+            idle(w, is_open);
             continue;
         }
         struct work_order o = w->orders[0];
@@ -538,6 +645,7 @@ void work_gate(struct work *w, bool is_paused)
     pthread_mutex_lock(&w->lock);
     w->is_paused = is_paused;
     w->is_parking = false;
+    w->is_releasing = w->is_releasing && is_paused;
     set_gate(w);
     pthread_cond_broadcast(&w->more);
     pthread_mutex_unlock(&w->lock);
@@ -548,6 +656,32 @@ void work_park(struct work *w)
     pthread_mutex_lock(&w->lock);
     w->is_parking = true;
     set_gate(w);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void work_release(struct work *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->is_releasing = w->is_paused;
+    set_gate(w);
+    pthread_cond_broadcast(&w->more);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void work_rest(struct work *w, bool is_resting)
+{
+    pthread_mutex_lock(&w->lock);
+    w->is_resting = is_resting;
+    set_gate(w);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void work_limit(struct work *w, uint32_t n_threads, bool is_idle_priority)
+{
+    pthread_mutex_lock(&w->lock);
+    w->n_limit = n_threads;
+    w->is_idle_priority = is_idle_priority;
+    set_limit(w);
     pthread_mutex_unlock(&w->lock);
 }
 

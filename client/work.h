@@ -100,6 +100,7 @@ struct work_progress {
     int64_t saved_at_ms;                 /* clock_mono_ms; 0: never */
     int64_t ms_train, ms_pack, ms_apply; /* of the last round */
     bool is_waiting_for_text;
+    bool is_released;     /* the trainer's memory was given back */
     char said[SPEAK_CAP]; /* by the model of said_round; "": nothing yet */
     uint64_t said_round;
     char engine[384];
@@ -119,6 +120,19 @@ void work_gate(struct work *w, bool is_paused);
 
 /* A pause that lasts: give up the step under way, save, and sleep until the gate opens. */
 void work_park(struct work *w);
+
+/* While paused: save, and give all that training needs back to the system. It comes again, from disk,
+ * with the first work after the pause. When it cannot be saved it is kept.
+ */
+void work_release(struct work *w);
+
+/* Stand still for a moment, and go on: how a share of the time is kept. A pause stands above it. */
+void work_rest(struct work *w, bool is_resting);
+
+/* How many of the threads work (>= 1), and whether they take only what no other program wants. At
+ * once.
+ */
+void work_limit(struct work *w, uint32_t n_threads, bool is_idle_priority);
 
 /* Text that was wanted; bytes are moved. */
 void work_feed(struct work *w, const struct chunks_want *want, struct buf *bytes);

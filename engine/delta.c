@@ -221,12 +221,12 @@ int delta_writer_chunk(struct delta_writer *w, const float *values, float *resid
         return writer_fail(w, ERR_PROTO);
     }
     if (w->done == 0) begin_tensor(w);
-    double before = arith_bits(&w->coder) + w->stats.index_bits;
+    double before = arith_bits(&w->coder) - w->stats.index_bits;
     if (w->kind == DELTA_UPDATE || is_whole(&w->table->tensors[w->tensor]))
         put_eight(w, values, n, residual);
     else
         put_levels(w, values, n, residual);
-    w->stats.value_bits += arith_bits(&w->coder) - before;
+    w->stats.value_bits += arith_bits(&w->coder) - w->stats.index_bits - before;
     w->done += n;
     return w->done == w->table->tensors[w->tensor].n ? end_tensor(w, e) : OK;
 }

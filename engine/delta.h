@@ -47,8 +47,8 @@ size_t delta_max_bytes(const struct model_table *t, const struct delta_params *p
 
 /* Pack values [n_params]. When residual is not NULL, residual[i] = values[i] - what a reader will
  * see (may alias values): the error feedback. ERR_PROTO if a value is not finite or above 2^60,
- * ERR_NOMEM, ERR_LIMIT for a payload above delta_max_bytes; then neither out nor residual is changed. Threads: any; allocates only `out`. stats
- * may be NULL.
+ * ERR_NOMEM, ERR_LIMIT for a payload above delta_max_bytes (the residual may be changed then); else
+ * neither out nor residual is changed. Threads: any; allocates only `out`. stats may be NULL.
  */
 int delta_pack(const struct model_table *t, const struct delta_params *p, enum delta_kind kind,
                const float *values, float *residual, struct buf *out, struct delta_stats *stats,
@@ -116,7 +116,8 @@ int delta_reader_init(struct delta_reader *r, const struct model_table *t,
                       size_t n, struct err *e) MUST_CHECK;
 
 /* OK and *ret filled; ERR_AGAIN after the last chunk (all bytes used); ERR_PROTO on anything that
- * the packer could not have written: scales out of range, a stream that ends otherwise, trailing bytes...
+ * the packer could not have written: scales out of range, a stream that ends otherwise, bytes
+ * behind...
  */
 int delta_reader_next(struct delta_reader *r, struct delta_chunk *ret, struct err *e) MUST_CHECK;
 

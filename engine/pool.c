@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -12,7 +13,7 @@
  * parallel-for comes some microseconds later, and a futex round trip costs more than that. The
  * bound (some 60 us) keeps an idle pool at zero.
  */
-enum { SPINS = 4000 };
+enum { SPINS = 4000, ROUND_STEP = POOL_MAX_THREADS };
 
 struct worker {
     struct pool *pool;
@@ -22,6 +23,7 @@ struct worker {
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t work; /* a new parallel-for, or the end */
+    pthread_cond_t more; /* the limit was raised, or the end */
     pthread_cond_t done; /* the last worker left the parallel-for */
     pthread_cond_t open; /* the gate moved away from PAUSE */
     uint32_t n_threads;
@@ -37,7 +39,10 @@ struct pool {
     void *ctx;
     uint32_t n;
     _Atomic uint32_t next;
-    _Atomic uint32_t round;
+    _Atomic uint64_t
+        round; /* its number, and below it how many helpers take part: one word, so that
+                             * a worker that was asleep never mixes the two */
+    _Atomic uint32_t n_most; /* helpers that may take part; written under lock */
     _Atomic uint32_t n_inside;
     bool quit; /* under lock */
 
@@ -81,18 +86,31 @@ static void take_pieces(struct pool *p, uint32_t i_worker)
     }
 }
 
-/* Wait until the round differs from `seen`; returns the new one, or `seen` at the end. */
-static uint32_t next_round(struct pool *p, uint32_t seen)
+static bool takes_part(uint64_t round, uint32_t i_worker)
 {
-    for (int i = 0; i < SPINS; i++) {
-        uint32_t now = atomic_load_explicit(&p->round, memory_order_acquire);
+    return i_worker <= round % ROUND_STEP;
+}
+
+/* Wait until the round differs from `seen`; returns the new one, or `seen` at the end. A worker above
+ * the limit sleeps where no new round wakes it; one that counts it cannot be missed, for a round and
+ * the limit it was made with change under the lock.
+ */
+static uint64_t next_round(struct pool *p, uint64_t seen, uint32_t i_worker)
+{
+    for (int i = 0; i < SPINS && i_worker <= atomic_load_explicit(&p->n_most, memory_order_relaxed);
+         i++) {
+        uint64_t now = atomic_load_explicit(&p->round, memory_order_acquire);
         if (now != seen) return now;
         relax();
     }
     pthread_mutex_lock(&p->lock);
-    while (atomic_load(&p->round) == seen && !p->quit)
-        pthread_cond_wait(&p->work, &p->lock);
-    uint32_t now = atomic_load(&p->round);
+    uint64_t now = atomic_load(&p->round);
+    while (!p->quit && (now == seen || !takes_part(now, i_worker))) {
+        bool is_over = i_worker > atomic_load(&p->n_most);
+        pthread_cond_wait(is_over ? &p->more : &p->work, &p->lock);
+        now = atomic_load(&p->round);
+    }
+    if (p->quit && !takes_part(now, i_worker)) now = seen;
     pthread_mutex_unlock(&p->lock);
     return now;
 }
@@ -101,11 +119,12 @@ static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     struct pool *p = w->pool;
-    uint32_t seen = 0;
+    uint64_t seen = 0;
     for (;;) {
-        uint32_t now = next_round(p, seen);
+        uint64_t now = next_round(p, seen, w->i);
         if (now == seen) return NULL;
         seen = now;
+        if (!takes_part(now, w->i)) continue;
         take_pieces(p, w->i);
         if (atomic_fetch_sub(&p->n_inside, 1) == 1) {
             pthread_mutex_lock(&p->lock);
@@ -122,14 +141,15 @@ void pool_run(struct pool *p, uint32_t n, pool_fn fn, void *ctx)
     p->ctx = ctx;
     p->n = n;
     atomic_store(&p->next, 0);
-    uint32_t n_helpers = n > 1 ? p->n_started : 0;
-    if (n_helpers == 0) {
+    if (n == 1 || atomic_load(&p->n_most) == 0) {
         take_pieces(p, 0);
         return;
     }
-    atomic_store(&p->n_inside, n_helpers);
     pthread_mutex_lock(&p->lock);
-    atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
+    uint32_t n_helpers = atomic_load(&p->n_most);
+    atomic_store(&p->n_inside, n_helpers);
+    uint64_t number = atomic_load(&p->round) / ROUND_STEP + 1;
+    atomic_store_explicit(&p->round, number * ROUND_STEP + n_helpers, memory_order_release);
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     take_pieces(p, 0);
@@ -140,6 +160,22 @@ void pool_run(struct pool *p, uint32_t n, pool_fn fn, void *ctx)
     while (atomic_load(&p->n_inside))
         pthread_cond_wait(&p->done, &p->lock);
     pthread_mutex_unlock(&p->lock);
+}
+
+void pool_limit(struct pool *p, uint32_t n_threads)
+{
+    uint32_t n = n_threads > 0 ? n_threads - 1 : 0;
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->n_most, n < p->n_started ? n : p->n_started);
+    pthread_cond_broadcast(&p->more);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void pool_idle_priority(struct pool *p, bool on)
+{
+    struct sched_param none = {0};
+    for (uint32_t i = 0; i < p->n_started; i++)
+        (void)pthread_setschedparam(p->threads[i], on ? SCHED_IDLE : SCHED_OTHER, &none);
 }
 
 void pool_gate(struct pool *p, enum pool_gate gate)
@@ -205,8 +241,10 @@ int pool_create(uint32_t n_threads, struct pool **ret, struct err *e)
         return err_set(e, ERR_NOMEM, 0, "out of memory for the worker pool");
     }
     p->n_threads = n_threads;
+    atomic_store(&p->n_most, n_threads - 1); /* before any worker looks at it */
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
+    pthread_cond_init(&p->more, NULL);
     pthread_cond_init(&p->done, NULL);
     pthread_cond_init(&p->open, NULL);
     while (p->n_started + 1 < n_threads) {
@@ -231,10 +269,12 @@ void pool_destroy(struct pool *p)
     pthread_mutex_lock(&p->lock);
     p->quit = true;
     pthread_cond_broadcast(&p->work);
+    pthread_cond_broadcast(&p->more);
     pthread_mutex_unlock(&p->lock);
     for (uint32_t i = 0; i < p->n_started; i++)
         pthread_join(p->threads[i], NULL);
     pthread_cond_destroy(&p->work);
+    pthread_cond_destroy(&p->more);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->open);
     pthread_mutex_destroy(&p->lock);

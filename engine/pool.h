@@ -33,6 +33,16 @@ int pool_create(uint32_t n_threads, struct pool **ret, struct err *e) MUST_CHECK
 void pool_destroy(struct pool *p); /* accepts NULL; joins the workers */
 uint32_t pool_threads(const struct pool *p);
 
+/* Any thread, returns at once: use at most so many of them from the next parallel-for on (a piece under
+ * way is completed; at least the caller works). The others sleep. What is computed stays the same.
+ */
+void pool_limit(struct pool *p, uint32_t n_threads);
+
+/* Any thread: let the workers have only what no other program wants (SCHED_IDLE), or a share like
+ * others. The caller of pool_run sees to itself.
+ */
+void pool_idle_priority(struct pool *p, bool on);
+
 /* Memory of a worker's own for the length of a piece, 64-byte aligned. */
 #define POOL_SCRATCH_BYTES (1024u * 1024)
 void *pool_scratch(const struct pool *p, uint32_t i_worker);

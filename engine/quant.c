@@ -80,6 +80,81 @@ static uint32_t threshold(const float *v, uint32_t n, uint32_t k, uint32_t *ret_
     return cand[0];
 }
 
+/* The k largest among those whose magnitude is at least t, `equal` of which have just that. */
+static void collect(const float *v, uint32_t n, uint32_t k, uint32_t t, uint32_t equal,
+                    uint16_t *pos)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; at < k && i < n; i++) {
+        uint32_t m = magnitude(v[i]);
+        uint32_t tie = (m == t) & (equal > 0);
+        pos[at] = (uint16_t)i;
+        at += (m > t) | tie;
+        equal -= tie;
+    }
+}
+
+/* How many of m[n] are at least t. */
+static uint32_t count_from(const int32_t *m, uint32_t n, int32_t t)
+{
+    int32_t count = 0;
+    for (uint32_t i = 0; i < n; i++)
+        count += m[i] >= t;
+    return (uint32_t)count;
+}
+
+/* The largest t with at least k of m[n] from it on, in steps of 1 << shift. */
+static int32_t kth_of(const int32_t *m, uint32_t n, uint32_t k, unsigned shift)
+{
+    int32_t t = 0;
+    for (unsigned bit = 31; bit-- > shift;)
+        if (count_from(m, n, t + (1 << bit)) >= k) t += 1 << bit;
+    return t;
+}
+
+#define GROUPS   256u /* of the values of a chunk: every 256th is in the same */
+#define FEW      (GROUPS / 4)
+#define BLOCK    32u
+#define MOST_FEW 1024u /* candidates; more only where many values are alike */
+
+/* For few of many: the k-th largest of the groups' maxima is a bound that all of the k reach, and
+ * hardly any other does; the rest is among some hundred candidates. False when there are too many.
+ */
+static bool top_of_groups(const float *v, uint32_t n, uint32_t k, uint16_t *pos)
+{
+    int32_t most[GROUPS] = {0};
+    int32_t cand[MOST_FEW];
+    float at[MOST_FEW];
+    uint16_t where[MOST_FEW];
+    for (uint32_t i = 0; i + GROUPS <= n; i += GROUPS)
+        for (uint32_t j = 0; j < GROUPS; j++) {
+            int32_t m = (int32_t)magnitude(v[i + j]);
+            most[j] = m > most[j] ? m : most[j];
+        }
+    int32_t bound = kth_of(most, GROUPS, k, 16);
+    uint32_t n_cand = 0;
+    for (uint32_t i = 0; i < n; i += BLOCK) {
+        uint32_t len = n - i < BLOCK ? n - i : BLOCK;
+        int32_t any = 0;
+        for (uint32_t j = 0; len == BLOCK && j < BLOCK; j++)
+            any |= -((int32_t)magnitude(v[i + j]) >= bound);
+        if (!any && len == BLOCK) continue;
+        if (n_cand + BLOCK > MOST_FEW) return false;
+        for (uint32_t j = 0; j < len; j++) {
+            int32_t m = (int32_t)magnitude(v[i + j]);
+            cand[n_cand] = m;
+            at[n_cand] = v[i + j];
+            where[n_cand] = (uint16_t)(i + j);
+            n_cand += m >= bound;
+        }
+    }
+    int32_t t = kth_of(cand, n_cand, k, 0);
+    collect(at, n_cand, k, (uint32_t)t, k - count_from(cand, n_cand, t + 1), pos);
+    for (uint32_t i = 0; i < k; i++)
+        pos[i] = where[pos[i]];
+    return true;
+}
+
 void quant_top(const float *v, uint32_t n, uint32_t k, uint16_t *pos)
 {
     assert(k >= 1 && k <= n && n <= 4096);
@@ -88,16 +163,10 @@ void quant_top(const float *v, uint32_t n, uint32_t k, uint16_t *pos)
             pos[i] = (uint16_t)i;
         return;
     }
+    if (k <= FEW && n >= 2 * GROUPS && top_of_groups(v, n, k, pos)) return;
     uint32_t equal = 0;
     uint32_t t = threshold(v, n, k, &equal);
-    uint32_t at = 0;
-    for (uint32_t i = 0; at < k; i++) {
-        uint32_t m = magnitude(v[i]);
-        uint32_t tie = (m == t) & (equal > 0);
-        pos[at] = (uint16_t)i;
-        at += (m > t) | tie;
-        equal -= tie;
-    }
+    collect(v, n, k, t, equal, pos);
 }
 
 /* Sum and number of the magnitudes above th: without branches, which would be guessed wrong half

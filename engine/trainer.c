@@ -215,6 +215,12 @@ void trainer_destroy(struct trainer *t)
     free(t);
 }
 
+void trainer_limit(struct trainer *t, uint32_t n_threads, bool is_idle_priority)
+{
+    pool_limit(t->pool, n_threads);
+    pool_idle_priority(t->pool, is_idle_priority);
+}
+
 void trainer_gate(struct trainer *t, enum trainer_gate gate)
 {
     enum pool_gate g = gate == TRAINER_PAUSE    ? POOL_PAUSE

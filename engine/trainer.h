@@ -17,7 +17,7 @@
  * Same inputs, same bits, for 1..N threads, on every processor, within one determinism class
  * (trainer_class).
  * Owner: trainer_create / trainer_destroy. Thread: all calls on one thread (the trainer thread),
- * but trainer_gate, which any thread may call.
+ * but trainer_gate and trainer_limit, which any thread may call.
  */
 
 #include <stdbool.h>
@@ -101,6 +101,11 @@ void trainer_destroy(struct trainer *t); /* accepts NULL; joins the workers */
  * that step had not begun; stays until the next RUN.
  */
 void trainer_gate(struct trainer *t, enum trainer_gate gate);
+
+/* Any thread, at once: at most so many of the threads; and what share they have of the processor when
+ * others want it (engine/pool.h). Changes no bit of what is computed.
+ */
+void trainer_limit(struct trainer *t, uint32_t n_threads, bool is_idle_priority);
 
 const struct model_table *trainer_table(const struct trainer *t);
 const char *trainer_class(const struct trainer *t); /* determinism class, one string */

@@ -60,6 +60,7 @@ class Swarm:
         self.processes = {}  # "aggregator" or a number: Popen
         self.env = {k: v for k, v in os.environ.items()
                     if not k.startswith("XDG_") and k != "POTLUCK_HOME"}
+        self.env.setdefault("POTLUCK_GEAR", "full")  # nobody's desktop: what is asked for is at once done
         os.makedirs(folder, exist_ok=True)
 
     # names and places
@@ -108,7 +109,7 @@ class Swarm:
             command = self.command(who, "serve", *self.serve_options)
         else:
             command = [os.path.join(self.programs, "potluck-agent"), "--home", self.home(who),
-                       "--threads", str(self.threads), *self.agent_options]
+                       *(["--threads", str(self.threads)] if self.threads else []), *self.agent_options]
         with open(self.log(who), "ab") as log:
             self.processes[who] = subprocess.Popen(
                 command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,

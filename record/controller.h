@@ -7,12 +7,16 @@
  * The rule, from the measurements in docs/CONVERGENCE.md: exchanging sooner is worth more than
  * anything else, so inner_steps is the smallest number of steps beside which the wait for an
  * exchange of the sparsest form is at most CONTROLLER_WAIT of the round; then the values sent are
- * made as dense as stay within that. Beyond CONTROLLER_DRIFT steps trajectories run apart: then the
+ * made as dense as CONTROLLER_DENSE allows. Beyond CONTROLLER_DRIFT steps trajectories run apart: then the
  * wait may take up to half of the round before the rounds get longer still.
  *
- * Sizes are those of the packed form for positions without any pattern (entropy of which values are
- * sent, 2.25 bits a value; the update 8 bits a value and its mask): an upper bound of what real
- * pseudo-gradients need.
+ * With k of C values sent, a coordinate waits C / k rounds in a contributor's error feedback (decay b)
+ * and then brings A = (1 - b^(C/k)) / (1 - b) rounds' worth, while s = R k / C others send it too:
+ * min_senders = s A makes the update as long as the plain mean of all would be. With fewer the model
+ * is driven too far (2.79 against 2.58 bits a byte), with R not far enough.
+ *
+ * Sizes are those of the packed form (engine/delta) for positions without any pattern: an upper bound
+ * of what real pseudo-gradients need.
  */
 
 #include <stdint.h>
@@ -20,7 +24,8 @@
 #define CONTROLLER_CHUNK 4096u
 #define CONTROLLER_K_MIN 64u   /* of a chunk: what serves a large model */
 #define CONTROLLER_K_MAX 4096u /* more never helped */
-#define CONTROLLER_WAIT  0.125 /* of a round's time */
+#define CONTROLLER_WAIT  0.125 /* of a round's time, for the exchange of the sparsest form */
+#define CONTROLLER_DENSE 0.17  /* and of the form that is chosen */
 #define CONTROLLER_DRIFT 30u   /* steps */
 #define CONTROLLER_MOST  1000u /* steps, on the worst of links */
 
@@ -40,15 +45,17 @@ struct controller_facts {
     double up_mbit, down_mbit; /* > 0 */
     double rtt_ms;             /* >= 0 */
     uint32_t host_cores;       /* that merge; > 0 */
+    double decode_bytes_per_s; /* of an update, by anybody; > 0 */
 };
 
 /* What a round costs when `inner_steps` and `k` are chosen. */
 struct controller_round {
     uint32_t inner_steps;
     uint32_t k;          /* of CONTROLLER_CHUNK */
+    double min_senders;  /* m of record/merge; 2 at least, the contributors at most */
     uint64_t up_bytes;   /* one contribution */
     uint64_t down_bytes; /* the update */
-    double train_s, up_s, down_s, host_s, trips_s;
+    double train_s, up_s, host_s, down_s, decode_s, trips_s;
     double round_s;
     double wait_frac; /* of round_s during which nobody trains */
 };
@@ -65,12 +72,13 @@ struct controller_round controller_choose(const struct controller_facts *f);
  */
 double controller_home_speed(uint64_t n_params);
 
-/* What one core of the host does (two shared Zen 5 cores, contributions of five million weights,
- * 64 to 4096 of 4096 sent): merges 15 to 23 MB of contributions a second; applies the update,
- * hashes the result and compares in 7 to 14 ns a weight.
+/* What one core does (a shared Zen 5 core, eight contributions of five million weights, 64 to 4096 of
+ * 4096 sent): merges 2.7 to 4.1 MB of contributions a second, reads and applies 3.9 to 5.9 MB of
+ * an update, hashes a weight in 2 ns. One update is one stream and takes one core.
  */
-#define CONTROLLER_MERGE_BYTES_PER_S 15e6
-#define CONTROLLER_APPLY_S           14e-9
+#define CONTROLLER_MERGE_BYTES_PER_S  3e6
+#define CONTROLLER_DECODE_BYTES_PER_S 4e6
+#define CONTROLLER_HASH_S             2e-9
 
 /* The host's work in a round, in seconds of one core. */
-double controller_host_core_s(uint64_t n_params, uint64_t up_bytes, uint32_t n_contributors);
+double controller_host_core_s(const struct controller_facts *f, const struct controller_round *r);

@@ -6,8 +6,9 @@
 #include "base/json.h"
 
 static const char *const names[INTENT_COUNT] = {
-    [INTENT_PAUSE] = "pause", [INTENT_RESUME] = "resume", [INTENT_FINISH] = "finish",
-    [INTENT_LEAVE] = "leave", [INTENT_STOP] = "stop",     [INTENT_JOIN] = "join",
+    [INTENT_PAUSE] = "pause",   [INTENT_RESUME] = "resume",   [INTENT_FINISH] = "finish",
+    [INTENT_LEAVE] = "leave",   [INTENT_STOP] = "stop",       [INTENT_JOIN] = "join",
+    [INTENT_SNOOZE] = "snooze", [INTENT_RELEASE] = "release", [INTENT_OVERRIDE] = "override",
 };
 
 const char *intent_name(enum intent_kind kind)

@@ -12,16 +12,19 @@ enum intent_kind {
     INTENT_NONE = 0,
     INTENT_PAUSE, /* stop now, keep the seat */
     INTENT_RESUME,
-    INTENT_FINISH, /* complete this round, then pause */
-    INTENT_LEAVE,  /* give up the run, keep the key */
-    INTENT_STOP,   /* end the agent */
-    INTENT_JOIN,   /* text: run description file's content or an invite link */
+    INTENT_FINISH,   /* complete this round, then pause */
+    INTENT_LEAVE,    /* give up the run, keep the key */
+    INTENT_STOP,     /* end the agent */
+    INTENT_JOIN,     /* text: run description file's content or an invite link */
+    INTENT_SNOOZE,   /* text: for how long ("30m", "2h") or until when ("08:00") */
+    INTENT_RELEASE,  /* pause, and give the trainer's memory back */
+    INTENT_OVERRIDE, /* go on in spite of the holds that stand now (those that allow it) */
     INTENT_COUNT,
 };
 
 struct intent {
     enum intent_kind kind;
-    char text[1024]; /* argument of join; "" otherwise */
+    char text[1024]; /* argument of join, snooze; "" otherwise */
 };
 
 /* "pause" ... ; NULL outside the range. And back: INTENT_NONE when unknown. */

@@ -43,6 +43,9 @@ static const struct field view_fields[] = {
     FIELD(view, seq, U64), FIELD(view, at_ms, I64), TEXT_FIELD(view, version),
     FIELD(view, state, STATE), TEXT_FIELD(view, reason), FIELD(view, ends_at_ms, I64),
     TEXT_FIELD(view, override_hint), FIELD(view, is_paused, BOOL), FIELD(view, is_finishing, BOOL),
+    TEXT_FIELD(view, wish), FIELD(view, snooze_until_ms, I64), FIELD(view, is_released, BOOL),
+    TEXT_FIELD(view, gear), FIELD(view, is_in_use, BOOL), FIELD(view, duty_frac, REAL),
+    FIELD(view, others_frac, REAL), FIELD(view, heat_c, REAL), FIELD(view, battery_frac, REAL),
     FIELD(view, is_demo, BOOL), FIELD(view, is_run_ended, BOOL), TEXT_FIELD(view, name), TEXT_FIELD(view, key),
     TEXT_FIELD(view, run_name), TEXT_FIELD(view, run_note), TEXT_FIELD(view, run_id),
     TEXT_FIELD(view, aggregator), FIELD(view, round, U64), FIELD(view, n_rounds, U64),
@@ -82,6 +85,15 @@ static const struct field credit_fields[] = {
     FIELD(view_credit, n_tokens, U64), TEXT_FIELD(view_credit, result),
     FIELD(view_credit, amount, I64), FIELD(view_credit, is_settled, BOOL),
 };
+static const struct field hold_fields[] = {
+    TEXT_FIELD(view_hold, name), TEXT_FIELD(view_hold, reason), TEXT_FIELD(view_hold, end),
+    FIELD(view_hold, ends_at_ms, I64), FIELD(view_hold, can_override, BOOL),
+    FIELD(view_hold, is_overridden, BOOL),
+};
+static const struct field source_fields[] = {
+    TEXT_FIELD(view_source, name), FIELD(view_source, is_working, BOOL),
+    TEXT_FIELD(view_source, text),
+};
 static const struct field card_fields[] = {
     TEXT_FIELD(view_card, title), TEXT_FIELD(view_card, text),
 };
@@ -106,6 +118,10 @@ static const struct rows {
      sizeof(struct view_peer), VIEW_PEERS, peer_fields, COUNT(peer_fields)},
     {"credits", offsetof(struct view, credits), offsetof(struct view, n_credit_rows),
      sizeof(struct view_credit), VIEW_CREDITS, credit_fields, COUNT(credit_fields)},
+    {"holds", offsetof(struct view, holds), offsetof(struct view, n_holds),
+     sizeof(struct view_hold), VIEW_HOLDS, hold_fields, COUNT(hold_fields)},
+    {"sources", offsetof(struct view, sources), offsetof(struct view, n_sources),
+     sizeof(struct view_source), VIEW_SOURCES, source_fields, COUNT(source_fields)},
     {"card", offsetof(struct view, card), offsetof(struct view, n_card),
      sizeof(struct view_card), VIEW_CARD, card_fields, COUNT(card_fields)},
     {"marks", offsetof(struct view, marks), offsetof(struct view, n_marks),

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "view/card.h"
+#include "view/holding.h"
 #include "view/past.h"
 
 #define VIEW_NONE     INT64_MIN
@@ -88,9 +89,17 @@ struct view {
     char override_hint[64];     /* "p: resume" */
     bool is_paused;             /* the wish */
     bool is_finishing;
-    bool is_demo;      /* q ends the demo */
-    bool is_run_ended; /* the final model is held */
-    char name[40];     /* you: chosen name or peer-xxxx */
+    char wish[12];               /* "run", "pause", "snooze", "finish", "leave" */
+    int64_t snooze_until_ms;     /* wall clock; VIEW_NONE */
+    bool is_released;            /* the trainer's memory was given back; it comes again by itself */
+    char gear[12];               /* in effect: "gentle", "balanced", "full", "off" */
+    bool is_in_use;              /* the person is at the computer, as far as one can see */
+    double duty_frac;            /* of the time that training may run */
+    double others_frac;          /* of the processor, taken by other programs; NaN */
+    double heat_c, battery_frac; /* NaN: no sensor, no battery */
+    bool is_demo;                /* q ends the demo */
+    bool is_run_ended;           /* the final model is held */
+    char name[40];               /* you: chosen name or peer-xxxx */
     char key[65];
 
     /* run */
@@ -163,6 +172,10 @@ struct view {
     struct view_peer peers[VIEW_PEERS];
     uint32_t n_credit_rows;
     struct view_credit credits[VIEW_CREDITS]; /* newest first */
+    uint32_t n_holds;
+    struct view_hold holds[VIEW_HOLDS];
+    uint32_t n_sources;
+    struct view_source sources[VIEW_SOURCES];
     uint32_t n_card;
     struct view_card card[VIEW_CARD]; /* of the joined run */
     uint32_t n_marks;

@@ -55,6 +55,8 @@ enum {
     SWARM,
     EXACT,
     AHEAD,
+    DOWN,
+    DOWN_BETA,
     N_OPTIONS
 };
 
@@ -86,6 +88,8 @@ static const struct option DEFAULTS[N_OPTIONS] = {
     [SWARM] = {"swarm", 1, "1: train the swarm"},
     [EXACT] = {"exact", 0, "1: average whole weights, nothing packed: what packing costs"},
     [AHEAD] = {"ahead", 0, "steps of a round taken before the last update lands"},
+    [DOWN] = {"down", 0, "values of a chunk of an update; 0: all that contributions carried"},
+    [DOWN_BETA] = {"down_beta", 1, "decay of what the aggregator kept back (down > 0)"},
 };
 /* clang-format on */
 
@@ -97,6 +101,7 @@ struct bench {
     struct hash run;
     struct heldout text;
     uint32_t *step; /* [batch][seq + 1] */
+    float *kept;    /* down > 0: what the aggregator keeps back; NULL before the first round */
 };
 
 struct result {
@@ -265,6 +270,46 @@ static struct result run_alone(struct bench *b)
     return r;
 }
 
+/* acc += factor * what a payload carries. */
+static void add_payload(struct trainer *t, const struct delta_params *p, enum delta_kind kind,
+                        const struct buf *payload, float factor, float *acc)
+{
+    struct err e = {0};
+    struct delta_reader r;
+    struct delta_chunk c;
+    must(delta_reader_init(&r, trainer_table(t), p, kind, payload->p, payload->len, &e), &e);
+    int rc = OK;
+    while ((rc = delta_reader_next(&r, &c, &e)) == OK)
+        for (uint32_t i = 0; i < c.n; i++)
+            acc[c.start + c.pos[i]] += factor * c.value[i];
+    must(rc == ERR_AGAIN ? OK : rc, &e);
+}
+
+/* One update down, made sparse again: what was kept back and the exact update, of it the largest
+ * `down` of a chunk, the rest kept for the next round. Every contributor applies the same bytes.
+ */
+static void apply_sparse(struct bench *b, struct trainer **t, const struct buf *update,
+                         struct result *r)
+{
+    struct err e = {0};
+    const struct model_table *table = trainer_table(t[0]);
+    struct delta_params p = {opt(b, CHUNK), opt(b, DOWN)};
+    struct buf sparse = {0};
+    if (!b->kept) b->kept = room(table->n_params, sizeof *b->kept);
+    for (uint64_t i = 0; i < table->n_params; i++)
+        b->kept[i] *= (float)b->v[DOWN_BETA];
+    add_payload(t[0], &b->train.delta, DELTA_UPDATE, update, 1, b->kept);
+    must(delta_pack(table, &p, DELTA_CONTRIBUTION, b->kept, b->kept, &sparse, NULL, &e), &e);
+    r->update_bytes += sparse.len;
+    float *next = room(table->n_params, sizeof *next);
+    memcpy(next, trainer_weights(t[0]), table->n_params * sizeof *next);
+    add_payload(t[0], &p, DELTA_CONTRIBUTION, &sparse, -(float)b->v[OUTER_LR], next);
+    for (uint32_t i = 0; i < opt(b, PEERS); i++)
+        must(trainer_load_weights(t[i], next, table->n_params * sizeof *next, &e), &e);
+    free(next);
+    buf_deinit(&sparse);
+}
+
 /* Round `round` is packed, merged and applied; the first steps of the next one are taken before the
  * update lands. Returns the sum of their losses over all contributors.
  */
@@ -286,7 +331,10 @@ static double exchange(struct bench *b, struct trainer **t, uint64_t round, stru
         r->values += s.n_values;
     }
     must(merge_run(trainer_table(t[0]), &b->train.delta, b->v[SENDERS], in, n, &update, &e), &e);
-    r->update_bytes += update.len;
+    if (opt(b, DOWN))
+        apply_sparse(b, t, &update, r);
+    else
+        r->update_bytes += update.len;
     struct hash first = {{0}};
     double sum = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -294,7 +342,7 @@ static double exchange(struct bench *b, struct trainer **t, uint64_t round, stru
             must(trainer_ahead_begin(t[i], &e), &e);
             sum += inner_steps(b, t[i], i, round + 1, 0, opt(b, AHEAD));
         }
-        must(trainer_apply_update(t[i], update.p, update.len, &e), &e);
+        if (!opt(b, DOWN)) must(trainer_apply_update(t[i], update.p, update.len, &e), &e);
         struct hash h = trainer_base_hash(t[i]);
         if (i == 0) first = h;
         check(hash_equal(&h, &first));
@@ -407,7 +455,8 @@ int main(int argc, char **argv)
         b.v[i] = DEFAULTS[i].value;
     for (int i = 1; i < argc; i++)
         if (!take_option(&b, argv[i], &text)) return usage();
-    if (!text || opt(&b, PEERS) < 1 || opt(&b, PEERS) > MAX_PEERS || opt(&b, INNER) < 1)
+    if (!text || opt(&b, PEERS) < 1 || opt(&b, PEERS) > MAX_PEERS || opt(&b, INNER) < 1 ||
+        opt(&b, DOWN) > opt(&b, CHUNK) || (opt(&b, DOWN) && opt(&b, AHEAD)))
         return usage();
     setup(&b);
     load_text(&b, text);
@@ -430,6 +479,7 @@ int main(int argc, char **argv)
     json_decref(o);
     buf_deinit(&out);
     heldout_deinit(&b.text);
+    free(b.kept);
     free(b.step);
     return 0;
 }

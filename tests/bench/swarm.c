@@ -49,6 +49,8 @@ enum {
     PEERS,
     STEPS,
     INNER,
+    EARLY,
+    EARLY_INNER,
     FAST,
     CHUNK,
     TOP_K,
@@ -87,6 +89,8 @@ static const struct option DEFAULTS[N_OPTIONS] = {
     [PEERS] = {"peers", 8, "contributors"},
     [STEPS] = {"steps", 400, "wall time, in steps of one machine that never waits"},
     [INNER] = {"inner", 15, "inner steps of a round"},
+    [EARLY] = {"early", 0, "share of the time with rounds of early_inner steps"},
+    [EARLY_INNER] = {"early_inner", 1, "inner steps of a round in the beginning"},
     [FAST] = {"fast", 1, "the first contributor is so many times as fast"},
     [CHUNK] = {"chunk", 4096, "values of a chunk"},
     [TOP_K] = {"k", 64, "values sent of a chunk"},
@@ -369,8 +373,10 @@ static void exchange_average(struct bench *b)
 /* Steps that fit before the end; 0: the time is over. */
 static uint32_t steps_left(const struct bench *b)
 {
-    double left = (b->v[STEPS] * b->v[STEP_MS] - b->wall_ms - b->comm_ms) / b->v[STEP_MS] + 1e-6;
-    uint32_t inner = is_swarm(b) ? opt(b, INNER) : 5;
+    double all_ms = b->v[STEPS] * b->v[STEP_MS];
+    double left = (all_ms - b->wall_ms - b->comm_ms) / b->v[STEP_MS] + 1e-6;
+    bool is_early = b->wall_ms < b->v[EARLY] * all_ms;
+    uint32_t inner = is_swarm(b) ? opt(b, is_early ? EARLY_INNER : INNER) : 5;
     if (left < 1) return 0;
     return left < inner ? (uint32_t)left : inner;
 }
@@ -456,8 +462,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         if (!take_option(&b, argv[i], &text)) return usage();
     bool is_bad = !text || b.method == N_METHODS || opt(&b, PEERS) < 1 ||
-                  opt(&b, PEERS) > MAX_PEERS || opt(&b, INNER) < 1 || opt(&b, STEPS) < 1 ||
-                  b.v[FAST] < 1;
+                  opt(&b, PEERS) > MAX_PEERS || opt(&b, INNER) < 1 || opt(&b, EARLY_INNER) < 1 ||
+                  opt(&b, STEPS) < 1 || b.v[FAST] < 1;
     if (is_bad || !(b.v[STEP_MS] > 0) || !(b.v[UP_MBIT] > 0) || !(b.v[DOWN_MBIT] > 0) ||
         !(b.v[EVALS] >= 1))
         return usage();

@@ -16,7 +16,7 @@
 static _Noreturn void be_agent(struct home *h)
 {
     struct err e = {0};
-    struct agent_config c = {.home = h, .n_threads = 1, .save_every_ms = 1000};
+    struct agent_config c = {.home = h};
     _exit(agent_loop(&c, &e) == OK ? 0 : 1);
 }
 

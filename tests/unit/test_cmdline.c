@@ -152,7 +152,7 @@ static void cmdline_help_names_every_command_and_exit_code(void **state)
         assert_null(strstr(buf_str(&one), "[options] [options]"));
         buf_deinit(&one);
     }
-    assert_non_null(strstr(buf_str(&b), "5 no agent runs"));
+    assert_non_null(strstr(buf_str(&b), "5  no agent runs"));
     assert_int_equal(cmdline_help("bogus", &b, NULL), ERR_NOTFOUND);
     buf_deinit(&b);
 }

@@ -208,6 +208,36 @@ static void pool_cancel_wakes_a_paused_pool(void **state)
     unmake(w);
 }
 
+static void note_worker(void *ctx, uint32_t piece, uint32_t i_worker)
+{
+    atomic_uint *most = ctx;
+    unsigned was = atomic_load(most);
+    (void)piece;
+    while (i_worker > was && !atomic_compare_exchange_weak(most, &was, i_worker))
+        ;
+    sched_yield();
+}
+
+static void pool_limit_is_kept_and_can_be_raised_again(void **state)
+{
+    (void)state;
+    struct pool *p = NULL;
+    atomic_uint most = 0;
+    assert_int_equal(pool_create(4, &p, NULL), OK);
+    pool_idle_priority(p, true);
+    pool_idle_priority(p, false);
+    for (uint32_t i = 0; i < 300; i++) {
+        uint32_t limit = i % 5; /* 0 counts as 1, 5 would be all */
+        pool_limit(p, limit);
+        atomic_store(&most, 0);
+        pool_run(p, 40, note_worker, &most);
+        assert_true(atomic_load(&most) < (limit ? limit : 1));
+    }
+    pool_limit(p, 1);
+    pool_run(p, 40, note_worker, &most);
+    pool_destroy(p); /* with its workers asleep above the limit */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +247,7 @@ int main(void)
         cmocka_unit_test(pool_protected_work_ends_despite_cancel),
         cmocka_unit_test(pool_paused_uses_no_processor_and_then_goes_on),
         cmocka_unit_test(pool_cancel_wakes_a_paused_pool),
+        cmocka_unit_test(pool_limit_is_kept_and_can_be_raised_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

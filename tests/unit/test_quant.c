@@ -45,6 +45,27 @@ static void top_agrees_with_the_definition(void **state)
     }
 }
 
+/* Long chunks, few wanted: the way by groups; with few different values it gives up and falls back. */
+static void top_of_long_chunks_agrees_too(void **state)
+{
+    (void)state;
+    struct rng r;
+    rng_init(&r, 6, 0);
+    for (int round = 0; round < 24; round++) {
+        static float v[4096];
+        uint16_t got[64];
+        uint16_t want[64];
+        uint32_t n = round % 3 ? 4096 : 512 + rng_below(&r, 3000);
+        uint32_t k = 1 + rng_below(&r, 64);
+        normals(&r, v, n);
+        for (uint32_t i = 0; i < n && round % 4; i++)
+            v[i] = round % 4 == 1 ? roundf(v[i]) : round % 4 == 2 ? roundf(v[i] * 30) : v[i];
+        quant_top(v, n, k, got);
+        assert_int_equal(top_slowly(v, n, k, want), k);
+        assert_memory_equal(got, want, k * sizeof *got);
+    }
+}
+
 static void top_of_equal_values_takes_the_first(void **state)
 {
     (void)state;
@@ -214,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(top_agrees_with_the_definition),
+        cmocka_unit_test(top_of_long_chunks_agrees_too),
         cmocka_unit_test(top_of_equal_values_takes_the_first),
         cmocka_unit_test(two_levels_of_all_normal_values_come_near_the_best),
         cmocka_unit_test(the_few_largest_get_one_level),
