@@ -78,7 +78,7 @@ static void run_on(int64_t *mean, int64_t x, uint32_t n_before, uint32_t memory)
 }
 
 /* Does it show, this time, who trained on the own text? For three quarters of them it must, and for
- * one in two by a twentieth of what was gained at all: where all text is alike, it shows with
+ * one in two by a hundredth of what was gained at all: where all text is alike, it shows with
  * nobody, or by chance.
  */
 static bool own_shows(const struct score_eval *evals, uint32_t n)

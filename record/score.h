@@ -29,8 +29,8 @@
 #define SCORE_PROBATION  100000  /* quality of a key that was never evaluated */
 #define SCORE_NONE       400000  /* mean usefulness at which quality is 0 ... */
 #define SCORE_FULL       600000  /* ... and from which on it is 1 */
-#define SCORE_OWN_NONE   200000  /* the same for own-versus-drawn: who has trained is near 1 ... */
-#define SCORE_OWN_FULL   500000  /* ... who sends what others learnt is near 0 */
+#define SCORE_OWN_NONE   300000  /* the same for own-versus-drawn: who has trained is near 1 ... */
+#define SCORE_OWN_FULL   600000  /* ... who sends what others learnt is near 0 */
 #define SCORE_CAP        1500000 /* of one usefulness, both ways */
 #define SCORE_MEMORY     6       /* evaluations that the mean usefulness remembers */
 #define SCORE_OWN_MEMORY 12      /* and the mean of own-versus-drawn */
@@ -42,10 +42,10 @@
 #define SCORE_FEW        3      /* fewer evaluations are as doubtful as can be */
 #define SCORE_MIN_GAIN   20000  /* billionths: less is within the noise of the drawn text */
 #define SCORE_OWN_PEERS                                                                            \
-    4                      /* evaluations of which three quarters must gain more on their own
+    4                       /* evaluations of which three quarters must gain more on their own
                                  * text, or that comparison says nothing this time */
-#define SCORE_OWN_CLEAR 20 /* see own_shows in record/score.c */
-#define SCORE_MIN_PEERS 3  /* evaluations that make a comparison */
+#define SCORE_OWN_CLEAR 100 /* see own_shows in record/score.c */
+#define SCORE_MIN_PEERS 3   /* evaluations that make a comparison */
 
 struct score_standing {
     uint32_t n_scored;

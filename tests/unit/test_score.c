@@ -171,7 +171,7 @@ static struct score_standing of_ten(uint32_t n_trained, uint8_t which)
         struct score_eval v[10];
         for (uint8_t n = 0; n < 10; n++) {
             v[n] = eval((uint8_t)(n + 1), 10000000, 100);
-            if (n >= n_trained) v[n].own = v[n].drawn + (rng_below(&r, 2) ? 100000 : -100000);
+            if (n >= n_trained) v[n].own = v[n].drawn + (rng_below(&r, 2) ? 50000 : -50000);
         }
         assert_int_equal(score_book_fold(&b, i + 1, v, 10, NULL), OK);
     }
