@@ -29,8 +29,8 @@
 #define SCORE_PROBATION  100000  /* quality of a key that was never evaluated */
 #define SCORE_NONE       400000  /* mean usefulness at which quality is 0 ... */
 #define SCORE_FULL       600000  /* ... and from which on it is 1 */
-#define SCORE_OWN_NONE   300000  /* the same for own-versus-drawn: who has trained is near 1 ... */
-#define SCORE_OWN_FULL   600000  /* ... who sends what others learnt is near 0 */
+#define SCORE_OWN_NONE   500000  /* the same for own-versus-drawn: who has trained is near 1 ... */
+#define SCORE_OWN_FULL   800000  /* ... who sends what others learnt is near 0 */
 #define SCORE_CAP        1500000 /* of one usefulness, both ways */
 #define SCORE_MEMORY     6       /* evaluations that the mean usefulness remembers */
 #define SCORE_OWN_MEMORY 12      /* and the mean of own-versus-drawn */
