@@ -49,7 +49,11 @@ static const char usage_text[] =
     "  --quiet           log to the file only, not to stderr\n"
     "  --foreground      stay in the foreground (it always does; accepted for clarity)\n"
     "  --demo            tell screens that this is a demo\n"
-    "  --help, --version\n";
+    "  --help, --version\n"
+    "\n"
+    "Examples:\n"
+    "  potluck agent --threads 4 --name Ada\n"
+    "  potluck agent --home /srv/potluck --join run.potluck --quiet\n";
 
 enum {
     OPT_HOME = 1,

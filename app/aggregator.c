@@ -448,7 +448,7 @@ static int check_command(const char *command, struct err *e)
 {
     static const char *const known[] = {"init",   "prepare", "serve",   "status", "doors",
                                         "invite", "allow",   "list",    "end",    "payouts",
-                                        "plan",   "backup",  "restore", NULL};
+                                        "plan",   "backup",  "restore", "ban",    NULL};
     for (size_t i = 0; known[i]; i++)
         if (strcmp(command, known[i]) == 0) return OK;
     err_set(e, ERR_ARG, 0, "there is no command '%.40s'", command);

@@ -33,7 +33,7 @@ static const char *const how_words[] = {"", "public", "invited", "listed", "remo
 bool doors_is_command(const char *command)
 {
     return strcmp(command, "doors") == 0 || strcmp(command, "invite") == 0 ||
-           strcmp(command, "allow") == 0;
+           strcmp(command, "allow") == 0 || strcmp(command, "ban") == 0;
 }
 
 static int usage(struct err *e, const char *what, const char *hint)
@@ -202,6 +202,13 @@ static int run_allow(struct doors *d, struct err *e)
     return usage(e, "'allow' knows no such words", "allow add KEY, allow remove KEY, allow list");
 }
 
+/* The word that a host looks for when somebody has to go. */
+static int run_ban(struct doors *d, struct err *e)
+{
+    if (d->w->n_rest == 1) return set_member(d, d->w->rest[0], false, e);
+    return usage(e, "'ban' wants one key", "ban KEY; `allow add KEY` lets it in again");
+}
+
 /* ---- the doors themselves ------------------------------------------------------------------- */
 
 struct counts {
@@ -292,6 +299,7 @@ int doors_run(const char *command, const struct doors_words *w, struct err *e)
     if (rc == OK) {
         rc = strcmp(command, "invite") == 0  ? run_invite(&d, e)
              : strcmp(command, "allow") == 0 ? run_allow(&d, e)
+             : strcmp(command, "ban") == 0   ? run_ban(&d, e)
                                              : run_doors(&d, e);
     }
     if (rc == OK && w->is_json) rc = print_json(&d, e);

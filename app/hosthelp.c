@@ -21,7 +21,8 @@ enum {
     PLAN = 1024,
     BACKUP = 2048,
     RESTORE = 4096,
-    ALL = 8191 - PLAN /* which has no home */
+    BAN = 8192,
+    ALL = 16383 - PLAN /* which has no home */
 };
 
 struct command {
@@ -64,6 +65,10 @@ static const struct command commands[] = {
     {"allow", ALLOW, "add KEY | remove KEY | list", "let single keys into a private run",
      "KEY is what `potluck status` shows a contributor: 64 hex digits.\n",
      "  potluck-aggregator allow --home my-run list\n"},
+    {"ban", BAN, "KEY", "shut a key out",
+     "Also of a public run, whatever it brings; it notices within 20 s. The same as `allow remove KEY`;\n"
+     "`allow add KEY` lets it in again. What it earned stays.\n",
+     "  potluck-aggregator ban --home my-run 5d0c...\n"},
     {"list", LIST, "[add RUN.potluck... | remove NAME|ID]", "keep a signed list of runs",
      "What `potluck runs` shows to people who look for something to join. Without a word this\n"
      "home's own run is put in.\n",
@@ -124,7 +129,7 @@ static const struct {
     {"to", "DAY|ROUND", PAYOUTS, "where it ends, that day or round included (the newest round)"},
     {"out", "FILE", PAYOUTS, "write it there (standard output)"},
     {"csv", "", PAYOUTS, "write its lines for a spreadsheet"},
-    {"json", "", STATUS | DOORS | INVITE | ALLOW | BACKUP | RESTORE | PLAN, "answer with one JSON object"},
+    {"json", "", STATUS | DOORS | INVITE | ALLOW | BAN | BACKUP | RESTORE | PLAN, "answer with one JSON object"},
     {"home", "DIR", ALL, "keys, data and books of this run (or POTLUCK_HOME)"},
 };
 /* clang-format on */
@@ -141,9 +146,9 @@ static const struct command *find(const char *name)
 /* Every choice is init's; where to listen can be said anew, and an invite has a note too. */
 static int where_choice(const char *name)
 {
-    static const char *const shape[] = {
-        "hidden", "layers", "heads",       "kv-heads", "intermediate",
-        "seq",    "batch",  "inner-steps", "k",        "retention"};
+    static const char *const shape[] = {"hidden",       "layers", "heads",    "kv-heads",
+                                        "intermediate", "seq",    "batch",    "inner-steps",
+                                        "ahead-steps",  "k",      "retention"};
     if (strcmp(name, "note") == 0) return INIT | INVITE;
     for (size_t i = 0; i < COUNT(shape); i++)
         if (strcmp(name, shape[i]) == 0) return INIT | PLAN;
