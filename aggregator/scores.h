@@ -1,7 +1,7 @@
 #pragma once
-/* Why: what the host knows of the keys, and what a round is weighed by. Evaluations of one round are
- * found while the next is being trained; the next merge puts all that were found by then on its sheet,
- * and its weights follow from them. Decisions only: aggregator/scoring.h finds them.
+/* Why: what the host knows of the keys, and what a round is weighed by. Evaluations of one round
+ * are found while the next is being trained; the next merge puts all that were found by then on
+ * its sheet, and its weights follow from them. Decisions only: aggregator/scoring.h finds them.
  *
  *   found ----> fresh ---- weigh(N): shown on the sheet of N, book + shown = next
  *                          published(N): next becomes the book
@@ -36,7 +36,8 @@ void scores_deinit(struct scores *s);                        /* accepts NULL and
 struct sheet;
 int scores_restore(struct scores *s, const struct sheet *sheet, struct err *e) MUST_CHECK;
 
-/* Evaluations, ascending by key; of a key that is waiting already the newer one counts, and a slash is kept. */
+/* Evaluations, ascending by key; of a key that is waiting already the newer one counts, and a
+ * slash is kept. */
 void scores_found(struct scores *s, const struct score_eval *evals, uint32_t n);
 
 /* Weights, scores, rewards and their reasons of a round's contributions. The same again until it is

@@ -344,3 +344,60 @@ void books_rewards_csv(const struct credits *c, struct buf *out)
         buf_put_str(out, "\r\n");
     }
 }
+
+/* ---- forecasts ------------------------------------------------------------------------------ */
+
+static const char *const spans[FORECAST_KINDS] = {
+    [FORECAST_TODAY] = "today", [FORECAST_DAY] = "next 24 hours", [FORECAST_WEEK] = "next 7 days"};
+
+void books_forecast_text(const struct forecast_book *b, const struct forecast *f,
+                         const struct rundesc *run, struct buf *out)
+{
+    char lo[TEXT_CAP], hi[TEXT_CAP], mid[TEXT_CAP], unit[sizeof run->reward_unit];
+    uint32_t n_of = 0, n_hit = 0;
+    utf8_printable(run->reward_unit, unit, sizeof unit);
+    for (int k = 0; k < FORECAST_KINDS; k++) {
+        n_of += b->n_of[k];
+        n_hit += b->n_hit[k];
+        if (f[k].is_known)
+            buf_printf(out, "%-14s %s to %s %s, most likely about %s\n", spans[k],
+                       text_credits(f[k].lo, lo), text_credits(f[k].hi, hi), unit,
+                       text_credits(f[k].mid, mid));
+    }
+    if (!f[FORECAST_DAY].is_known)
+        buf_put_str(out,
+                    "There is too little history: a forecast needs two whole hours in the run.\n");
+    else
+        buf_printf(out,
+                   "From %" PRIu32 " %s of your own history; four of five ranges should hold.\n",
+                   f[FORECAST_DAY].n_days, f[FORECAST_DAY].n_days == 1 ? "day" : "days");
+    if (n_of)
+        buf_printf(out, "So far %" PRIu32 " of %" PRIu32 " forecasts held.\n", n_hit, n_of);
+    else
+        buf_put_str(out, "No forecast has come to its end yet.\n");
+}
+
+int books_forecast_json(const struct forecast_book *b, const struct forecast *f,
+                        const struct rundesc *run, struct buf *out, struct err *e)
+{
+    json_t *o = json_object();
+    json_set_hash(o, "run", &run->id);
+    json_set_text(o, "unit", run->reward_unit);
+    json_set_real(o, "interval", 0.8);
+    for (int k = 0; k < FORECAST_KINDS; k++) {
+        json_t *row = json_object();
+        json_set_bool(row, "is_known", f[k].is_known);
+        if (f[k].is_known) {
+            json_set_i64(row, "low_micro", f[k].lo);
+            json_set_i64(row, "middle_micro", f[k].mid);
+            json_set_i64(row, "high_micro", f[k].hi);
+        }
+        json_set_u64(row, "held", b->n_hit[k]);
+        json_set_u64(row, "of", b->n_of[k]);
+        json_object_set_new(o, forecast_word((enum forecast_kind)k), row);
+    }
+    json_set_u64(o, "days_of_history", f[FORECAST_DAY].n_days);
+    int rc = json_write(o, out, e);
+    json_decref(o);
+    return rc;
+}

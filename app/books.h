@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "client/credits.h"
+#include "client/forecast.h"
 #include "client/receipts_verify.h"
 
 /* One receipt to be shown. */
@@ -47,3 +48,9 @@ int books_rewards_json(const struct credits *c, const struct rundesc *run, const
                        struct buf *out, struct err *e) MUST_CHECK;
 /* RFC 4180, with a header line. */
 void books_rewards_csv(const struct credits *c, struct buf *out);
+
+/* What is to come, and how earlier forecasts did. f [FORECAST_KINDS] by kind. */
+void books_forecast_text(const struct forecast_book *b, const struct forecast *f,
+                         const struct rundesc *run, struct buf *out);
+int books_forecast_json(const struct forecast_book *b, const struct forecast *f,
+                        const struct rundesc *run, struct buf *out, struct err *e) MUST_CHECK;

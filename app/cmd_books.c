@@ -6,8 +6,10 @@
 
 #include "app/books.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/utf8.h"
+#include "client/outlook.h"
 
 /* The joined run and who we are in it. */
 struct member {
@@ -154,6 +156,37 @@ int cmd_books_receipts(const struct home *h, const struct cmdline *c, int *ret_c
 
 /* ---- rewards -------------------------------------------------------------------------------- */
 
+/* The ledger goes into the book, the book says what is to come and remembers that it said so. */
+static int foretell(const struct home *h, const struct member *m, const struct credits *credits,
+                    bool is_json, struct buf *out, struct err *e)
+{
+    struct forecast f[FORECAST_KINDS];
+    struct buf file = {0};
+    char path[PATH_CAP];
+    struct forecast_now now = {.now_ms = clock_wall_ms(), .gear = 1};
+    struct outlook *o = alloc_zero(1, sizeof *o);
+    if (!o) return err_set(e, ERR_NOMEM, 0, "out of memory");
+    struct forecast_book *b = &o->book;
+    now.midnight_ms = clock_midnight_ms(now.now_ms);
+    int rc = home_run_path(h, &m->run.id, "forecast.json", path, e);
+    if (rc == OK) rc = outlook_load(path, o, e);
+    if (rc == OK) {
+        forecast_take(b, credits_line(credits, 0), (uint32_t)credits_n(credits), true, now.now_ms);
+        forecast_settle(b, now.now_ms);
+        for (int k = 0; k < FORECAST_KINDS; k++) {
+            f[k] = forecast_make(b, (enum forecast_kind)k, &now);
+            forecast_keep(b, (enum forecast_kind)k, &f[k], &now);
+        }
+        rc = forecast_save(b, &file, e);
+    }
+    if (rc == OK) rc = file_replace(path, file.p, file.len, 0600, e);
+    if (rc == OK && is_json) rc = books_forecast_json(b, f, &m->run, out, e);
+    if (rc == OK && !is_json) books_forecast_text(b, f, &m->run, out);
+    buf_deinit(&file);
+    free(o);
+    return rc;
+}
+
 int cmd_books_rewards(const struct home *h, const struct cmdline *c, int *ret_code, struct err *e)
 {
     struct member *m = NULL;
@@ -163,7 +196,9 @@ int cmd_books_rewards(const struct home *h, const struct cmdline *c, int *ret_co
     int rc = open_member(h, &m, e);
     if (rc == OK) rc = record_from_open(NULL, h, &f, e);
     if (rc == OK) rc = credits_fetch(f, &m->key.pub, &credits, e);
-    if (rc == OK && c->is_json)
+    if (rc == OK && c->is_forecast)
+        rc = foretell(h, m, &credits, c->is_json, &out, e);
+    else if (rc == OK && c->is_json)
         rc = books_rewards_json(&credits, &m->run, &m->key.pub, &out, e);
     else if (rc == OK && c->is_csv)
         books_rewards_csv(&credits, &out);

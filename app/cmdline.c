@@ -91,7 +91,7 @@ static const struct word words[] = {
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
            OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
-           OPT_VERIFY, OPT_CSV, OPT_ANEW, OPT_KIND, OPT_LOOK, OPT_SPEED, OPT_THEME, OPT_SVG, OPT_VIEW,
+           OPT_VERIFY, OPT_CSV, OPT_FORECAST, OPT_ANEW, OPT_KIND, OPT_LOOK, OPT_SPEED, OPT_THEME, OPT_SVG, OPT_VIEW,
            OPT_FOR, OPT_RELEASE, OPT_ANYWAY, OPT_SINCE, OPT_FOLLOW };
 
 struct option_word {
@@ -120,6 +120,7 @@ static const struct option_word options[] = {
     {"--follow", OPT_FOLLOW, ON_LOG, NULL, "go on with what comes; Ctrl-C ends"},
     {"--verify", OPT_VERIFY, ON_RECEIPTS, NULL, "hold each against the run's public record"},
     {"--csv", OPT_CSV, ON_REWARDS, NULL, "answer with a table for other programs"},
+    {"--forecast", OPT_FORECAST, ON_REWARDS, NULL, "what is to come: today, 24 hours, a week; and how forecasts did"},
     {"--kind", OPT_KIND, ON_PAYOUT, "KIND", "of the address: ss58 (checked; the default) or text"},
     {"--plain", OPT_PLAIN, ON_SCREEN, NULL, "lines instead of a screen"},
     {"--no-color", OPT_NO_COLOR, ON_SCREEN | ON_REPLAY, NULL, "no colours (or NO_COLOR)"},
@@ -232,6 +233,7 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_SENT: c->what_is_sent = true; break;
     case OPT_VERIFY: c->is_verify = true; break;
     case OPT_CSV: c->is_csv = true; break;
+    case OPT_FORECAST: c->is_forecast = true; break;
     case OPT_ANEW: c->is_anew = true; break;
     case OPT_FOR: c->span = value; break;
     case OPT_SINCE: c->since = value; break;

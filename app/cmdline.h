@@ -65,6 +65,7 @@ struct cmdline {
     bool is_csv;       /* rewards: --csv */
     const char *since; /* log: --since */
     bool is_follow;    /* log: --follow */
+    bool is_forecast;  /* rewards: --forecast */
     bool is_release;   /* pause: --release */
     bool is_anyway;    /* resume: --anyway */
     bool is_anew;      /* join: --anew */

@@ -8,8 +8,9 @@
 
 int64_t clock_mono_ms(void);
 int64_t clock_mono_ns(void);
-int64_t clock_thread_ns(void); /* processor time of the calling thread */
-int64_t clock_wall_ms(void);   /* since 1970, UTC */
+int64_t clock_thread_ns(void);              /* processor time of the calling thread */
+int64_t clock_midnight_ms(int64_t wall_ms); /* the next one, local time */
+int64_t clock_wall_ms(void);                /* since 1970, UTC */
 
 /* "14:32:07" local time of a wall clock value; returns dst. */
 char *clock_hms(int64_t wall_ms, char dst[16]);

@@ -10,6 +10,7 @@
 #include "client/guest.h"
 #include "client/history.h"
 #include "client/logbook.h"
+#include "client/outlook.h"
 #include "client/pass.h"
 #include "client/receipts.h"
 #include "client/session.h"
@@ -57,6 +58,7 @@ struct agent {
     struct rundesc *run;
     char run_dir[PATH_CAP], cache_dir[PATH_CAP], note_path[PATH_CAP], wish_path[PATH_CAP];
     char receipts_path[PATH_CAP], history_path[PATH_CAP], evidence_dir[PATH_CAP];
+    char outlook_path[PATH_CAP];
     struct work *work;
     struct wire *wire;
     struct pass pass;
@@ -67,6 +69,7 @@ struct agent {
     struct work_progress progress;
     struct agent_times times;
     struct history *history;
+    struct outlook *outlook;       /* forecasts */
     struct receipts_count counted; /* receipts of earlier processes */
     struct msg_peers *peers;
     struct msg_credits *credits;

@@ -375,6 +375,7 @@ static void on_credits(const struct msg_credits *credits, void *ctx)
     struct agent *a = ctx;
     if (!a->credits) a->credits = alloc_zero(1, sizeof *a->credits);
     if (a->credits) *a->credits = *credits;
+    if (a->outlook) outlook_credits(a->outlook, credits, clock_wall_ms(), 0);
     if (a->history) history_confirmed(a->history, credits->confirmed, clock_wall_ms());
 }
 
@@ -384,8 +385,8 @@ static void on_credits(const struct msg_credits *credits, void *ctx)
 struct history_job {
     uv_work_t req;
     struct agent *agent;
-    struct buf bytes;
-    char path[PATH_CAP];
+    struct buf bytes, forecasts;
+    char path[PATH_CAP], outlook_path[PATH_CAP];
     int rc;
     struct err err;
 };
@@ -394,6 +395,8 @@ static void write_history(uv_work_t *req)
 {
     struct history_job *j = req->data;
     j->rc = file_replace(j->path, j->bytes.p, j->bytes.len, 0600, &j->err);
+    if (j->rc == OK)
+        j->rc = file_replace(j->outlook_path, j->forecasts.p, j->forecasts.len, 0600, &j->err);
 }
 
 static void history_written(uv_work_t *req, int status)
@@ -403,6 +406,7 @@ static void history_written(uv_work_t *req, int status)
     j->agent->is_saving_history = false;
     if (j->rc != OK) log_err(LOG_WARN, &j->err, "saving the history of the graphs");
     buf_deinit(&j->bytes);
+    buf_deinit(&j->forecasts);
     free(j);
 }
 
@@ -414,9 +418,12 @@ static void save_history(struct agent *a)
     j->agent = a;
     j->req.data = j;
     snprintf(j->path, sizeof j->path, "%s", a->history_path);
+    snprintf(j->outlook_path, sizeof j->outlook_path, "%s", a->outlook_path);
     if (history_save(a->history, &j->bytes, &j->err) != OK ||
+        forecast_save(&a->outlook->book, &j->forecasts, &j->err) != OK ||
         uv_queue_work(&a->loop, &j->req, write_history, history_written) != 0) {
         buf_deinit(&j->bytes);
+        buf_deinit(&j->forecasts);
         free(j);
         return;
     }
@@ -503,6 +510,7 @@ static int find_paths(struct agent *a, const struct hash *run, struct err *e)
     if (rc == OK) rc = home_run_path(h, run, "wish.json", a->wish_path, e);
     if (rc == OK) rc = home_run_path(h, run, "receipts.jws", a->receipts_path, e);
     if (rc == OK) rc = home_run_path(h, run, "history", a->history_path, e);
+    if (rc == OK) rc = home_run_path(h, run, "forecast.json", a->outlook_path, e);
     if (rc == OK) rc = home_cache_path(h, run, a->cache_dir, e);
     if (rc == OK && path_format(a->evidence_dir, "%s/evidence", h->paths.data))
         rc = err_set(e, ERR_ARG, 0, "the home folder's path is too long");
@@ -525,6 +533,8 @@ static void read_leftovers(struct agent *a)
     if (rc != OK && rc != ERR_NOTFOUND) log_err(LOG_WARN, &e, "the graphs begin anew");
     history_begin(a->history, clock_wall_ms());
     buf_deinit(&b);
+    if (outlook_load(a->outlook_path, a->outlook, &e) != OK)
+        log_err(LOG_WARN, &e, "forecasts begin anew");
     uint32_t n_bad = 0;
     if (receipts_read(a->receipts_path, a->run, &a->key.pub, &a->counted, &n_bad, &e) != OK)
         log_err(LOG_WARN, &e, "reading the receipts");
@@ -579,7 +589,9 @@ int agent_run_begin(struct agent *a, const struct hash *run, struct err *e)
 {
     a->run = alloc_zero(1, sizeof *a->run);
     a->history = alloc_zero(1, sizeof *a->history);
-    int rc = a->run && a->history ? OK : err_set(e, ERR_NOMEM, 0, "no memory for the run");
+    a->outlook = alloc_zero(1, sizeof *a->outlook);
+    int rc =
+        a->run && a->history && a->outlook ? OK : err_set(e, ERR_NOMEM, 0, "no memory for the run");
     if (rc == OK) rc = home_load_run(a->config.home, run, a->run, e);
     if (rc == OK) rc = find_paths(a, run, e);
     if (rc == OK) {
@@ -608,6 +620,9 @@ void agent_run_end(struct agent *a)
         struct buf b = {0};
         if (history_save(a->history, &b, NULL) == OK)
             (void)!file_replace(a->history_path, b.p, b.len, 0600, NULL);
+        buf_clear(&b);
+        if (forecast_save(&a->outlook->book, &b, NULL) == OK)
+            (void)!file_replace(a->outlook_path, b.p, b.len, 0600, NULL);
         buf_deinit(&b);
     }
     pass_cancel(a->solving);
@@ -618,12 +633,14 @@ void agent_run_end(struct agent *a)
     else
         free(a->run);
     free(a->history);
+    free(a->outlook);
     free(a->peers);
     free(a->credits);
     a->work = NULL;
     a->wire = NULL;
     a->run = NULL;
     a->history = NULL;
+    a->outlook = NULL;
     a->peers = NULL;
     a->credits = NULL;
     a->has_run = false;

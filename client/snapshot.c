@@ -270,4 +270,5 @@ void snapshot_fill(struct agent *a, struct view *v)
     if (a->is_open) fill_round(a, v, now_ms);
     if (a->peers) fill_peers(a, v);
     if (a->credits) fill_credits(a, v);
+    if (a->outlook && a->credits && a->run) outlook_fill(a->outlook, a->run, v);
 }

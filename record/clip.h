@@ -9,8 +9,8 @@
 #define CLIP_SHARE_MIN 100000 /* millionths: a tenth of the round */
 #define CLIP_FAIR      3      /* or three equal shares, when that is more: small swarms */
 
-/* Bound each weight by the largest t with t <= share * sum_i min(w_i, t), where share is the larger of
- * CLIP_SHARE_MIN and CLIP_FAIR / n; share >= 1 bounds nothing. Weights of 0 stay and do not count in n.
- * Weights below 2^53. Integers only.
+/* Bound each weight by the largest t with t <= share * sum_i min(w_i, t), where share is the
+ * larger of CLIP_SHARE_MIN and CLIP_FAIR / n; share >= 1 bounds nothing. Weights of 0 stay and do
+ * not count in n. Weights below 2^53. Integers only.
  */
 void clip_weights(uint64_t *w, uint32_t n);

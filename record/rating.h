@@ -4,13 +4,14 @@
  * and takes one ranking after the other.
  *
  * Plackett-Luce with n players of one each:
- *   c = sqrt(sum_i (sigma_i^2 + beta^2))         p_iq = exp(mu_i / c) / sum_{rank_s >= rank_q} exp(mu_s / c)
+ *   c = sqrt(sum_i (sigma_i^2 + beta^2))
+ *   p_iq = exp(mu_i / c) / sum_{rank_s >= rank_q} exp(mu_s / c)
  *   mu_i    += sigma_i^2 / c   * sum_{rank_q <= rank_i} ([i = q] - p_iq) / A_q
  *   sigma_i *= sqrt(max(1 - sigma_i^2 / c^2 * sigma_i / c * sum p_iq (1 - p_iq) / A_q, kappa))
  * A_q: how many share the rank of q. Before each ranking sigma^2 grows by tau^2: people change.
  * Source: Weng and Lin 2011, JMLR 12, algorithm 4, with the gamma = sigma / c of section 6.
- * Kept as whole millionths, computed in doubles with our own exp and IEEE's exact operations: the same
- * bits on every CPU.
+ * Kept as whole millionths, computed in doubles with our own exp and IEEE's exact operations: the
+ * same bits on every CPU.
  */
 
 #include <stdint.h>
@@ -26,8 +27,8 @@ struct rating {
 
 struct rating rating_new(void);
 
-/* One ranking: value[i] is what player i reached, more is better, equal shares a rank. r [n] is changed;
- * fewer than two players say nothing. n <= RATING_MAX.
+/* One ranking: value[i] is what player i reached, more is better, equal shares a rank. r [n] is
+ * changed; fewer than two players say nothing. n <= RATING_MAX.
  */
 void rating_rank(struct rating *r, const int64_t *value, uint32_t n);
 

@@ -1,6 +1,7 @@
 #include "record/score.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,32 +10,14 @@
 
 __extension__ typedef __int128 wide;
 
-/* ---- words ---------------------------------------------------------------------------------- */
-
-static const char *const words[SCORE_CODES] = {[SCORE_CODE_NONE] = "none",
-                                               [SCORE_CODE_COPY] = "copy",
-                                               [SCORE_CODE_REPLAY] = "replay",
-                                               [SCORE_CODE_LOUD] = "loud"};
-
-const char *score_code_word(enum score_code c)
-{
-    return (unsigned)c < SCORE_CODES ? words[c] : "?";
-}
-
-enum score_code score_code_of(const char *word)
-{
-    int c = 0;
-    while (c < SCORE_CODES && strcmp(word, words[c]) != 0)
-        c++;
-    return (enum score_code)c;
-}
+_Static_assert(SCORE_CODE_MAX_EVALS == RATING_MAX, "a sheet's evaluations can be ranked");
 
 /* ---- one comparison ------------------------------------------------------------------------- */
 
-/* The round's yardstick: the gain that two fifths of the measured ones reach, so that it stands as long
- * as so many of them are honest. Higher and it would be who was lucky with the drawn text: the best of
- * many noisy gains. Gain cannot be feigned upwards: to lower the loss on text that nobody could
- * know is what is asked for. i: who reached it.
+/* The round's yardstick: the gain that two fifths of the measured ones reach, so that it stands as
+ * long as so many of them are honest. Higher and it would be who was lucky with the drawn text:
+ * the best of many noisy gains. Gain cannot be feigned upwards: to lower the loss on text that
+ * nobody could know is what is asked for. i: who reached it.
  */
 static bool yardstick(const struct score_eval *evals, uint32_t n, uint32_t *ret_i)
 {
@@ -68,10 +51,13 @@ bool score_usefulness(const struct score_eval *evals, uint32_t n, int64_t *ret)
     for (uint32_t i = 0; i < n; i++) {
         const struct score_eval *v = &evals[i];
         if (!v->is_measured) continue;
-        /* Fewer tokens are expected to gain in proportion at least; more of them, no less. */
+        /* Fewer tokens are expected to gain less, and less than in proportion, since what few steps
+         * learnt is noisier; they are paid in proportion, so nothing is won by claiming few. More
+         * of them: no less.
+         */
         wide part = v->n_tokens < y->n_tokens ? (wide)v->n_tokens * SCORE_ONE / y->n_tokens
                                               : (wide)SCORE_ONE;
-        wide expected = (wide)y->drawn * part / SCORE_ONE;
+        wide expected = (wide)y->drawn * part / SCORE_ONE * part / SCORE_ONE;
         ret[i] = clamp((wide)v->drawn * SCORE_ONE / (expected > 0 ? expected : 1), SCORE_CAP);
     }
     return true;
@@ -91,11 +77,37 @@ static void run_on(int64_t *mean, int64_t x, uint32_t n_before, uint32_t memory)
     *mean += (x - *mean) / n;
 }
 
-static void note_useful(struct score_standing *s, const struct score_eval *v, int64_t useful)
+/* Does it show, this time, who trained on the own text? For three quarters of them it must, and for
+ * one in two by a hundredth of what was gained at all: where all text is alike, it shows with
+ * nobody, or by chance.
+ */
+static bool own_shows(const struct score_eval *evals, uint32_t n)
 {
+    uint32_t n_measured = 0, n_more = 0, n_clear = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct score_eval *v = &evals[i];
+        int64_t more = v->own - v->drawn;
+        if (!v->is_measured) continue;
+        n_measured++;
+        n_more += more > 0;
+        n_clear += more > 0 && more >= (v->drawn > 0 ? v->drawn : 0) / SCORE_OWN_CLEAR;
+    }
+    return n_measured >= SCORE_OWN_PEERS && 4 * n_more >= 3 * n_measured &&
+           2 * n_clear > n_measured;
+}
+
+static void note_useful(struct score_standing *s, int64_t useful)
+{
+    int64_t off = useful - s->useful;
     run_on(&s->useful, useful, s->n_scored, SCORE_MEMORY);
-    run_on(&s->own, v->own > v->drawn ? SCORE_ONE : -SCORE_ONE, s->n_scored + 1, SCORE_OWN_MEMORY);
+    if (s->n_scored) run_on(&s->spread, off * off / SCORE_ONE, s->n_scored - 1, SCORE_MEMORY);
     s->n_scored++;
+}
+
+static void note_own(struct score_standing *s, const struct score_eval *v)
+{
+    s->n_own++;
+    run_on(&s->own, v->own > v->drawn ? SCORE_ONE : -SCORE_ONE, s->n_own, SCORE_OWN_MEMORY);
 }
 
 /* 0 up to none, 1 from full on. */
@@ -105,11 +117,22 @@ static uint32_t ramp(int64_t x, int64_t none, int64_t full)
     return x >= full ? SCORE_ONE : (uint32_t)((x - none) * SCORE_ONE / (full - none));
 }
 
+/* The standard error of the mean usefulness, bounded: who is measured noisily (slow machines are)
+ * must not be paid less for it, and who alternates between use and harm must not hide in it.
+ */
+static int64_t doubt(const struct score_standing *s)
+{
+    if (s->n_scored < SCORE_FEW) return SCORE_DOUBT;
+    uint32_t n = s->n_scored < SCORE_MEMORY ? s->n_scored : SCORE_MEMORY;
+    int64_t x = (int64_t)sqrt((double)s->spread / n * SCORE_ONE);
+    return x < SCORE_DOUBT ? x : SCORE_DOUBT;
+}
+
 uint32_t score_quality(const struct score_standing *s, uint64_t round)
 {
     if (round < s->slashed_until) return 0;
     if (s->n_scored == 0) return SCORE_PROBATION;
-    uint32_t by_use = ramp(s->useful, SCORE_NONE, SCORE_FULL);
+    uint32_t by_use = ramp(s->useful + doubt(s), SCORE_NONE, SCORE_FULL);
     uint32_t by_own = ramp(s->own, SCORE_OWN_NONE, SCORE_OWN_FULL);
     return by_use < by_own ? by_use : by_own;
 }
@@ -184,10 +207,12 @@ static void judge(uint64_t round, const struct score_eval *evals, uint32_t n, in
     struct rating ratings[RATING_MAX];
     int64_t value[RATING_MAX];
     uint32_t n_ranked = 0;
+    bool shows = own_shows(evals, n);
     if (score_usefulness(evals, n, useful)) {
         for (uint32_t i = 0; i < n; i++) {
             if (!evals[i].is_measured) continue;
-            note_useful(&rows[i].s, &evals[i], useful[i]);
+            note_useful(&rows[i].s, useful[i]);
+            if (shows) note_own(&rows[i].s, &evals[i]);
             ratings[n_ranked] = rows[i].s.rating;
             value[n_ranked++] = useful[i];
         }

@@ -4,15 +4,16 @@
  * standings as the host, and the same rewards.
  *
  *   an evaluation   one contribution, tried on the weights it was made from: how much it lowers the
- *                   loss on its own assigned text and on text drawn after the deadline (record/useful.h)
- *   usefulness      its gain on that text over what the best two fifths of the round would have gained
- *                   with as many tokens: 1 is as good as any
+ *                   loss on its own assigned text and on text drawn after the deadline
+ *   usefulness      its gain on the drawn text over what the best two fifths of the round would
+ *                   have gained with as many tokens: 1 is as good as any
  *   standing        running means of that, and of own-versus-drawn; a rating; a slash
- *   quality         0..1, the lesser of what the two means say; weight = tokens * quality; rewards are linear in it
+ *   quality         0..1, the lesser of what the two means say; weight = tokens * quality, and
+ *                   rewards are linear in it
  *
  * Units: gains in billionths of a nat a token, everything else in millionths. Integers, and exact
- * doubles in the rating: the same bits on every CPU. Equations, sources, and where it stops holding:
- * docs/SCORING.md.
+ * doubles in the rating: the same bits on every CPU. Equations, sources, and where it stops
+ * holding: docs/SCORING.md.
  */
 
 #include <stdbool.h>
@@ -21,8 +22,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/key.h"
 #include "record/rating.h"
+#include "record/score_code.h"
 
 #define SCORE_ONE        1000000
 #define SCORE_PROBATION  100000  /* quality of a key that was never evaluated */
@@ -36,35 +37,23 @@
 #define SCORE_SLASH      20     /* rounds that a slashed key has quality 0; doubles each time ... */
 #define SCORE_SLASH_MAX  5      /* ... so often */
 #define SCORE_COPY       800000 /* signed support in common that is no accident */
-#define SCORE_LOUD       16     /* norm over the median that no honest work has */
+#define SCORE_LOUD       16     /* norm for its tokens over the median that no honest work has */
+#define SCORE_DOUBT      150000 /* of the mean usefulness at most: in favour of the key */
+#define SCORE_FEW        3      /* fewer evaluations are as doubtful as can be */
 #define SCORE_MIN_GAIN   20000  /* billionths: less is within the noise of the drawn text */
-#define SCORE_MIN_PEERS  3      /* evaluations that make a comparison */
-
-/* Why a key was slashed. The numbers are on the record. */
-enum score_code {
-    SCORE_CODE_NONE,
-    SCORE_CODE_COPY,   /* the support of somebody's earlier contribution */
-    SCORE_CODE_REPLAY, /* the support of its own contribution of an earlier round */
-    SCORE_CODE_LOUD,   /* a norm far above the median */
-    SCORE_CODES
-};
-
-/* What was found out about one contribution. */
-struct score_eval {
-    struct key_pub contributor;
-    uint64_t round; /* of the contribution */
-    enum score_code code;
-    bool is_measured; /* the next two are */
-    int64_t own;      /* gain on its own assigned text */
-    int64_t drawn;    /* gain on text drawn after the deadline */
-    uint64_t n_tokens;
-};
+#define SCORE_OWN_PEERS                                                                            \
+    4                       /* evaluations of which three quarters must gain more on their own
+                                 * text, or that comparison says nothing this time */
+#define SCORE_OWN_CLEAR 100 /* see own_shows in record/score.c */
+#define SCORE_MIN_PEERS 3   /* evaluations that make a comparison */
 
 struct score_standing {
     uint32_t n_scored;
     int64_t useful; /* running mean usefulness; of no meaning before the first */
+    int64_t spread; /* running mean of squared deviations from it, in millionths */
     int64_t own;    /* running mean of +1 (gained more on its own text than on drawn) and -1, begun
                      * with one +1: what it begins with */
+    uint32_t n_own; /* how often that showed */
     struct rating rating;
     uint64_t slashed_until; /* quality is 0 in rounds before this one */
     enum score_code code;   /* of the newest slash */
@@ -94,8 +83,8 @@ struct score_standing score_book_get(const struct score_book *b, const struct ke
 int score_book_fold(struct score_book *b, uint64_t round, const struct score_eval *evals,
                     uint32_t n, struct err *e) MUST_CHECK;
 
-/* Usefulness of each evaluation, from -SCORE_CAP to SCORE_CAP, into ret [n]; false when they say nothing: too
- * few of them, or no gain to compare with. ret of what was not measured is 0.
+/* Usefulness of each evaluation, from -SCORE_CAP to SCORE_CAP, into ret [n]; false when they say
+ * nothing: too few of them, or no gain to compare with. ret of what was not measured is 0.
  */
 bool score_usefulness(const struct score_eval *evals, uint32_t n, int64_t *ret);
 
@@ -104,10 +93,6 @@ uint32_t score_quality(const struct score_standing *s, uint64_t round);
 
 /* tokens * quality, rounded down: the weight in merge and reward. */
 uint64_t score_weight(uint64_t n_tokens, uint32_t quality);
-
-/* "copy", "replay", "loud"; "none"; "?" */
-const char *score_code_word(enum score_code c);
-enum score_code score_code_of(const char *word); /* SCORE_CODES: no such word */
 
 /* Why this quality, as a sentence for the person whose key it is. */
 void score_why(const struct score_standing *s, uint64_t round, char *dst, size_t cap);

@@ -147,7 +147,7 @@ static int get_scores(struct json_reader *r, const json_t *o, struct sheet *ret,
     size_t i = 0;
     const json_t *v = NULL;
     if (json_bad(r) || !json_object_get(o, "scores")) return OK;
-    const json_t *list = json_array_in(r, o, "scores", RATING_MAX);
+    const json_t *list = json_array_in(r, o, "scores", SCORE_CODE_MAX_EVALS);
     if (!json_bad(r) && json_array_size(list) == 0) json_fail(r, "no evaluation is no list");
     if (json_bad(r)) return OK;
     ret->scores = alloc_zero(json_array_size(list), sizeof *ret->scores);

@@ -16,7 +16,7 @@
 #include "base/hash.h"
 #include "base/key.h"
 #include "record/msg.h"
-#include "record/score.h"
+#include "record/score_code.h"
 
 #define SHEET_MAX_ROWS   65536u
 #define SHEET_MAX_BYTES  (64u << 20)
@@ -54,7 +54,7 @@ struct sheet {
     uint64_t round;
     uint32_t n;
     struct sheet_row *rows;
-    uint32_t n_scores; /* at most RATING_MAX */
+    uint32_t n_scores; /* at most SCORE_CODE_MAX_EVALS */
     struct score_eval *scores;
 };
 

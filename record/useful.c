@@ -16,7 +16,7 @@ struct work {
     const struct model_table *table;
     struct hash seed;
     double *norms;                 /* [n][n_tensors] */
-    double *total;                 /* [n] */
+    double *total;                 /* [n]; find_loud makes it one for each token */
     double *median;                /* [n_tensors] */
     double *sort;                  /* [n] */
     struct overlap_sketch *sketch; /* [n] */
@@ -158,6 +158,8 @@ static double median(struct work *w, const double *x, size_t stride)
 
 static void find_loud(struct work *w)
 {
+    for (uint32_t i = 0; i < w->job->n; i++) /* more steps go further: by tokens */
+        w->total[i] /= w->job->in[i].n_tokens ? (double)w->job->in[i].n_tokens : 1;
     double middle = median(w, w->total, 1);
     for (uint32_t i = 0; i < w->job->n; i++)
         if (w->job->n >= SCORE_MIN_PEERS && w->total[i] > SCORE_LOUD * middle)

@@ -1,16 +1,16 @@
 #pragma once
-/* Why: is a contribution what it claims? Each one of a round is held against the others (norm, support),
- * and some, drawn when nobody can prepare for it any more, are tried out: applied alone, do they lower
- * the loss on the text that was to be trained on, and on text that nobody knew?
+/* Why: is a contribution what it claims? Each one of a round is held against the others (norm,
+ * support), and some, drawn when nobody can prepare for it any more, are tried out: applied alone,
+ * do they lower the loss on the text that was to be trained on, and on text that nobody knew?
  *
- *   seed   H(the host's committed secret of the round | H(payload hashes, sorted)): fixed by the time
- *          the last contribution came, known to nobody before
- *   order  keys that were never evaluated first, then by H(seed | key): the budget says how far it goes
- *   trial  base - USEFUL_STEP * outer_lr * (contribution, each tensor clipped to the round's median norm)
+ *   seed   H(the host's committed secret of the round | H(payload hashes, sorted)): fixed when the
+ *          last contribution has come, known to nobody before
+ *   order  keys that were never evaluated first, then by H(seed | key), as far as the budget goes
+ *   trial  base - USEFUL_STEP * outer_lr * (contribution, each tensor clipped to the median norm)
  *   gain   loss before - loss after, nats a token, on n_seqs sequences of each kind
  *
- * What comes of it is a list of evaluations (record/score.h), which goes on record. Host and bench call
- * the same function. Source of the two losses: Gauntlet, arXiv 2505.21684.
+ * What comes of it is a list of evaluations (record/score.h), which goes on record. Host and bench
+ * call the same function. Source of the two losses: Gauntlet, arXiv 2505.21684.
  *
  * Thread: any one; blocks for as long as goes_on allows and one evaluation more.
  */
@@ -56,8 +56,8 @@ struct useful_job {
     void *ctx;
 };
 
-/* Evaluations in the order of the keys into ret [job->n]. ERR_NOMEM, ERR_CANCELLED, and those of the
- * callbacks: nothing is found out.
+/* Evaluations in the order of the keys into ret [job->n]. ERR_NOMEM, ERR_CANCELLED, and those of
+ * the callbacks: nothing is found out.
  */
 int useful_run(const struct useful_job *job, struct score_eval *ret, uint32_t *ret_n,
                struct err *e) MUST_CHECK;

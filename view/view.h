@@ -138,7 +138,14 @@ struct view {
     int64_t credits_confirmed; /* micro-credits */
     int64_t credits_pending;
     char reward_unit[24];
-    uint32_t n_peers; /* contributors in the run now */
+    /* forecasts: ranges that should hold four times out of five, micro-credits; VIEW_NONE: too
+     * little history */
+    int64_t today_lo, today_hi; /* all of today, what came already included */
+    int64_t day_lo, day_hi;     /* the next 24 hours */
+    int64_t week_lo, week_hi;
+    int64_t credits_per_hour; /* at the present speed beside the present swarm; VIEW_NONE */
+    uint32_t n_forecasts, n_forecasts_held; /* whose time is over; of them those that held */
+    uint32_t n_peers;                       /* contributors in the run now */
     double swarm_tok_per_s;
     uint64_t bytes_up, bytes_down;
     double rtt_ms;

@@ -1,6 +1,7 @@
-/* What do bad contributors do to a run, and what do they earn? One run of a small model on real text in
- * one process: real training, packing, judging, evaluating, merging and paying; only the network is
- * missing. tests/bench/attacks runs it for every attack and draws the table of docs/SCORING.md.
+/* What do bad contributors do to a run, and what do they earn? One run of a small model on real
+ * text in one process: real training, packing, judging, evaluating, merging and paying; only the
+ * network is missing. tests/bench/attacks runs it for every attack and draws the table of
+ * docs/SCORING.md.
  *
  *     attack_run text=FILE [name=value ...]    every name is in DEFAULTS below
  *
@@ -78,7 +79,7 @@ static const struct { const char *name; double value; const char *what; } DEFAUL
     [EVALS] = {"evals", 10, "contributions tried out in a round"},
     [SEQS] = {"seqs", 24, "sequences of each kind in a trial"},
     [STALENESS] = {"staleness", 10, "rounds that the stale are behind"},
-    [SPLIT] = {"unequal", 0, "1: every fourth honest one does a fifth of the steps"},
+    [SPLIT] = {"unequal", 0, "1: every fourth does a fifth of the steps; 2: ten do a tenth, one ten times"},
     [FLAKY] = {"flaky", 0, "1: honest ones pause, come late, start anew in the middle of a round"},
     [SENDERS] = {"m", 4, "m of sum / max(senders, m)"},
 };
@@ -388,8 +389,18 @@ static void attack(struct world *w, uint32_t i, uint64_t round, struct rng *r)
     repack(w, &p->payload);
 }
 
-/* What happens to honest people: a pause of 1 to 40 rounds, a link that is too slow, a restart that loses
- * what was not saved. Returns how many steps are left of n.
+/* Steps of a round: what a slow machine, a tenth of one, or ten under one key can do. */
+static uint32_t steps_of(const struct world *w, uint32_t i)
+{
+    uint32_t whole = opt(w, INNER), n = i - opt(w, BAD);
+    if (w->peer[i].is_bad) return whole;
+    if (opt(w, SPLIT) == 1 && i % 4 == 3) return (whole + 4) / 5;
+    if (opt(w, SPLIT) == 2 && n < 10) return (whole + 9) / 10;
+    return opt(w, SPLIT) == 2 && n == 10 ? 10 * whole : whole;
+}
+
+/* What happens to honest people: a pause of 1 to 40 rounds, a link that is too slow, a restart
+ * that loses what was not saved. Returns how many steps are left of n.
  */
 static uint32_t misfortune(const struct world *w, struct peer *p, uint64_t round, uint32_t n,
                            struct rng *r)
@@ -408,8 +419,7 @@ static void contribute(struct world *w, uint64_t round, struct rng *r)
     size_t n_bytes = (size_t)w->table->n_params * sizeof(float);
     for (uint32_t i = 0; i < opt(w, PEERS); i++) {
         struct peer *p = &w->peer[i];
-        bool is_slow = !p->is_bad && opt(w, SPLIT) && i % 4 == 3;
-        uint32_t n_steps = is_slow ? (opt(w, INNER) + 4) / 5 : opt(w, INNER);
+        uint32_t n_steps = steps_of(w, i);
         p->is_late = false;
         n_steps = misfortune(w, p, round, n_steps, r);
         uint32_t n_done = p->is_bad && w->attack == HALF ? (n_steps + 1) / 2 : n_steps;
@@ -658,6 +668,22 @@ static void put_quantiles(json_t *o, const char *name, struct buf *b)
     json_set_real(o, share, n ? n_above / (double)n : 0);
 }
 
+/* Reward for a token of those who do less, more, and as much as inner steps say: over the last's.
+ * */
+static void put_sizes(const struct world *w, json_t *o)
+{
+    static const char *const names[] = {"per_token_small", "per_token_giant"};
+    double earned[3] = {0}, tokens[3] = {0};
+    for (uint32_t i = opt(w, BAD); i < opt(w, PEERS); i++) {
+        uint32_t n = steps_of(w, i), size = n < opt(w, INNER) ? 0 : n > opt(w, INNER) ? 1 : 2;
+        earned[size] += w->peer[i].earned;
+        tokens[size] += w->peer[i].tokens;
+    }
+    for (int k = 0; k < 2; k++)
+        if (tokens[k] > 0 && earned[2] > 0)
+            json_set_real(o, names[k], earned[k] / tokens[k] / (earned[2] / tokens[2]));
+}
+
 static void report(struct world *w, double nats)
 {
     struct err e = {0};
@@ -686,6 +712,7 @@ static void report(struct world *w, double nats)
     json_set_u64(o, "honest_slashed", slashed[0]);
     json_set_u64(o, "bad_slashed", slashed[1]);
     json_set_u64(o, "rejected", rejected);
+    put_sizes(w, o);
     put_quantiles(o, "honest_useful", &w->useful[0]);
     put_quantiles(o, "bad_useful", &w->useful[1]);
     put_quantiles(o, "honest_own", &w->own[0]);

@@ -3,7 +3,8 @@
 #include "record/useful.h"
 #include "tests/check.h"
 
-/* A model of a few thousand weights; four contributors train for real, the fifth does what a case says. */
+/* A model of a few thousand weights; four contributors train for real, the fifth does what a case
+ * says. */
 #define PEERS 5
 #define SEQ   8
 #define STEPS 6
