@@ -33,6 +33,7 @@ static json_t *round_json(const struct controller_round *r)
     json_t *o = json_object();
     json_set_u64(o, "inner_steps", r->inner_steps);
     json_set_u64(o, "chunk", CONTROLLER_CHUNK);
+    json_set_u64(o, "ahead_steps", r->ahead_steps);
     json_set_u64(o, "k", r->k);
     json_set_real(o, "min_senders", r->min_senders);
     json_set_u64(o, "up_bytes", r->up_bytes);
@@ -43,6 +44,7 @@ static json_t *round_json(const struct controller_round *r)
     json_set_real(o, "down_s", r->down_s);
     json_set_real(o, "decode_s", r->decode_s);
     json_set_real(o, "trips_s", r->trips_s);
+    json_set_real(o, "hidden_s", r->hidden_s);
     json_set_real(o, "round_s", r->round_s);
     json_set_real(o, "wait_frac", r->wait_frac);
     return o;
@@ -97,13 +99,15 @@ static void put_round(struct buf *out, const struct plan *p)
 {
     const struct controller_round *r = &p->round;
     buf_printf(out,
-               "round     %" PRIu32 " steps, then %" PRIu32 " of every %" PRIu32
+               "round     %" PRIu32 " steps (%" PRIu32
+               " of them ahead of the last update), then %" PRIu32 " of every %" PRIu32
                " values are sent: %.3g s\n",
-               r->inner_steps, r->k, CONTROLLER_CHUNK, r->round_s);
+               r->inner_steps, r->ahead_steps, r->k, CONTROLLER_CHUNK, r->round_s);
     buf_printf(out,
                "waiting   %.1f%% of it: sending %.3g s, the host %.3g s, receiving %.3g s, "
-               "reading %.3g s, round trips %.3g s\n",
-               100 * r->wait_frac, r->up_s, r->host_s, r->down_s, r->decode_s, r->trips_s);
+               "reading %.3g s, round trips %.3g s; %.3g s hidden behind steps ahead\n",
+               100 * r->wait_frac, r->up_s, r->host_s, r->down_s, r->decode_s, r->trips_s,
+               r->hidden_s);
     put_size(out, "each      sends ", r->up_bytes, " and receives ");
     put_size(out, "", r->down_bytes, " a round; training needs ");
     put_size(out, "", p->facts.contributor_bytes, " of memory\n");

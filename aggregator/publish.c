@@ -30,15 +30,15 @@ static int step(const struct publish *p, const char *what, struct err *e)
 }
 
 static int read_inputs(const struct publish *p, const struct round_input *in, uint32_t n,
-                       struct buf *payloads, struct merge_input *out, struct err *e)
+                       struct spool_view *payloads, struct merge_input *out, struct err *e)
 {
     for (uint32_t i = 0; i < n; i++) {
-        int rc = spool_read(p->spool, SPOOL_PAYLOAD, &in[i].claim.payload, max_payload(p),
+        int rc = spool_view(p->spool, SPOOL_PAYLOAD, &in[i].claim.payload, max_payload(p),
                             &payloads[i], e);
         if (rc != OK) return rc;
         out[i] = (struct merge_input){.contributor = in[i].contributor,
                                       .payload = payloads[i].p,
-                                      .n_bytes = payloads[i].len,
+                                      .n_bytes = payloads[i].n,
                                       .n_tokens = in[i].claim.n_tokens};
     }
     return OK;
@@ -64,10 +64,13 @@ static int weigh_inputs(const struct round_input *in, uint32_t *n, struct merge_
     return OK;
 }
 
+/* All contributions are walked side by side, tensor by tensor: in memory are sums of one chunk, the norms,
+ * and whatever of the files the kernel has room to keep.
+ */
 static int merge_files(const struct publish *p, const struct round_input *in, uint32_t n,
                        struct buf *update, struct err *e)
 {
-    struct buf *payloads = alloc_zero(n, sizeof *payloads);
+    struct spool_view *payloads = alloc_zero(n, sizeof *payloads);
     struct merge_input *inputs = alloc_zero(n, sizeof *inputs);
     int rc = payloads && inputs ? OK : err_set(e, ERR_NOMEM, 0, "no memory to merge");
     uint32_t n_weighed = n;
@@ -77,7 +80,7 @@ static int merge_files(const struct publish *p, const struct round_input *in, ui
         rc = merge_run(p->table, &p->run->train.delta, p->run->merge_min_senders, inputs, n_weighed,
                        update, e);
     for (uint32_t i = 0; payloads && i < n; i++)
-        buf_deinit(&payloads[i]);
+        spool_view_close(&payloads[i]);
     free(payloads);
     free(inputs);
     return rc;

@@ -1,14 +1,20 @@
 #include "aggregator/spool.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "record/msg.h"
 
-#define CHUNKS "spool"
-#define RECORD "record"
+#define CHUNKS     "spool"
+#define RECORD     "record"
+#define READ_BYTES (256 * 1024)
 
 static const char *const folders[SPOOL_KINDS] = {"payloads", "updates", "checkpoints", "manifests",
                                                  "receipts", "sheets",  "payouts"};
@@ -159,6 +165,12 @@ int spool_put(const struct spool *s, enum spool_kind kind, const void *p, size_t
     return rc;
 }
 
+static int damaged(const struct spool *s, const char *name, struct err *e)
+{
+    return err_set(e, ERR_AUTH, 0, "'%.60s/%s' is damaged: its bytes no longer have its hash",
+                   s->home, name);
+}
+
 int spool_read(const struct spool *s, enum spool_kind kind, const struct hash *h, size_t max,
                struct buf *out, struct err *e)
 {
@@ -170,8 +182,74 @@ int spool_read(const struct spool *s, enum spool_kind kind, const struct hash *h
     struct hash got = hash_of(out->p + before, out->len - before);
     if (hash_equal(&got, h)) return OK;
     out->len = before;
-    return err_set(e, ERR_AUTH, 0, "'%.60s/%s' is damaged: its bytes no longer have its hash",
-                   s->home, name);
+    return damaged(s, name, e);
+}
+
+/* By read, not through a mapping: a disk that fails is then an error and not a signal. */
+static int hash_through(int fd, size_t n, struct hash *ret, struct err *e)
+{
+    uint8_t *block = alloc_zero(READ_BYTES, 1);
+    struct hasher *h = hasher_create();
+    int rc = block && h ? OK : err_set(e, ERR_NOMEM, 0, "no memory to read a file");
+    for (size_t at = 0; rc == OK && at < n;) {
+        ssize_t got = pread(fd, block, READ_BYTES, (off_t)at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) rc = err_set(e, ERR_IO, got ? errno : EIO, "cannot read a stored file");
+        if (rc != OK) break;
+        hasher_add(h, block, (size_t)got);
+        at += (size_t)got;
+    }
+    if (rc == OK) *ret = hasher_end(h);
+    hasher_destroy(h);
+    free(block);
+    return rc;
+}
+
+static int view_fd(const struct spool *s, const char *name, int fd, const struct hash *h,
+                   size_t max, struct spool_view *ret, struct err *e)
+{
+    struct stat st;
+    struct hash got = {0};
+    if (fstat(fd, &st) != 0) return err_set(e, ERR_IO, errno, "cannot read '%.100s'", name);
+    if (st.st_size <= 0 || (uint64_t)st.st_size > max)
+        return err_set(e, ERR_LIMIT, 0, "'%.100s' is longer than it can be", name);
+    size_t n = (size_t)st.st_size;
+    int rc = hash_through(fd, n, &got, e);
+    if (rc != OK) return rc;
+    if (!hash_equal(&got, h)) return damaged(s, name, e);
+    void *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED) return err_set(e, ERR_IO, errno, "cannot map '%.100s'", name);
+    *ret = (struct spool_view){.p = p, .n = n, .is_mapped = true};
+    return OK;
+}
+
+int spool_view(const struct spool *s, enum spool_kind kind, const struct hash *h, size_t max,
+               struct spool_view *ret, struct err *e)
+{
+    char name[SPOOL_NAME_CAP];
+    hash_name(name, kind, h);
+    int fd = s->driver->fd(s, name);
+    if (fd >= 0) {
+        int rc = view_fd(s, name, fd, h, max, ret, e);
+        close(fd);
+        return rc;
+    }
+    struct spool_view v = {0};
+    int rc = spool_read(s, kind, h, max, &v.copy, e);
+    v.p = v.copy.p;
+    v.n = v.copy.len;
+    if (rc == OK)
+        *ret = v;
+    else
+        buf_deinit(&v.copy);
+    return rc;
+}
+
+void spool_view_close(struct spool_view *v)
+{
+    if (v->is_mapped) munmap((void *)(uintptr_t)v->p, v->n);
+    buf_deinit(&v->copy);
+    *v = (struct spool_view){0};
 }
 
 bool spool_find(const struct spool *s, const struct hash *h, enum spool_kind *ret)

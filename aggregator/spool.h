@@ -68,6 +68,20 @@ int spool_put(const struct spool *s, enum spool_kind kind, const void *p, size_t
               struct hash *ret, struct err *e) MUST_CHECK;
 int spool_read(const struct spool *s, enum spool_kind kind, const struct hash *h, size_t max,
                struct buf *out, struct err *e) MUST_CHECK;
+/* The same bytes to look at without holding them: checked against the hash as they are read through, then
+ * mapped where the back end has descriptors, so that the kernel keeps as much of them as it has room
+ * for. Elsewhere, a copy. Valid until spool_view_close, whatever is dropped meanwhile.
+ */
+struct spool_view {
+    const void *p;
+    size_t n;
+    struct buf copy;
+    bool is_mapped;
+};
+int spool_view(const struct spool *s, enum spool_kind kind, const struct hash *h, size_t max,
+               struct spool_view *ret, struct err *e) MUST_CHECK;
+void spool_view_close(struct spool_view *v); /* accepts zeroed */
+
 /* Where the back end for files has it. */
 int spool_path(const struct spool *s, enum spool_kind kind, const struct hash *h,
                char ret[PATH_CAP], struct err *e) MUST_CHECK;

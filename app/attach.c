@@ -180,6 +180,7 @@ static void take_view(struct attach *a, const uint8_t *p, size_t n)
     a->tui.is_lost = false;
     a->tui.is_gone = false;
     a->is_idle = false;
+    if (is_first && a->term) attach_ask_settings(a);
     if (tui_moment(&a->tui, a->view))
         tui_note(&a->tui, "Your first contribution was accepted. The model changed because of you.",
                  attach_now_ms(a) + MOMENT_MS);
@@ -406,7 +407,9 @@ static void freeze(struct attach *a)
 static void on_key(struct attach *a, int key)
 {
     bool was_frozen = a->tui.is_frozen;
+    enum screen was = a->tui.screen;
     struct tui_command c = tui_key(&a->tui, key, a->view);
+    if (a->tui.screen == SCREEN_SETTINGS && was != SCREEN_SETTINGS) attach_ask_settings(a);
     freeze(a);
     switch (c.kind) {
     case TUI_NOTHING: return;
@@ -421,6 +424,9 @@ static void on_key(struct attach *a, int key)
         break;
     case TUI_RANGE: look_back(a); return;
     case TUI_LOOK: use_look(a); break;
+    case TUI_SET: attach_ask_set(a); break;
+    case TUI_SNOOZE: attach_ask_snooze(a, tui_span(c.by)); break;
+    case TUI_ANYWAY: attach_ask_anyway(a); break;
     case TUI_LOOK_AT: attach_ask_card(a); break;
     case TUI_JOIN: attach_ask_join(a); break;
     case TUI_EXPORT: attach_ask_export(a); break;
@@ -603,7 +609,7 @@ static int live(const struct attach_options *o, enum screen first, struct err *e
                 .has_view = o->is_idle,
                 .home_words = o->home_words,
                 .look = {.graphs = -1},
-                .speed = o->speed ? o->speed : REPLAY_SPEED,
+                .speed = o->speed ? (int)o->speed : REPLAY_SPEED,
                 .is_replay = o->replay != NULL}
     };
     prepare(&a);

@@ -32,7 +32,7 @@ struct attach_options {
 
     const char *theme;  /* theme_name; NULL: the one chosen before */
     const char *replay; /* show this recording as it went, or NULL */
-    int speed;          /* of the replay; 0: 60 times faster */
+    long speed;         /* of the replay; 0: 60 times faster */
     const char *home;   /* --home for commands that the screen starts; NULL: none was given */
     const char *folder; /* what the screen keeps and exports goes here; NULL: nothing is kept */
     /* Runs that are known here, at most WIZARD_KNOWN; asked for when they are first to be shown, since
@@ -43,6 +43,8 @@ struct attach_options {
 
     const char *dump;       /* "WxH": print one frame as text and return; or NULL */
     const char *recording;  /* NDJSON file; its last view is the one dumped */
+    long view;              /* another view of it, from 1; 0: the last */
+    bool is_svg;            /* as a picture with the theme's colours */
     int64_t frozen_time_ms; /* wall clock to draw with; 0: now (dump: the view's own time) */
 };
 

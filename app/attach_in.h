@@ -30,7 +30,7 @@ struct attach {
     size_t n_sig;
     bool has_tty, is_leaving;
     bool has_known; /* the wizard has the list of known runs */
-    bool is_idle; /* no agent yet, and none is wanted before a run is joined */
+    bool is_idle;   /* no agent yet, and none is wanted before a run is joined */
 
     struct link *link;
     uint64_t stream; /* event stream under way; 0: none */
@@ -66,6 +66,10 @@ void attach_subscribe(struct attach *a);              /* ask for the views; agai
 void attach_ask_card(struct attach *a);
 void attach_ask_join(struct attach *a);
 void attach_ask_export(struct attach *a);
+void attach_ask_settings(struct attach *a); /* `potluck config list` into tui.options */
+void attach_ask_snooze(struct attach *a, const char *span); /* `potluck pause --for` */
+void attach_ask_anyway(struct attach *a);                   /* `potluck resume --anyway` */
+void attach_ask_set(struct attach *a); /* `potluck config set`, then the list anew */
 
 /* attach_replay.c: show view i (brought into range) and go on from there. */
 void attach_replay_show(struct attach *a, int64_t i);

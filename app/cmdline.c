@@ -85,8 +85,8 @@ static const struct word words[] = {
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
            OPT_GRAPHS, OPT_SCREEN, OPT_RECORD, OPT_DUMP, OPT_RECORDING, OPT_TIME, OPT_SENT, OPT_KEY,
-           OPT_VERIFY, OPT_CSV, OPT_ANEW, OPT_KIND, OPT_LOOK, OPT_SPEED, OPT_THEME, OPT_FOR, OPT_RELEASE,
-           OPT_ANYWAY };
+           OPT_VERIFY, OPT_CSV, OPT_ANEW, OPT_KIND, OPT_LOOK, OPT_SPEED, OPT_THEME, OPT_SVG, OPT_VIEW,
+           OPT_FOR, OPT_RELEASE, OPT_ANYWAY };
 
 struct option_word {
     const char *name;
@@ -123,6 +123,8 @@ static const struct option_word options[] = {
     {"--record", OPT_RECORD, ON_SCREEN, "FILE", "append every view that is received to FILE"},
     {"--dump", OPT_DUMP, ON_SCREEN, "WxH", "print one frame of a recording and end"},
     {"--recording", OPT_RECORDING, ON_SCREEN, "FILE", "the recording to dump"},
+    {"--view", OPT_VIEW, ON_SCREEN, "N", "another view of the recording than the last, from 1"},
+    {"--svg", OPT_SVG, ON_SCREEN, NULL, "the frame as a picture"},
     {"--frozen-time", OPT_TIME, ON_SCREEN, "MS", "draw as if it were this time (ms since 1970)"},
 };
 /* clang-format on */
@@ -187,13 +189,17 @@ static int set_time(struct cmdline *c, const char *value, struct err *e)
     return OK;
 }
 
-static int set_speed(struct cmdline *c, const char *value, struct err *e)
+static int set_number(const char *name, const char *value, long lo, long hi, long *ret,
+                      struct err *e)
 {
     char *end = NULL;
     long n = strtol(value, &end, 10);
-    if (!*value || *end || n < 1 || n > 1000)
-        return usage(e, "--speed wants 1 to 1000, not", value);
-    c->screen.speed = (int)n;
+    if (!*value || *end || n < lo || n > hi) {
+        err_set(e, ERR_ARG, 0, "%s wants a number from %ld to %ld, not '%.40s'", name, lo, hi,
+                value);
+        return ERR_ARG;
+    }
+    *ret = n;
     return OK;
 }
 
@@ -222,10 +228,12 @@ static int set_option(struct cmdline *c, const struct option_word *o, const char
     case OPT_FOR: c->span = value; break;
     case OPT_RELEASE: c->is_release = true; break;
     case OPT_ANYWAY: c->is_anyway = true; break;
-    case OPT_KIND: c->kind = value; break;
     case OPT_LOOK: c->is_look = true; break;
     case OPT_THEME: c->screen.theme = value; break;
-    case OPT_SPEED: return set_speed(c, value, e);
+    case OPT_SVG: c->screen.is_svg = true; break;
+    case OPT_VIEW: return set_number("--view", value, 1, 1000000000, &c->screen.view, e);
+    case OPT_SPEED: return set_number("--speed", value, 1, 1000, &c->screen.speed, e);
+    case OPT_KIND: c->kind = value; break;
     case OPT_TIME: return set_time(c, value, e);
     }
     return OK;

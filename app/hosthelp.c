@@ -146,9 +146,9 @@ static const struct command *find(const char *name)
 /* Every choice is init's; where to listen can be said anew, and an invite has a note too. */
 static int where_choice(const char *name)
 {
-    static const char *const shape[] = {
-        "hidden", "layers", "heads",       "kv-heads", "intermediate",
-        "seq",    "batch",  "inner-steps", "k",        "retention"};
+    static const char *const shape[] = {"hidden",       "layers", "heads",    "kv-heads",
+                                        "intermediate", "seq",    "batch",    "inner-steps",
+                                        "ahead-steps",  "k",      "retention"};
     if (strcmp(name, "note") == 0) return INIT | INVITE;
     for (size_t i = 0; i < COUNT(shape); i++)
         if (strcmp(name, shape[i]) == 0) return INIT | PLAN;

@@ -40,7 +40,7 @@ static int count_params(const struct model_config *m, uint64_t *ret, struct err 
     return OK;
 }
 
-static int gather(const struct planning_words *w, const struct setup *s,
+static int gather(const struct planning_words *w, const struct setup *s, uint64_t given,
                   const struct model_config *m, struct plan_facts *ret, struct err *e)
 {
     uint64_t n_params = 0;
@@ -55,6 +55,7 @@ static int gather(const struct planning_words *w, const struct setup *s,
               .down_mbit = w->down_mbit,
               .rtt_ms = w->rtt_ms,
               .host_cores = w->host_cores,
+              .most_ahead = was_said("ahead-steps", given) ? (uint32_t)s->ahead_steps : UINT32_MAX,
               .decode_bytes_per_s = w->decode_mb_per_s * 1e6},
         .retention = s->retention,
         .n_checkpoints = N_CHECKPOINTS
@@ -100,7 +101,7 @@ int planning_run(const struct planning_words *w, const struct setup *s, uint64_t
     if (rc == OK && full.seq > m.max_position_embeddings)
         rc = err_set(e, ERR_ARG, 0, "--seq %llu is more than the model reads, %u",
                      (unsigned long long)full.seq, m.max_position_embeddings);
-    if (rc == OK) rc = gather(w, &full, &m, &f, e);
+    if (rc == OK) rc = gather(w, &full, given, &m, &f, e);
     if (rc != OK) return rc;
     f.inner_steps = was_said("inner-steps", given) ? (uint32_t)full.inner_steps : 0;
     f.k = was_said("k", given) ? (uint32_t)full.k : 0;
@@ -124,21 +125,23 @@ int planning_choose(const struct planning_words *w, const struct model_config *f
         m = *from;
     else
         describe_model(&full, DESCRIBE_VOCAB, &m);
-    int rc = gather(w, &full, &m, &f, e);
+    int rc = gather(w, &full, given, &m, &f, e);
     if (rc != OK) return rc;
     struct controller_round r = controller_choose(&f.c);
     bool is_timed = was_said("inner-seconds", given) && s->inner_seconds;
     if (!was_said("inner-steps", given) && !is_timed) {
         s->inner_steps = r.inner_steps;
         s->inner_seconds = 0;
+        s->ahead_steps = r.ahead_steps;
     }
     if (!was_said("k", given) && s->chunk == CONTROLLER_CHUNK) s->k = r.k;
     if (!was_said("min-senders", given) && s->k == r.k) s->min_senders = r.min_senders;
     fprintf(stderr,
-            "round    %u steps, then %u of every %u values are sent: %.3g s, %.0f%% of it waiting "
+            "round    %u steps (%u ahead), then %u of every %u values are sent: %.3g s, %.0f%% of "
+            "it waiting "
             "(%u contributors at %.3g tokens/s, %.3g Mbit/s up, %.3g down, %.3g ms away)\n",
-            r.inner_steps, r.k, CONTROLLER_CHUNK, r.round_s, 100 * r.wait_frac, f.c.n_contributors,
-            f.c.tok_per_s, f.c.up_mbit, f.c.down_mbit, f.c.rtt_ms);
+            r.inner_steps, r.ahead_steps, r.k, CONTROLLER_CHUNK, r.round_s, 100 * r.wait_frac,
+            f.c.n_contributors, f.c.tok_per_s, f.c.up_mbit, f.c.down_mbit, f.c.rtt_ms);
     if (s->k != r.k || s->inner_steps != r.inner_steps)
         fputs("         what you chose yourself stays\n", stderr);
     return OK;

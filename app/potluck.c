@@ -274,7 +274,11 @@ static int show_card(const struct program *p, const struct rundesc *run, struct 
 {
     struct view_card card[VIEW_CARD] = {0};
     struct buf b = {0};
+    struct msg_round now;
+    struct err why = {0};
     uint32_t n = about_fill(run, card);
+    int asked = invite_look(p->c.source, &now, &why);
+    if (asked != ERR_ARG) n = about_state(asked == OK ? &now : NULL, &why, card, n);
     int rc = OK;
     if (p->c.is_json)
         rc = view_card_encode(card, n, &b, e);

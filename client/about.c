@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "view/text.h"
 
@@ -102,5 +103,30 @@ uint32_t about_fill(const struct rundesc *d, struct view_card ret[VIEW_CARD])
         d->n_train_shards, d->n_train_shards == 1 ? "" : "s");
     add_host(&r, d);
     add(&r, "run id", "%s", hex);
+    return r.n;
+}
+
+uint32_t about_state(const struct msg_round *m, const struct err *why_not,
+                     struct view_card ret[VIEW_CARD], uint32_t n)
+{
+    struct rows r = {.card = ret, .n = n};
+    char a[TEXT_CAP], b[TEXT_CAP], c[TEXT_CAP], why[256];
+    if (!m)
+        add(&r, "now", "not known: %s", err_line(why_not, why, sizeof why));
+    else if (m->state == MSG_ROUND_ENDED)
+        add(&r, "now",
+            "IT HAS ENDED after %s rounds: there is nothing left to train; its final model "
+            "can still be fetched",
+            text_count((int64_t)m->round, a));
+    else
+        add(&r, "now", "round %s, %s taking part, held-out %s bits/byte",
+            text_count((int64_t)m->round, a), text_count(m->n_contributors, b),
+            text_fixed(m->val_bits_per_byte, 3, c));
+    /* It is what a person wants to know second. */
+    if (r.n > n && n > 1) {
+        struct view_card now = ret[n];
+        memmove(ret + 2, ret + 1, (n - 1) * sizeof *ret);
+        ret[1] = now;
+    }
     return r.n;
 }

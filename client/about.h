@@ -9,3 +9,9 @@
 
 /* Fills the rows; returns how many. */
 uint32_t about_fill(const struct rundesc *d, struct view_card ret[VIEW_CARD]);
+
+/* Add how it stands now: a round, or that it has ended; why_not when its host could not be asked. n rows
+ * are there already; returns how many there are then.
+ */
+uint32_t about_state(const struct msg_round *m, const struct err *why_not,
+                     struct view_card ret[VIEW_CARD], uint32_t n);

@@ -15,6 +15,7 @@
 #define PARTING_MS       1500  /* whatever the connection says */
 #define LOOK_EVERY_S     5
 #define SAVE_HISTORY_S   120
+#define SAVE_METER_S     60
 #define MAX_HISTORY_FILE (8u << 20)
 #define MAX_NOTE_FILE    4096
 
@@ -428,11 +429,28 @@ static const char *stands_still(enum view_state s)
     return s == VIEW_STOPPED ? "stopped" : "";
 }
 
+/* The first hold that stops the training now; false: none does. */
+static bool held_by(const struct agent *a, int64_t wall, struct view_hold *ret)
+{
+    for (int k = 0; k < HOLDS; k++) {
+        if (!a->guest.holds.one[k].stands) continue;
+        holds_row(&a->guest.holds, (enum hold)k, wall, ret);
+        if (!ret->is_overridden) return true;
+    }
+    return false;
+}
+
 static void mark(struct agent *a)
 {
     struct explain_line line;
+    struct view_hold hold;
+    int64_t wall = clock_wall_ms();
     snapshot_state(a, clock_mono_ms(), &line);
-    history_still(a->history, stands_still(line.state), line.reason, clock_wall_ms());
+    bool is_asked = a->session.is_paused || a->guest.snooze.ms;
+    if (line.state == VIEW_PAUSED && !is_asked && held_by(a, wall, &hold))
+        history_still(a->history, "held", hold.reason, wall);
+    else
+        history_still(a->history, stands_still(line.state), line.reason, wall);
 }
 
 static void sample(struct agent *a)
@@ -534,6 +552,7 @@ static int start_parts(struct agent *a, struct err *e)
     pass_load(a->run_dir, &a->pass);
     int rc = wire_create(&w, &a->wire, e);
     if (rc == OK) wire_set_pass(a->wire, &a->pass);
+    if (rc == OK) guest_caps(a);
     struct work_config k = {.run = a->run,
                             .contributor = a->key.pub,
                             .run_dir = a->run_dir,

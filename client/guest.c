@@ -49,6 +49,12 @@ static int64_t file_mtime_ns(const char *path)
     return (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
+void guest_caps(struct agent *a)
+{
+    const struct config_value *v = a->guest.config.v;
+    if (a->wire) wire_set_caps(a->wire, (double)v[CONFIG_UPLOAD].n, (double)v[CONFIG_DOWNLOAD].n);
+}
+
 /* The file, and above it what environment and flags gave. */
 static int read_settings(struct agent *a, struct err *e)
 {
@@ -62,6 +68,7 @@ static int read_settings(struct agent *a, struct err *e)
         if (g->given.v[i].source > CONFIG_FILE) c.v[i] = g->given.v[i];
     g->config = c;
     g->trouble[0] = 0;
+    guest_caps(a);
     return OK;
 }
 

@@ -50,6 +50,7 @@ void guest_begin(struct agent *a);  /* a trainer was made: tell it its limits */
 uint32_t guest_threads(const struct agent *a);
 /* Does the run's model keep within the memory that the settings allow? ERR_NOMEM with both. */
 int guest_fits(struct agent *a, struct err *e) MUST_CHECK;
+void guest_caps(struct agent *a);    /* a wire was made: tell it how fast it may be */
 void guest_restore(struct agent *a); /* the wish was read */
 
 /* The intents that are the guest's: snooze, release, override; and what pause and resume undo. */

@@ -5,8 +5,10 @@
 #include "base/file.h"
 #include "client/fetch.h"
 #include "client/sent.h"
+#include "record/msg_json.h"
 
-#define SCHEME "potluck://"
+#define SCHEME          "potluck://"
+#define MAX_ROUND_BYTES (1u << 16)
 
 static int fetch_run(const struct rundesc_invite *v, struct buf *out, struct err *e)
 {
@@ -53,6 +55,21 @@ int invite_get(const char *source, struct buf *out, struct rundesc *ret, struct 
     if (rc == OK) rc = rundesc_parse(out->p, out->len, is_link ? &v.key : NULL, ret, e);
     if (rc != OK && e && !e->hint[0])
         err_hint(e, "ask the run's host for a good run.potluck or invite link");
+    return rc;
+}
+
+int invite_look(const char *source, struct msg_round *ret, struct err *e)
+{
+    struct rundesc_invite v;
+    struct buf b = {0};
+    int rc = strncmp(source, SCHEME, strlen(SCHEME)) == 0
+                 ? rundesc_invite_parse(source, &v, e)
+                 : err_set(e, ERR_ARG, 0, "a file does not say how its run stands");
+    if (rc == OK)
+        rc = fetch_get(v.host, v.port, &v.tls_pin, sent_kind(SENT_LOOK)->path, FETCH_STALL_MS,
+                       MAX_ROUND_BYTES, &b, e);
+    if (rc == OK) rc = msg_round_decode(b.p, b.len, ret, e);
+    buf_deinit(&b);
     return rc;
 }
 

@@ -16,6 +16,11 @@
  */
 int invite_get(const char *source, struct buf *out, struct rundesc *ret, struct err *e) MUST_CHECK;
 
+/* How the run of a link stands now: its host is asked. ERR_ARG for a file, which names no host to ask
+ * before anything is agreed; else as fetch_get.
+ */
+int invite_look(const char *source, struct msg_round *ret, struct err *e) MUST_CHECK;
+
 /* The invite code that a link carries; "" for a file or a link without one. */
 void invite_code(const char *source, char dst[RUNDESC_CODE_CAP]);
 

@@ -114,7 +114,7 @@ static const struct sent_kind kinds[SENT_KINDS] = {
         "With `potluck verify` and `potluck receipts --verify`: fetches a file of the run's record.", {
         {"hash", "its SHA-256, as the record names it"}}},
     [SENT_LOOK] = {"GET", "/v1/round", NULL,
-        "With `potluck verify`: asks which weights the host still has.", {{NULL, NULL}}},
+        "Before you join by a link, to show how the run stands; with `potluck verify`: which weights the host still has.", {{NULL, NULL}}},
     [SENT_STATUS] = {"GET", "/v1/status", NULL,
         "When you export the model or run `potluck doctor`: fetches how the run stands.", {{NULL, NULL}}},
     [SENT_RUNS] = {"GET", "/v1/runs", NULL,

@@ -1,5 +1,6 @@
 #include "client/session.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "client/session_in.h"
@@ -90,6 +91,26 @@ static void exchange(struct session_turn *c)
     memcpy(a->id, s->note.id, sizeof a->id);
 }
 
+/* Who was away is told by which way the model comes back, and how much that is. */
+static void say_way_back(struct session_turn *c, bool by_update)
+{
+    struct session *s = c->s;
+    uint64_t n = s->round.round - s->model_round;
+    bool is_behind = !s->is_empty && s->round.round > s->model_round + 1;
+    if (!is_behind || s->is_way_said) return;
+    s->is_way_said = true;
+    char text[MSG_REASON_CAP];
+    if (by_update)
+        snprintf(text, sizeof text, "%llu rounds behind: fetching their updates, about %.1f MB",
+                 (unsigned long long)n, (double)n * (double)s->round.update_bytes / 1e6);
+    else
+        snprintf(text, sizeof text,
+                 "%llu rounds behind: fetching the weights of round %llu, %.1f MB",
+                 (unsigned long long)n, (unsigned long long)s->round.checkpoint_round,
+                 (double)s->round.checkpoint_bytes / 1e6);
+    session_turn_say(c, false, text);
+}
+
 /* The model here is not the one of the open round: get there by updates, or by a checkpoint. */
 static void fetch(struct session_turn *c)
 {
@@ -118,6 +139,7 @@ static void fetch(struct session_turn *c)
         session_turn_state(c, SESSION_RETRYING);
         return;
     }
+    say_way_back(c, by_update);
     struct session_action *a = session_turn_begin(
         c, &s->transfer, by_update ? SESSION_DO_FETCH_UPDATE : SESSION_DO_FETCH_CHECKPOINT,
         FETCH_MS);
@@ -242,6 +264,7 @@ static void work_here(struct session_turn *c)
 {
     struct session *s = c->s;
     s->is_agreed = true;
+    s->is_way_said = false;
     s->n_refetched = 0;
     if (s->round.state == MSG_ROUND_ENDED) {
         s->is_finishing = false;

@@ -153,12 +153,12 @@ struct session {
     uint32_t i_address;
     uint32_t n_failures; /* in a row, any lane */
     uint32_t n_address_failures;
-    uint32_t n_work_failures; /* in a row: disk, memory, text */
-    int64_t poll_at_ms;       /* next poll not before */
-    int64_t retry_at_ms;      /* transfers not before; SESSION_NONE */
-    char why[MSG_REASON_CAP]; /* the last failure, in words */
-    bool is_update_gone;      /* 404: go by checkpoint */
-    struct msg_update update; /* head of the update being applied */
+    uint32_t n_work_failures;         /* in a row: disk, memory, text */
+    int64_t poll_at_ms;               /* next poll not before */
+    int64_t retry_at_ms;              /* transfers not before; SESSION_NONE */
+    char why[MSG_REASON_CAP];         /* the last failure, in words */
+    bool is_update_gone, is_way_said; /* 404: go by checkpoint; the person knows by which way */
+    struct msg_update update;         /* head of the update being applied */
     uint64_t fetched_round;
     bool has_fetched_update, has_fetched_checkpoint;
 

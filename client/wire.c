@@ -33,7 +33,7 @@ static void on_done(const struct link_reply *reply, void *ctx);
 
 /* --- link and calls ----------------------------------------------------------------------------- */
 
-static void part_closed(void *ctx)
+void wire_part_closed(void *ctx)
 {
     struct wire *w = ctx;
     if (--w->n_open > 0 || !w->is_closing) return;
@@ -57,7 +57,7 @@ static void drop_link(struct wire *w)
     w->out_before += out;
     struct link *l = w->link;
     w->link = NULL;
-    link_close(l, part_closed, w);
+    link_close(l, wire_part_closed, w);
 }
 
 static int use_address(struct wire *w, uint32_t i, struct err *e)
@@ -65,7 +65,11 @@ static int use_address(struct wire *w, uint32_t i, struct err *e)
     if (w->link && w->i_address == i) return OK;
     drop_link(w);
     const struct rundesc_aggregator *a = &w->config.run->aggregators[i];
-    struct link_config c = {.host = a->host, .port = a->port, .tls_pin = &a->tls_pin};
+    struct link_config c = {.host = a->host,
+                            .port = a->port,
+                            .tls_pin = &a->tls_pin,
+                            .up = &w->up_cap,
+                            .down = &w->down_cap};
     int rc = link_create(w->config.loop, &c, &w->link, e);
     if (rc != OK) return rc;
     w->n_open++;
@@ -91,7 +95,6 @@ void wire_call_end(struct call *k)
     while (*p != k)
         p = &(*p)->next;
     *p = k->next;
-    hasher_destroy(k->hasher);
     free(k);
 }
 
@@ -196,7 +199,6 @@ static int on_piece(const uint8_t *p, size_t n, void *ctx)
     struct wire *w = k->wire;
     if (k->is_dropped || w->fetched.len + n > w->fetch_expected) return -1;
     buf_put(&w->fetched, p, n);
-    if (k->hasher) hasher_add(k->hasher, p, n);
     return w->fetched.failed ? -1 : 0;
 }
 
@@ -225,6 +227,18 @@ static void on_body_moved(void *ctx)
     if (!k->is_dropped) k->wire->config.on_event(&ev, k->wire->config.ctx);
 }
 
+/* Whoever was away for long wants to know what coming back costs. */
+static void tell_fetch(const struct wire *w, bool is_update)
+{
+    double left_mb = (double)(w->fetch_expected - w->fetched.len) / 1e6;
+    char eta[48] = "";
+    if (left_mb < 1) return;
+    if (w->fetch_rate > 0)
+        snprintf(eta, sizeof eta, ", about %.0f s", left_mb * 1e6 / w->fetch_rate + 0.5);
+    log_info("fetching %s, %.1f MB%s%s", is_update ? "an update" : "the weights", left_mb,
+             w->fetched.len ? " that are missing" : "", eta);
+}
+
 static void fetch_body(struct wire *w, struct call *k, uint64_t n_bytes)
 {
     char path[64];
@@ -232,13 +246,23 @@ static void fetch_body(struct wire *w, struct call *k, uint64_t n_bytes)
     char round[WIRE_NUMBER_CAP];
     SENT_PATH(is_update ? SENT_UPDATE : SENT_CHECKPOINT, path, sizeof path,
               wire_number(round, k->action.round));
-    buf_clear(&w->fetched);
+    const struct hash *want = is_update ? &k->head.update : &k->action.hash;
+    char range[64];
+    /* What came of it before the line broke, or the aggregator went, is not fetched again. */
+    bool goes_on = w->fetched.len > 0 && !w->fetched.failed && w->fetched.len < n_bytes &&
+                   w->fetch_expected == n_bytes && hash_equal(want, &w->fetch_hash);
+    if (!goes_on) buf_clear(&w->fetched);
+    w->fetch_hash = *want;
     w->fetch_expected = n_bytes;
     w->is_fetching = true;
+    w->fetch_from = w->fetched.len;
+    w->fetch_ns = uv_hrtime();
     k->purpose = FOR_BODY;
-    k->hasher = hasher_create();
+    tell_fetch(w, is_update);
+    snprintf(range, sizeof range, "bytes=%zu-", w->fetched.len);
     struct link_request r = {.method = "GET",
                              .path = path,
+                             .range = goes_on ? range : NULL,
                              .on_data = on_piece,
                              .on_moved = on_body_moved,
                              .max_reply_bytes = (size_t)n_bytes + 1};
@@ -269,7 +293,10 @@ static int answer_body(struct call *k, struct err *e)
     struct wire *w = k->wire;
     w->is_fetching = false;
     bool is_update = k->action.what == SESSION_DO_FETCH_UPDATE;
-    struct hash h = hasher_end(k->hasher);
+    struct hash h = hash_of(w->fetched.p, w->fetched.len);
+    double took_s = (double)(uv_hrtime() - w->fetch_ns) / 1e9;
+    if (took_s > 0) w->fetch_rate = (double)(w->fetched.len - w->fetch_from) / took_s;
+    w->fetch_expected = 0; /* whatever it is, it is not gone on with */
     if (!hash_equal(&h, is_update ? &k->head.update : &k->action.hash))
         return err_set(e, ERR_AUTH, 0, "what was fetched does not have the announced hash");
     struct session_event ev = {.tag = k->tag};
@@ -428,6 +455,9 @@ static void end_session_call(struct call *k, const struct link_reply *reply)
     struct wire *w = k->wire;
     struct err e = {0};
     if (k->purpose == FOR_BODY) w->is_fetching = false;
+    /* Cut off is gone on with. What was refused, or became too long, begins anew. */
+    if (k->purpose == FOR_BODY && (reply->code == OK ? !is_good(reply) : reply->code != ERR_IO))
+        w->fetch_expected = 0;
     if (reply->code != OK) {
         wire_call_err(k, &reply->err);
     } else if (!is_good(reply) && !wire_log_wants(k, reply)) {
@@ -552,49 +582,6 @@ static int build(struct wire *w, const struct session_action *a, const struct se
     return OK;
 }
 
-/* A request that could not even be built fails like any other, from the loop. A chunk that went ahead
- * of the session's asking is told so as well, with the code OK.
- */
-struct stillborn {
-    uv_timer_t timer;
-    struct call *call;
-    struct err err;
-};
-
-static void stillborn_closed(uv_handle_t *h)
-{
-    struct wire *w = ((struct stillborn *)h->data)->call->wire;
-    struct stillborn *b = h->data;
-    wire_call_end(b->call);
-    free(b);
-    part_closed(w);
-}
-
-static void stillborn_due(uv_timer_t *t)
-{
-    struct stillborn *b = t->data;
-    if (!b->call->is_dropped && !b->call->wire->is_closing) {
-        struct session_event ev = {.kind = SESSION_EV_CHUNK, .tag = b->call->tag};
-        if (b->err.code == OK)
-            b->call->wire->config.on_event(&ev, b->call->wire->config.ctx);
-        else
-            wire_call_err(b->call, &b->err);
-    }
-    uv_close((uv_handle_t *)t, stillborn_closed);
-}
-
-void wire_call_later(struct wire *w, struct call *k, const struct err *e)
-{
-    struct stillborn *b = alloc_zero(1, sizeof *b);
-    check(b != NULL);
-    b->call = k;
-    b->err = *e;
-    uv_timer_init(w->config.loop, &b->timer);
-    b->timer.data = b;
-    w->n_open++;
-    uv_timer_start(&b->timer, stillborn_due, 0, 0);
-}
-
 void wire_request(struct wire *w, const struct session_action *a, const struct session *s,
                   const char *engine, double tok_per_s)
 {
@@ -642,6 +629,13 @@ void wire_drop(struct wire *w, uint32_t tag)
         }
         return;
     }
+}
+
+void wire_set_caps(struct wire *w, double up_mbit, double down_mbit)
+{
+    int64_t now_ns = (int64_t)uv_hrtime();
+    cap_set(&w->up_cap, up_mbit * 1e6 / 8, now_ns);
+    cap_set(&w->down_cap, down_mbit * 1e6 / 8, now_ns);
 }
 
 void wire_set_pass(struct wire *w, const struct pass *p)
@@ -714,7 +708,7 @@ int wire_create(const struct wire_config *c, struct wire **ret, struct err *e)
 
 static void retry_closed(uv_handle_t *h)
 {
-    part_closed(h->data);
+    wire_part_closed(h->data);
 }
 
 void wire_close(struct wire *w, void (*closed_fn)(void *ctx), void *ctx)

@@ -48,6 +48,9 @@ void wire_drop(struct wire *w, uint32_t tag);
 /* What joins carry from now on; copied. */
 void wire_set_pass(struct wire *w, const struct pass *p);
 
+/* Caps of the line in Mbit/s (10^6 bits), from now on; 0: none. */
+void wire_set_caps(struct wire *w, double up_mbit, double down_mbit);
+
 /* Bytes of the update or checkpoint last fetched; moved out. */
 void wire_take_fetched(struct wire *w, struct buf *ret);
 

@@ -32,13 +32,18 @@ struct wire {
     struct pass pass;
     char run_dir[PATH_CAP], receipts_path[PATH_CAP];
     struct link *link;
-    uint64_t i_link; /* how many links there were */
+    struct cap up_cap, down_cap; /* of all links */
+    uint64_t i_link;             /* how many links there were */
     uint32_t i_address;
     uint64_t in_before, out_before; /* traffic of links closed since */
     struct call *calls;
     struct wire_upload up;
     struct buf fetched;
-    uint64_t fetch_expected;
+    uint64_t fetch_expected; /* in all; 0: nothing was begun */
+    struct hash fetch_hash;  /* of all of it */
+    size_t fetch_from;       /* bytes that were there already */
+    uint64_t fetch_ns;       /* since when */
+    double fetch_rate;       /* bytes a second of the last one; 0: not known */
     bool is_fetching;
     struct text_want wants[WORK_MAX_WANTS];
     struct backoff text_backoff;
@@ -68,7 +73,6 @@ struct call {
     struct session_action action;
     struct msg_update head; /* FOR_BODY of an update */
     struct chunks_want want;
-    struct hasher *hasher;
     uint32_t i_chunk;    /* FOR_CHUNK */
     uint32_t n_restarts; /* FOR_CHUNK: times that the offset was another one */
     bool is_asking;      /* FOR_CHUNK: for the offset */
@@ -76,6 +80,7 @@ struct call {
 };
 
 #define WIRE_NUMBER_CAP 24
+void wire_part_closed(void *ctx); /* one handle or link of the wire is gone */
 const char *wire_number(char dst[WIRE_NUMBER_CAP], uint64_t v);
 struct call *wire_call_add(struct wire *w, enum purpose purpose);
 void wire_call_start(struct wire *w, struct call *k, struct link_request *r);

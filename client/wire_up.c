@@ -10,8 +10,10 @@
  * when that one went down.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "client/sent.h"
@@ -183,6 +185,51 @@ int wire_up_begin(struct wire *w, struct call *k, const struct session *s, struc
         if (!carrier_of(w, i)) start_chunk(w, i);
     }
     return OK;
+}
+
+/* ---- later ---- */
+
+/* A request that could not even be built fails like any other, from the loop. A chunk that went ahead
+ * of the session's asking is told so as well, with the code OK.
+ */
+struct stillborn {
+    uv_timer_t timer;
+    struct call *call;
+    struct err err;
+};
+
+static void stillborn_closed(uv_handle_t *h)
+{
+    struct wire *w = ((struct stillborn *)h->data)->call->wire;
+    struct stillborn *b = h->data;
+    wire_call_end(b->call);
+    free(b);
+    wire_part_closed(w);
+}
+
+static void stillborn_due(uv_timer_t *t)
+{
+    struct stillborn *b = t->data;
+    if (!b->call->is_dropped && !b->call->wire->is_closing) {
+        struct session_event ev = {.kind = SESSION_EV_CHUNK, .tag = b->call->tag};
+        if (b->err.code == OK)
+            b->call->wire->config.on_event(&ev, b->call->wire->config.ctx);
+        else
+            wire_call_err(b->call, &b->err);
+    }
+    uv_close((uv_handle_t *)t, stillborn_closed);
+}
+
+void wire_call_later(struct wire *w, struct call *k, const struct err *e)
+{
+    struct stillborn *b = alloc_zero(1, sizeof *b);
+    check(b != NULL);
+    b->call = k;
+    b->err = *e;
+    uv_timer_init(w->config.loop, &b->timer);
+    b->timer.data = b;
+    w->n_open++;
+    uv_timer_start(&b->timer, stillborn_due, 0, 0);
 }
 
 /* ---- answers ---- */

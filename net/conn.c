@@ -357,6 +357,17 @@ static void take(struct conn *c, const uint8_t *p, size_t n)
     flush(c);
 }
 
+void conn_rest(struct conn *c, bool is_resting)
+{
+    if (c->state != CONN_CONNECTED) return;
+    c->last_read_ms =
+        (int64_t)uv_now(c->cfg.loop); /* silence of our own making counts for nothing */
+    if (is_resting)
+        uv_read_stop(&c->u.stream);
+    else
+        (void)uv_read_start(&c->u.stream, on_alloc, on_read); /* it has read before */
+}
+
 void conn_drain(struct conn *c)
 {
     uv_os_fd_t fd = -1;
@@ -384,7 +395,7 @@ int conn_create(const struct conn_config *cfg, struct conn **ret, struct err *e)
     if (!c) return err_set(e, ERR_NOMEM, 0, "out of memory for a connection");
     c->cfg = *cfg;
     int rc = h2_create(cfg->role, cfg->h2_calls, cfg->ctx, &c->h2, e);
-    if (!rc && cfg->is_plain) h2_window(c->h2, 65535);
+    if (!rc && cfg->is_plain) h2_plain(c->h2);
     if (!rc && cfg->tls) rc = tls_create(cfg->tls, cfg->host, &c->tls, e);
     int uv_rc = rc             ? 0
                 : cfg->is_unix ? uv_pipe_init(cfg->loop, &c->u.pipe, 0)

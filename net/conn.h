@@ -45,7 +45,7 @@ struct conn_config {
     struct tls_context *tls; /* NULL: clear, prior knowledge */
     const char *host;        /* name to check (client with TLS) */
     const char *congestion; /* TCP's, where the kernel has it; NULL: BBR. Outlives the connection */
-    bool is_plain;          /* client, for measurements: no windows of our own */
+    bool is_plain;          /* for measurements: no windows of our own */
     uint8_t *scratch;       /* CONN_SCRATCH_BYTES, shared by all connections of one loop owner */
     uint64_t *n_in;         /* the owner's totals of bytes on the wire, added to */
     uint64_t *n_out;
@@ -65,6 +65,8 @@ void *conn_ctx(const struct conn *c);
 int conn_start(struct conn *c, struct err *e) MUST_CHECK;
 
 void conn_kick(struct conn *c); /* there may be something to write */
+
+void conn_rest(struct conn *c, bool is_resting); /* read nothing meanwhile */
 
 /* Take now what lies in the kernel, at most CONN_DRAIN_BYTES: whoever asks on another connection what came
  * on this one wants to know about all of it. Does nothing inside this connection's own calls.

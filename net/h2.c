@@ -9,11 +9,12 @@
 #include "base/buf.h"
 #include "net/limits.h"
 
-#define FRAME_HEAD 9
-#define BOMB       4 /* times the caps of a head: no mistake any more */
-#define FRAME_BODY (16384 - FRAME_HEAD)
-#define SENT_SHARE 32    /* one idle byte more for so many that were sent to the peer */
-#define FEED_BLOCK 16384 /* a peer that overdrew its limits is noticed at least this often */
+#define FRAME_HEAD   9
+#define PLAIN_WINDOW 65535
+#define BOMB         4 /* times the caps of a head: no mistake any more */
+#define FRAME_BODY   (16384 - FRAME_HEAD)
+#define SENT_SHARE   32    /* one idle byte more for so many that were sent to the peer */
+#define FEED_BLOCK   16384 /* a peer that overdrew its limits is noticed at least this often */
 
 struct h2_stream {
     struct h2 *h;
@@ -50,6 +51,7 @@ struct h2 {
     int64_t idle_ns;
     uint64_t n_useful; /* of the bytes being fed */
     bool is_greeted;
+    bool is_plain;
     bool is_given_up;  /* a GOAWAY with an error has left */
     bool is_dead;      /* the session may only be deleted */
     const char *abuse; /* why the peer was told to calm down, or NULL */
@@ -559,14 +561,21 @@ void h2_open(struct h2_stream *s, uint32_t n)
 {
     nghttp2_session *session = s->h->session;
     s->is_held = false;
-    if (n > LIMIT_UPLOAD_WINDOW)
+    if (n > LIMIT_UPLOAD_WINDOW && !s->h->is_plain)
         (void)nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, s->id, (int32_t)n);
     if (s->n_held) (void)nghttp2_session_consume_stream(session, s->id, s->n_held);
     s->n_held = 0;
 }
 
+void h2_plain(struct h2 *h)
+{
+    h2_window(h, PLAIN_WINDOW);
+    h->is_plain = true;
+}
+
 void h2_window(struct h2 *h, uint32_t n)
 {
+    if (h->is_plain) return;
     nghttp2_settings_entry s = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, n};
     bool is_between = n >= LIMIT_STREAM_WINDOW && n < LIMIT_CONNECTION_WINDOW;
     (void)nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, &s, 1);

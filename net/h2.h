@@ -103,6 +103,9 @@ void h2_open(struct h2_stream *s, uint32_t n);
  */
 void h2_window(struct h2 *h, uint32_t n);
 
+/* For measurements: windows as HTTP/2 has them by itself, 64 KiB, whatever is asked for later. */
+void h2_plain(struct h2 *h);
+
 void h2_resume(struct h2_stream *s); /* `read` has something again */
 void h2_reset(struct h2_stream *s, uint32_t why);
 void h2_goaway(struct h2 *h); /* tell the peer to start nothing new here */

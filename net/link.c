@@ -11,9 +11,8 @@
 #include "net/link_in.h"
 #include "net/signature.h"
 
-#define TICK_MS       1000
-#define RATE_TICK_MS  50
-#define RATE_MIN_DATA 4096 /* no smaller DATA frames because of the cap */
+#define TICK_MS      1000
+#define RATE_TICK_MS 50
 
 #define RETRY_AFTER_MAX_S 3600
 #define INTEROP           "8" /* of draft-ietf-httpbis-resumable-upload */
@@ -262,12 +261,17 @@ static void on_head(struct h2_stream *s, void *ctx)
     }
 }
 
+static void rest(struct link *l);
+static int64_t now_ns(void);
+
 static void on_data(struct h2_stream *s, const uint8_t *p, size_t n, void *ctx)
 {
     struct call *q = h2_user(s);
     (void)ctx;
     if (!q) return;
     q->moved_ms = now_of(q->l);
+    if (q->l->down) cap_spend(q->l->down, n, now_ns());
+    rest(q->l);
     q->n_in += n;
     if (q->n_in > q->max_reply_bytes) {
         end_call(q, err_set(&q->err, ERR_LIMIT, 0, "the answer is larger than %llu bytes",
@@ -294,26 +298,27 @@ static void on_end(struct h2_stream *s, void *ctx)
     end_call(q, OK);
 }
 
-/* Take n bytes from the bucket; how many may go now, 0: later. */
-static size_t allowance(struct link *l, size_t want)
+static int64_t now_ns(void)
 {
-    if (!l->rate) return want;
-    int64_t now_ns = (int64_t)uv_hrtime();
-    double burst = (double)l->rate / 10;
-    if (burst < 4 * RATE_MIN_DATA) burst = 4 * RATE_MIN_DATA;
-    l->tokens += (double)(now_ns - l->tokens_ns) / 1e9 * (double)l->rate;
-    l->tokens_ns = now_ns;
-    if (l->tokens > burst) l->tokens = burst;
-    double least = want < RATE_MIN_DATA ? (double)want : RATE_MIN_DATA;
-    if (l->tokens < least) return 0;
-    size_t n = (double)want < l->tokens ? want : (size_t)l->tokens;
-    l->tokens -= (double)n;
-    return n;
+    return (int64_t)uv_hrtime();
+}
+
+static void on_rate_tick(uv_timer_t *timer);
+
+/* Read on, or not yet. What is not read fills the kernel's buffers, and then its sender waits. */
+static void rest(struct link *l)
+{
+    bool is_due = l->down && cap_wait_ms(l->down, now_ns()) > 0;
+    if (is_due && !l->is_closing) uv_timer_start(&l->rate_tick, on_rate_tick, RATE_TICK_MS, 0);
+    if (is_due == l->is_resting) return;
+    l->is_resting = is_due;
+    if (l->conn && l->state == LINK_UP) conn_rest(l->conn, is_due);
 }
 
 static void on_rate_tick(uv_timer_t *timer)
 {
     struct link *l = timer->data;
+    rest(l);
     for (struct call *q = l->calls; q; q = q->next) {
         if (q->state != CALL_OPEN || q->body_at == q->n_body) continue;
         h2_resume(q->stream);
@@ -346,7 +351,8 @@ static long on_read(struct h2_stream *s, uint8_t *dst, size_t cap, bool *ret_end
     size_t left = q->n_body - q->body_at;
     if (left && must_queue(l, q)) return H2_WAIT;
     bool is_far = q->is_in_line && conn_on_its_way(q->conn) > LIMIT_ON_ITS_WAY;
-    size_t n = is_far ? 0 : allowance(l, left < cap ? left : cap);
+    size_t want = left < cap ? left : cap;
+    size_t n = is_far ? 0 : l->up ? cap_take(l->up, want, now_ns()) : want;
     if (!n && left) {
         if (!l->is_closing) uv_timer_start(&l->rate_tick, on_rate_tick, RATE_TICK_MS, 0);
         return H2_WAIT;
@@ -471,6 +477,7 @@ static void on_ready(struct conn *c, void *ctx)
 {
     struct link *l = ctx;
     link_set_state(l, LINK_UP);
+    l->is_resting = false;
     l->rtt_min_ms = 0;
     l->window = LIMIT_STREAM_WINDOW;
     l->window_in = l->n_in;
@@ -612,7 +619,7 @@ static void grow_window(struct link *l)
     l->window_in = l->n_in;
     l->window_ns = now_ns;
     uint32_t n = link_grown_window(l->window, rate, l->rtt_min_ms);
-    if (n == l->window || l->is_plain || l->state != LINK_UP) return;
+    if (n == l->window || l->state != LINK_UP) return;
     l->window = n;
     h2_window(conn_h2(l->conn), n);
     conn_kick(l->conn);
@@ -675,6 +682,8 @@ int link_create(uv_loop_t *loop, const struct link_config *c, struct link **ret,
     l->loop = loop;
     l->congestion = c->congestion;
     l->is_plain = c->is_plain;
+    l->up = c->up;
+    l->down = c->down;
     l->rtt_ms = -1;
     check(!uv_idle_init(loop, &l->idle) && !uv_timer_init(loop, &l->tick) &&
           !uv_timer_init(loop, &l->rate_tick) && !uv_timer_init(loop, &l->dial.stagger));
@@ -718,12 +727,4 @@ void link_traffic(const struct link *l, uint64_t *ret_in, uint64_t *ret_out)
 {
     *ret_in = l->n_in;
     *ret_out = l->n_out;
-}
-
-void link_set_upload_rate(struct link *l, uint64_t bytes_per_s)
-{
-    l->rate = bytes_per_s;
-    l->tokens = 0;
-    l->tokens_ns = (int64_t)uv_hrtime();
-    on_rate_tick(&l->rate_tick);
 }

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/key.h"
+#include "net/cap.h"
 
 struct link;
 
@@ -26,6 +27,7 @@ struct link_config {
     uint16_t port;
     const char *unix_path;
     const struct hash *tls_pin; /* SHA-256 of SubjectPublicKeyInfo; NULL: system CAs and name */
+    struct cap *up, *down;      /* may be shared; NULL: no cap. Outlive the link */
     const char *congestion;     /* for measurements; NULL: BBR where there is. Outlives the link */
     bool is_plain;              /* for measurements: windows stay at HTTP/2's own 64 KiB */
 };
@@ -88,9 +90,6 @@ void link_cancel(struct link *l, uint64_t id); /* done comes with ERR_CANCELLED 
 /* Round-trip time of the last PING in ms, or -1; bytes on the wire so far. */
 double link_rtt_ms(const struct link *l);
 void link_traffic(const struct link *l, uint64_t *ret_in, uint64_t *ret_out);
-
-/* Upload cap in bytes per second; 0: none. Takes effect at once. */
-void link_set_upload_rate(struct link *l, uint64_t bytes_per_s);
 
 /* Fails all requests with ERR_CANCELLED, closes; then closed_fn(ctx) (may be NULL). */
 void link_close(struct link *l, void (*closed_fn)(void *ctx), void *ctx);

@@ -113,10 +113,9 @@ struct link {
     int64_t window_ns;  /* ... and when */
     uint64_t n_in;      /* bytes on the wire */
     uint64_t n_out;
-    uint64_t rate; /* upload cap, bytes per second */
-    double tokens;
-    int64_t tokens_ns;
-    int n_conns; /* not yet closed */
+    struct cap *up, *down;
+    bool is_resting; /* too much has come: nothing is read for a while */
+    int n_conns;     /* not yet closed */
     int n_handles;
     bool is_closing;
     void (*closed_fn)(void *ctx);

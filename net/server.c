@@ -63,6 +63,8 @@ struct server {
     void (*answered)(const struct server_answer *a, void *ctx);
     void (*cut)(struct request *r, void *ctx);
     void *ctx;
+    const char *congestion;
+    bool is_plain;
     void (*closed_fn)(void *ctx);
     void *closed_ctx;
     char unix_path[sizeof((struct sockaddr_un *)0)->sun_path];
@@ -246,6 +248,8 @@ static struct peer *peer_new(struct server *s, struct guard_seat *seat, const ch
                               .role = H2_SERVER,
                               .is_unix = s->is_unix,
                               .tls = s->tls,
+                              .congestion = s->congestion,
+                              .is_plain = s->is_plain,
                               .scratch = s->scratch,
                               .n_in = &s->n_in,
                               .n_out = &s->n_out,
@@ -608,6 +612,8 @@ int server_create(uv_loop_t *loop, const struct server_config *c, struct server 
                             : LIMIT_BODY_BYTES;
     s->answered = c->answered;
     s->cut = c->cut;
+    s->congestion = c->congestion;
+    s->is_plain = c->is_plain;
     s->accepts = ACCEPTS_BURST;
     s->accepts_ms = s->now_ms;
     struct guard_config guard = {.conns_per_address = s->is_unix ? 0

@@ -44,6 +44,8 @@ struct server_config {
      */
     void (*cut)(struct request *r, void *ctx);
     void *ctx;
+    const char *congestion; /* for measurements, as in struct link_config */
+    bool is_plain;
 };
 
 int server_create(uv_loop_t *loop, const struct server_config *c, struct server **ret,

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#define AHEAD_PART     3u  /* of a round may be steps ahead */
+#define LONG_WAIT      0.5 /* of a round, once it has CONTROLLER_DRIFT steps */
 #define FLOPS_A_WEIGHT 6.0
 #define HOME_FLOPS     60e9
 #define BITS_A_BYTE    8.0
@@ -87,35 +89,37 @@ struct controller_round controller_cost(const struct controller_facts *f, uint32
     r.host_s =
         merge_core_s(r.up_bytes, f->n_contributors) / f->host_cores + settle_s(f, r.down_bytes);
     r.trips_s = CONTROLLER_TRIPS * f->rtt_ms / 1000;
-    double wait_s = r.up_s + r.host_s + r.down_s + r.decode_s + r.trips_s;
-    r.round_s = r.train_s + wait_s;
-    r.wait_frac = wait_s / r.round_s;
+    double step_s = r.train_s / inner_steps;
+    double exchange_s = r.up_s + r.host_s + r.down_s + r.decode_s + r.trips_s;
+    double ahead = ceil(exchange_s / step_s);
+    double most =
+        inner_steps / AHEAD_PART < f->most_ahead ? inner_steps / AHEAD_PART : f->most_ahead;
+    r.ahead_steps = (uint32_t)(ahead < most ? ahead : most);
+    r.hidden_s = fmin(exchange_s, r.ahead_steps * step_s);
+    r.round_s = r.train_s + exchange_s - r.hidden_s;
+    r.wait_frac = (exchange_s - r.hidden_s) / r.round_s;
     return r;
 }
 
-/* Steps beside which this wait is at most `frac` of the round; within 1..most. */
-static uint32_t steps_for(const struct controller_facts *f, double wait_s, double frac,
-                          uint32_t most)
+/* The fewest steps that are good enough with the sparsest form. */
+static uint32_t fewest_steps(const struct controller_facts *f)
 {
-    double step_s = (double)f->step_tokens / f->tok_per_s;
-    double steps = ceil(wait_s * (1 / frac - 1) / step_s);
-    if (!(steps >= 1)) return 1;
-    return steps < most ? (uint32_t)steps : most;
+    uint32_t inner = 1;
+    double frac = 1;
+    for (; inner < CONTROLLER_MOST; inner++) {
+        frac = controller_cost(f, inner, CONTROLLER_K_MIN).wait_frac;
+        if (frac <= CONTROLLER_WAIT || (inner >= CONTROLLER_DRIFT && frac <= LONG_WAIT)) break;
+    }
+    return inner;
 }
 
 struct controller_round controller_choose(const struct controller_facts *f)
 {
-    struct controller_round r = controller_cost(f, 1, CONTROLLER_K_MIN);
-    double wait_s = r.round_s - r.train_s;
-    uint32_t inner = steps_for(f, wait_s, CONTROLLER_WAIT, CONTROLLER_DRIFT);
-    if (inner == CONTROLLER_DRIFT) {
-        uint32_t longer = steps_for(f, wait_s, 0.5, CONTROLLER_MOST);
-        inner = longer > inner ? longer : inner;
-    }
-    r = controller_cost(f, inner, CONTROLLER_K_MIN);
+    uint32_t inner = fewest_steps(f);
+    struct controller_round r = controller_cost(f, inner, CONTROLLER_K_MIN);
     for (uint32_t k = 2 * CONTROLLER_K_MIN; k <= CONTROLLER_K_MAX; k *= 2) {
         struct controller_round denser = controller_cost(f, inner, k);
-        if (denser.wait_frac > CONTROLLER_DENSE) break;
+        if (denser.wait_frac > r.wait_frac) break;
         r = denser;
     }
     return r;

@@ -7,8 +7,12 @@
  * The rule, from the measurements in docs/CONVERGENCE.md: exchanging sooner is worth more than
  * anything else, so inner_steps is the smallest number of steps beside which the wait for an
  * exchange of the sparsest form is at most CONTROLLER_WAIT of the round; then the values sent are
- * made as dense as CONTROLLER_DENSE allows. Beyond CONTROLLER_DRIFT steps trajectories run apart: then the
+ * made as dense as costs no waiting. Beyond CONTROLLER_DRIFT steps trajectories run apart: then the
  * wait may take up to half of the round before the rounds get longer still.
+ *
+ * A run may take steps of the next round while the update is on its way (ahead_steps, docs/PROTOCOL.md):
+ * as many as the exchange lasts, a third of the round at most, since the update lands so many steps late.
+ * What they do not hide is the wait above.
  *
  * With k of C values sent, a coordinate waits C / k rounds in a contributor's error feedback (decay b)
  * and then brings A = (1 - b^(C/k)) / (1 - b) rounds' worth, while s = R k / C others send it too:
@@ -24,8 +28,7 @@
 #define CONTROLLER_CHUNK 4096u
 #define CONTROLLER_K_MIN 64u   /* of a chunk: what serves a large model */
 #define CONTROLLER_K_MAX 4096u /* more never helped */
-#define CONTROLLER_WAIT  0.125 /* of a round's time, for the exchange of the sparsest form */
-#define CONTROLLER_DENSE 0.17  /* and of the form that is chosen */
+#define CONTROLLER_WAIT  0.125 /* of a round's time */
 #define CONTROLLER_DRIFT 30u   /* steps */
 #define CONTROLLER_MOST  1000u /* steps, on the worst of links */
 
@@ -45,17 +48,20 @@ struct controller_facts {
     double up_mbit, down_mbit; /* > 0 */
     double rtt_ms;             /* >= 0 */
     uint32_t host_cores;       /* that merge; > 0 */
+    uint32_t most_ahead;       /* steps ahead that the run allows; 0: everybody waits */
     double decode_bytes_per_s; /* of an update, by anybody; > 0 */
 };
 
 /* What a round costs when `inner_steps` and `k` are chosen. */
 struct controller_round {
     uint32_t inner_steps;
-    uint32_t k;          /* of CONTROLLER_CHUNK */
-    double min_senders;  /* m of record/merge; 2 at least, the contributors at most */
-    uint64_t up_bytes;   /* one contribution */
-    uint64_t down_bytes; /* the update */
+    uint32_t ahead_steps; /* of these, taken while the last update is awaited */
+    uint32_t k;           /* of CONTROLLER_CHUNK */
+    double min_senders;   /* m of record/merge; 2 at least, the contributors at most */
+    uint64_t up_bytes;    /* one contribution */
+    uint64_t down_bytes;  /* the update */
     double train_s, up_s, host_s, down_s, decode_s, trips_s;
+    double hidden_s; /* of the exchange, behind steps ahead */
     double round_s;
     double wait_frac; /* of round_s during which nobody trains */
 };

@@ -10,6 +10,8 @@
 static const int dots_x[] = {1, 1, 2};
 static const int dots_y[] = {3, 2, 4};
 
+#define BRIDGE 4 /* samples */
+
 /* One column of dots: [lo, hi) from the bottom in the main sign, [hi, top) in the light one. */
 struct span {
     int lo, hi, top;
@@ -103,6 +105,24 @@ static double mean(const struct graph *g, uint32_t a, uint32_t b)
     return n ? sum / n : (double)NAN;
 }
 
+/* A line's samples come when a step ends, and steps may be longer than a sample: between two that are
+ * near each other the line goes on. What stood still for longer stays a gap.
+ */
+static double across(const struct graph *g, double at)
+{
+    if (g->kind != GRAPH_LINE || !g->s->step_ms || at < 0) return NAN;
+    int left = (int)at;
+    int right = left + 1;
+    while (left >= 0 && !isfinite(sample(g->s, (uint32_t)left)))
+        left--;
+    while (right < (int)count(g->s) && !isfinite(sample(g->s, (uint32_t)right)))
+        right++;
+    if (left < 0 || right >= (int)count(g->s) || right - left > BRIDGE) return NAN;
+    double a = (double)sample(g->s, (uint32_t)left);
+    double b = (double)sample(g->s, (uint32_t)right);
+    return a + (b - a) * (at - left) / (right - left);
+}
+
 /* The value of dot column x of n_x: a mean where samples are dense, a straight line between
  * neighbours where they are sparse.
  */
@@ -115,7 +135,8 @@ static double value_at(const struct graph *g, int x, int n_x)
     double to = first + (x + 1) * win / n_x;
     if (to - from >= 1) {
         if (to <= 0) return NAN;
-        return mean(g, from < 0 ? 0 : (uint32_t)from, (uint32_t)to);
+        double m = mean(g, from < 0 ? 0 : (uint32_t)from, (uint32_t)to);
+        return isfinite(m) ? m : across(g, (from + to) / 2);
     }
     double at = first + (n_x > 1 ? x * (win - 1) / (n_x - 1) : win - 1);
     if (at < 0) return NAN;
@@ -124,8 +145,9 @@ static double value_at(const struct graph *g, int x, int n_x)
     double b = (double)sample(g->s, i + 1);
     double part = at - i;
     if (part < 1e-6) return a;
-    if (isnan(a) || isnan(b)) return part < 0.5 ? a : b;
-    return a + (b - a) * part;
+    if (!isnan(a) && !isnan(b)) return a + (b - a) * part;
+    double near = part < 0.5 ? a : b;
+    return isfinite(near) ? near : across(g, at);
 }
 
 static int dot_of(double v, struct graph_scale sc, int n_y)
@@ -301,10 +323,11 @@ static bool is_free(const struct graph *g, int from, int to, int w, int end)
     return true;
 }
 
-/* The newest mark's words beside it, where they fit: right of it, else left. Returns the first cell
+/* The newest mark's words beside it, where they fit: right of it, else left, from begin on. Returns the first cell
  * used, w when nothing was said.
  */
-static int say_mark(struct canvas *c, struct rect r, const struct graph *g, int i, int end)
+static int say_mark(struct canvas *c, struct rect r, const struct graph *g, int i, int begin,
+                    int end)
 {
     char text[128];
     int x = mark_column(g, &g->marks[i], r.w);
@@ -317,7 +340,7 @@ static int say_mark(struct canvas *c, struct rect r, const struct graph *g, int 
             canvas_text(c, r.x + x + 2, r.y, need, STYLE_DIM, text);
             return x;
         }
-        if (is_free(g, left, x - 1, r.w, end)) {
+        if (left >= begin && is_free(g, left, x - 1, r.w, end)) {
             canvas_text(c, r.x + left, r.y, need, STYLE_DIM, text);
             return left;
         }
@@ -326,14 +349,14 @@ static int say_mark(struct canvas *c, struct rect r, const struct graph *g, int 
 }
 
 /* Returns the first cell in use. */
-static int draw_marks(struct canvas *c, struct rect r, const struct graph *g, int end)
+static int draw_marks(struct canvas *c, struct rect r, const struct graph *g, int begin, int end)
 {
     int first = r.w;
     int newest = -1;
     for (uint32_t i = 0; i < g->n_marks && i < VIEW_MARKS; i++)
         if (mark_column(g, &g->marks[i], r.w) >= 0) newest = (int)i;
     if (newest < 0 || end < 1) return first;
-    first = say_mark(c, r, g, newest, end);
+    first = say_mark(c, r, g, newest, begin, end);
     for (int x = 0; x < end; x++) {
         if (!is_marked(g, x, r.w, end)) continue;
         canvas_put(c, r.x + x, r.y, '^', STYLE_WARN);
@@ -365,7 +388,8 @@ static void draw_time_axis(struct canvas *c, struct rect r, const struct graph *
     }
     int need = canvas_width(c, right);
     if (need <= r.w) canvas_text_right(c, r.x, r.y, r.w, STYLE_DIM, right);
-    if (g->s->step_ms && g->n_marks) first = draw_marks(c, r, g, r.w - need - 1);
+    if (g->s->step_ms && g->n_marks)
+        first = draw_marks(c, r, g, canvas_width(c, left) + 2, r.w - need - 1);
     if (first > r.w - need) first = r.w - need;
     if (canvas_width(c, left) + 2 <= first) canvas_text(c, r.x, r.y, r.w, STYLE_DIM, left);
 }

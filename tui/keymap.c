@@ -1,6 +1,7 @@
 #include "tui/keymap.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "tui/tui.h"
 
@@ -13,6 +14,12 @@ static const struct keymap_entry table[] = {
      "pause at once, or resume; your place in the run is kept", 0},
     {{'f'}, ACTION_FINISH, 3, "f", "Finish round", "Finish",
      "complete this round, then pause; f again: keep going", 0},
+    {{'z'}, ACTION_SNOOZE, 6, "z", "Snooze", "Snooze",
+     "pause for a while: it goes on by itself", 0},
+    {{'o'}, ACTION_ANYWAY, 3, "o", "Go on anyway", "Anyway",
+     "go on in spite of what holds training now, for an hour", 0},
+    {{'g'}, ACTION_GEAR, 6, "g", "Gear", "Gear",
+     "how much training may take: to that line of the Settings", 0},
     {{KEYMAP_ENTER}, ACTION_OPEN, 4, "Enter", "Zoom", "Zoom",
      "look closer: one graph large, one row in full, one setting changed",
      ON(OVERVIEW) | ON(RUN) | ON(PEERS) | ON(CREDITS) | ON(SETTINGS)},
@@ -23,7 +30,7 @@ static const struct keymap_entry table[] = {
      "Peers, Log: only what holds the text you type; Esc: all", ON(PEERS) | ON(LOG)},
     {{'v'}, ACTION_LEVEL, 5, "v", "Level", "Level", "Log: all, warnings, errors", ON(LOG)},
     {{'i'}, ACTION_ABOUT, 5, "i", "About", "About",
-     "about this run: host, data, licence, rules, key, privacy", ON(RUN)},
+     "about this run: what holds it now, host, licence, rules, key", ON(RUN)},
     {{'x'}, ACTION_EXPORT, 5, "x", "Export", "Export",
      "write to a file: the log, or every line that was earned (CSV)", ON(CREDITS) | ON(LOG)},
     {{'u'}, ACTION_UNDO, 5, "u", "Undo", "Undo", "Settings: take the last change back",
@@ -86,10 +93,17 @@ static bool is_offered(const struct keymap_entry *k, const struct view *v, const
     bool is_of_replay = k->action >= ACTION_SLOWER && k->action <= ACTION_FORWARD;
     if (is_of_replay) return t->is_replay;
     if (t->is_replay)
-        return k->action != ACTION_FINISH && k->action != ACTION_FREEZE &&
-               k->action != ACTION_EXPORT && k->action != ACTION_RANGE;
+        return k->action != ACTION_FINISH && k->action != ACTION_SNOOZE &&
+               k->action != ACTION_ANYWAY && k->action != ACTION_GEAR &&
+               k->action != ACTION_FREEZE && k->action != ACTION_EXPORT &&
+               k->action != ACTION_RANGE;
     if (k->action == ACTION_PAUSE) return !is_at_rest(v, t);
     if (k->action == ACTION_FINISH) return !is_at_rest(v, t) && !v->is_paused;
+    /* Where the agent has settings, it has these as well. */
+    bool has_settings = t->options.n > 0;
+    if (k->action == ACTION_SNOOZE) return has_settings && !is_at_rest(v, t) && !v->is_paused;
+    if (k->action == ACTION_ANYWAY) return has_settings && strncmp(v->override_hint, "o:", 2) == 0;
+    if (k->action == ACTION_GEAR) return has_settings && t->screen == SCREEN_OVERVIEW;
     if (k->action == ACTION_OPEN) return v->run_name[0] || t->screen == SCREEN_SETTINGS;
     if (k->action == ACTION_EXPORT && t->screen == SCREEN_CREDITS) return v->run_name[0] != 0;
     if (k->action == ACTION_UNDO) return t->has_undo;

@@ -342,7 +342,9 @@ static void put_state(const struct screen_frame *f, char *dst, size_t cap)
         return;
     }
     put_end(f, end, sizeof end);
-    if (f->v->state == VIEW_PAUSED) { /* the key is named once, in the sentence */
+    /* The key is named once, in the sentence; a snooze and a hold end by themselves. */
+    bool is_by_wish = f->v->is_paused && f->v->snooze_until_ms == VIEW_NONE;
+    if (f->v->state == VIEW_PAUSED && is_by_wish) {
         snprintf(dst, cap, "%s, until you press p", f->v->reason);
         return;
     }
@@ -507,17 +509,26 @@ static void draw_bottom(const struct screen_frame *f, struct rect r)
         draw_question(f, r);
         return;
     }
+    if (f->t->is_snoozing) {
+        canvas_text(f->c, r.x, r.y, r.w, STYLE_WARN,
+                    r.w < 64
+                        ? "Pause: 1 30 min 2 1 h 3 3 h 4 till 8"
+                        : "Pause for how long?  1 30 min  2 1 h  3 3 h  4 until 08:00  Esc No");
+        return;
+    }
     if (wizard_is_shown(f->t, f->v) && !(f->t->note[0] && f->now_ms < f->t->note_until_ms)) {
         canvas_text(f->c, r.x, r.y, r.w, STYLE_KEY, screen_wizard_keys(&f->t->wizard));
         return;
     }
     if (f->t->is_typing) {
-        x += canvas_text(f->c, x, r.y, r.w, STYLE_KEY, "Find: ");
+        bool is_value = f->t->screen == SCREEN_SETTINGS;
+        x += canvas_text(f->c, x, r.y, r.w, STYLE_KEY, is_value ? "New value: " : "Find: ");
         char text[TUI_TEXT];
         utf8_printable(f->t->find[f->t->screen], text, sizeof text);
         x += canvas_text(f->c, x, r.y, r.w - x, STYLE_VALUE, text);
         x += canvas_text(f->c, x, r.y, r.w - x, STYLE_HERE, "_");
-        canvas_text(f->c, x + 2, r.y, r.w - x - 2, STYLE_DIM, "Enter: keep  Esc: all");
+        canvas_text(f->c, x + 2, r.y, r.w - x - 2, STYLE_DIM,
+                    is_value ? "Enter: set  Esc: leave as it is" : "Enter: keep  Esc: all");
         return;
     }
     if (f->t->note[0] && f->now_ms < f->t->note_until_ms) {

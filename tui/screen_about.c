@@ -28,6 +28,21 @@ static void put(const struct screen_frame *f, struct rect r, int *y, const char 
     *y += n ? n : 1;
 }
 
+/* Every reason not to train that stands now, and when it ends; nothing when there is none. */
+static void put_holds(const struct screen_frame *f, struct rect r, int *y)
+{
+    const struct view *v = f->v;
+    char text[320];
+    for (uint32_t i = 0; i < v->n_holds && i < VIEW_HOLDS; i++) {
+        const struct view_hold *h = &v->holds[i];
+        snprintf(text, sizeof text, "%s; %s%s", h->reason, h->end,
+                 h->is_overridden  ? " (goes on anyway, as you asked)"
+                 : h->can_override ? " (o: go on anyway)"
+                                   : "");
+        put(f, r, y, i ? "" : "held by", text);
+    }
+}
+
 void screen_card_rows(const struct screen_frame *f, struct rect r, const struct view_card *card,
                       uint32_t n, int skip)
 {
@@ -50,5 +65,7 @@ void screen_about_draw(const struct screen_frame *f)
         r.y++;
         r.h--;
     }
-    screen_card_rows(f, r, v->card, v->n_card, f->t->scroll[SCREEN_RUN]);
+    int y = -f->t->scroll[SCREEN_RUN];
+    put_holds(f, r, &y);
+    screen_card_rows(f, r, v->card, v->n_card, -y);
 }

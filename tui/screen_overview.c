@@ -73,16 +73,21 @@ static void draw_this_computer(const struct screen_frame *f, struct rect r)
     screen_title(f, r, "This computer", "", "");
     snprintf(t, sizeof t, "%s, %u/%u cores", text_percent(v->cpu_frac, a), v->n_threads,
              v->n_cores);
+    if (v->others_frac >= 0 && r.w >= 40)
+        snprintf(t + strlen(t), sizeof t - strlen(t), ", others %s",
+                 text_percent(v->others_frac, b));
     screen_pair(f, r, r.y + 1, LABEL_W, "CPU", STYLE_TEXT, v->n_cores ? t : "-");
-    screen_pair(f, r, r.y + 2, LABEL_W, "memory", STYLE_TEXT,
-                v->rss_bytes ? text_bytes(v->rss_bytes, a) : "-");
+    snprintf(t, sizeof t, "%s%s%s", text_bytes(v->rss_bytes, a), v->gear[0] ? ", " : "", v->gear);
+    screen_pair(f, r, r.y + 2, LABEL_W, "memory", STYLE_TEXT, v->rss_bytes ? t : "-");
     snprintf(t, sizeof t, "%s, %s", text_bytes(v->bytes_up, a), text_bytes(v->bytes_down, b));
     if (v->up_per_s > 0 && v->down_per_s > 0 && r.w >= 40)
         snprintf(t + strlen(t), sizeof t - strlen(t), "  now %s, %s a second",
                  text_bytes((uint64_t)v->up_per_s, a), text_bytes((uint64_t)v->down_per_s, b));
     screen_pair(f, r, r.y + 3, LABEL_W, "up, down", STYLE_TEXT, f->t->has_view ? t : "-");
-    screen_pair(f, r, r.y + 4, LABEL_W, "ping", STYLE_TEXT,
-                screen_unit(text_number(v->rtt_ms, a), "ms", t, sizeof t));
+    screen_unit(text_number(v->rtt_ms, a), "ms", t, sizeof t);
+    if (v->heat_c > 0)
+        snprintf(t + strlen(t), sizeof t - strlen(t), ", heat %s C", text_fixed(v->heat_c, 0, b));
+    screen_pair(f, r, r.y + 4, LABEL_W, "ping", STYLE_TEXT, t);
 }
 
 static void draw_progress(const struct screen_frame *f, struct rect r, int y)

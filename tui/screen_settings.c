@@ -4,13 +4,13 @@
 #include "tui/screen.h"
 #include "tui/settings.h"
 
-#define TITLE_W 12
+#define TITLE_W 21
 #define VALUE_W 24
 
 static void draw_row(const struct screen_frame *f, struct rect r, int y, int i, bool is_here)
 {
     struct settings_row s;
-    char value[120];
+    char value[180];
     if (!settings_row(f->v, f->t, i, &s)) return;
     canvas_text(f->c, r.x, y, 1, STYLE_KEY, is_here ? ">" : " ");
     canvas_text(f->c, r.x + 2, y, TITLE_W, is_here ? STYLE_VALUE : STYLE_TEXT, s.title);
@@ -24,7 +24,7 @@ static void draw_row(const struct screen_frame *f, struct rect r, int y, int i, 
 /* The picked row's help and its reason, in full. */
 static void draw_help(const struct screen_frame *f, struct rect r, const struct settings_row *s)
 {
-    char text[320];
+    char text[700];
     canvas_fill(f->c, r.x, r.y, r.w, theme_rule(f->glyphs), STYLE_DIM);
     snprintf(text, sizeof text, "%s: %s", s->title, s->help);
     int y = 1 + screen_wrap(f, r, 1, r.h - 2, STYLE_TEXT, text, true);
@@ -36,7 +36,7 @@ void screen_settings_draw(const struct screen_frame *f)
 {
     struct rect r = f->body;
     struct settings_row s;
-    int n = settings_n(f->v);
+    int n = settings_n(f->t);
     int pick = f->t->scroll[SCREEN_SETTINGS];
     if (pick >= n) pick = n - 1;
     screen_title(f, r, "Settings", "", "changes apply at once  Left, Right: change");

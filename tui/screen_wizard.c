@@ -96,7 +96,13 @@ static void draw_card(struct page *p)
 {
     const struct wizard *w = &p->f->t->wizard;
     screen_title(p->f, p->f->body, "This is the run", "", "Enter: take part  Esc: not this one");
-    struct rect r = {p->r.x, p->r.y + 1, p->f->body.w - 2 * (p->r.x - p->f->body.x), p->r.h - 1};
+    char t[260];
+    snprintf(t, sizeof t, w->verdict[0] ? "Judged here: %s" : "This computer: %s",
+             w->verdict[0] ? w->verdict : "being judged for it, which takes some seconds ...");
+    if (p->r.h >= 6) say(p, w->verdict[0] ? STYLE_VALUE : STYLE_DIM, t);
+    int top = p->y;
+    struct rect r = {p->r.x, p->r.y + top, p->f->body.w - 2 * (p->r.x - p->f->body.x),
+                     p->r.h - top};
     screen_card_rows(p->f, r, w->card, w->n_card, w->scroll);
 }
 
@@ -129,28 +135,31 @@ static void draw_dots(struct page *p)
 
 static void draw_gear(struct page *p)
 {
-    static const char *const name[] = {"Gentle", "Balanced", "Full"};
-    static const char *const about[] = {"you will hardly notice it",
-                                        "noticed when you compile or play",
-                                        "all of it; the fan will be loud"};
     const struct wizard *w = &p->f->t->wizard;
-    char t[160];
+    uint32_t quarter = wizard_cores(0, w->n_cores);
+    uint32_t half = wizard_cores(1, w->n_cores);
+    char t[3][120];
+    char measured[200];
     step_title(p, "How much may training use?", 2);
-    snprintf(t, sizeof t, "This computer has %u processor core%s.", w->n_cores,
-             w->n_cores == 1 ? "" : "s");
-    say(p, STYLE_TEXT, t);
+    snprintf(measured, sizeof measured, "This computer has %u processor cores.%s%s", w->n_cores,
+             w->speed[0] ? " Measured for this run: " : "", w->speed);
+    say(p, STYLE_TEXT, measured);
     say(p, STYLE_TEXT, "");
+    snprintf(t[0], sizeof t[0],
+             "Gentle    while you are here %u of them, half of the time; else %u", quarter, half);
+    snprintf(t[1], sizeof t[1], "Balanced  while you are here %u of them; else all %u", half,
+             w->n_cores);
+    snprintf(t[2], sizeof t[2], "Full      all %u, always; the fan will be loud", w->n_cores);
     for (int i = 0; i < 3; i++) {
-        uint32_t n = wizard_cores(i, w->n_cores);
-        snprintf(t, sizeof t, "%s %-9s %2u core%s  %s", w->gear == i ? ">" : " ", name[i], n,
-                 n == 1 ? " " : "s", about[i]);
-        say(p, w->gear == i ? STYLE_HERE : STYLE_TEXT, t);
+        char line[sizeof t[0] + 8];
+        snprintf(line, sizeof line, "%s %.*s", w->gear == i ? ">" : " ", (int)sizeof t[0] - 1,
+                 t[i]);
+        say(p, w->gear == i ? STYLE_HERE : STYLE_TEXT, line);
     }
     say(p, STYLE_TEXT, "");
     say(p, STYLE_TEXT,
-        "It always runs at the lowest priority. How fast it is here is measured from "
-        "the first minute on, and never guessed.");
-    say(p, STYLE_TEXT, "p pauses at any moment, and this can be changed later.");
+        "It pauses by itself on battery, when it is hot, and when other programs need "
+        "the processor. p pauses at any moment; all of this can be changed later (6).");
 }
 
 static void draw_summary(struct page *p)
@@ -160,9 +169,11 @@ static void draw_summary(struct page *p)
     step_title(p, w->step == WIZARD_STARTING ? "Starting" : "Ready", 3);
     snprintf(t, sizeof t, "Take part in: %s", w->n_card ? w->card[0].text : wizard_source(w));
     say(p, STYLE_VALUE, t);
-    uint32_t n = wizard_cores(w->gear, w->n_cores);
-    snprintf(t, sizeof t, "Uses %u of %u cores at the lowest priority, until you pause or stop it.",
-             n, w->n_cores);
+    uint32_t here = wizard_cores(w->gear, w->n_cores);
+    uint32_t idle = w->gear == 0 ? wizard_cores(1, w->n_cores) : w->n_cores;
+    snprintf(t, sizeof t,
+             "Uses %u of %u cores while you are here, else %u, until you pause or stop it.", here,
+             w->n_cores, idle);
     say(p, STYLE_TEXT, t);
     for (uint32_t i = 0; i < w->n_card; i++)
         if (strcmp(w->card[i].title, "needs") == 0) {

@@ -1,6 +1,7 @@
 #include "tui/settings.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "tui/theme.h"
 #include "view/text.h"
@@ -30,10 +31,24 @@ static const struct {
                    "Who gathers the contributions of this run. Nobody else is ever contacted."                       },
 };
 
-int settings_n(const struct view *v)
+/* First the look, then the agent's settings, then what can only be looked at. */
+#define N_LOOK (ROW_CALM + 1)
+
+int settings_n(const struct tui *t)
 {
-    (void)v;
-    return ROW_COUNT;
+    return ROW_COUNT + (int)t->options.n;
+}
+
+const struct option_row *settings_option(const struct tui *t, int i)
+{
+    int k = i - N_LOOK;
+    return k >= 0 && k < (int)t->options.n ? &t->options.at[k] : NULL;
+}
+
+/* The enum row of line i, when it is none of the agent's. */
+static enum row row_of(const struct tui *t, int i)
+{
+    return (enum row)(i < N_LOOK ? i : i - (int)t->options.n);
 }
 
 static const char *glyphs_text(int glyphs)
@@ -47,18 +62,64 @@ static void say_cores(const struct view *v, struct settings_row *r)
     char a[TEXT_CAP];
     if (v->n_cores) {
         snprintf(r->value, sizeof r->value, "%u of %u", v->n_threads, v->n_cores);
-        snprintf(r->why, sizeof r->why,
-                 "now %s of the machine; change: potluck stop, then --threads N",
-                 text_percent(v->cpu_frac, a));
+        if (v->gear[0])
+            snprintf(r->why, sizeof r->why, "now %s of the machine; gear %s, since %s",
+                     text_percent(v->cpu_frac, a), v->gear,
+                     v->is_in_use ? "you are here" : "nobody is here");
+        else
+            snprintf(r->why, sizeof r->why,
+                     "now %s of the machine; change: potluck stop, then --threads N",
+                     text_percent(v->cpu_frac, a));
     }
+}
+
+/* "idle_after_s" reads "Idle after": the unit stands behind the value. */
+static void say_title(const char *key, char *dst, size_t cap)
+{
+    static const char *const units[] = {"_s", "_percent", "_mib", "_min", "_c"};
+    snprintf(dst, cap, "%s", key);
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        char *end = dst + strlen(dst) - strlen(units[i]);
+        if (end > dst && strcmp(end, units[i]) == 0) *end = 0;
+    }
+    for (char *c = dst; *c; c++)
+        if (*c == '_') *c = ' ';
+    if (*dst >= 'a' && *dst <= 'z') *dst = (char)(*dst - 'a' + 'A');
+}
+
+static void say_option(const struct option_row *o, struct settings_row *r)
+{
+    bool is_zero = o->zero[0] && strcmp(o->value, "0") == 0;
+    say_title(o->key, r->title, sizeof r->title);
+    snprintf(r->value, sizeof r->value, "%s%s%s", o->value[0] ? o->value : "-",
+             o->unit[0] && !strstr(o->key, "percent") ? " " : "", o->unit);
+    if (is_zero) snprintf(r->value, sizeof r->value, "%s", o->zero);
+    bool is_default = strcmp(o->source, "default") == 0;
+    bool is_file = strcmp(o->source, "file") == 0;
+    snprintf(r->why, sizeof r->why, "%s%s%s",
+             is_default ? "the default"
+             : is_file  ? "you chose it"
+                        : o->source,
+             o->in_effect[0] ? "; now: " : "", o->in_effect);
+    snprintf(r->help, sizeof r->help, "%s. Applies %s; the default is %s.", o->help,
+             o->applies[0] ? o->applies : "at once", o->standard[0] ? o->standard : "none");
+    r->can_change = is_default || is_file;
 }
 
 bool settings_row(const struct view *v, const struct tui *t, int i, struct settings_row *ret)
 {
-    if (i < 0 || i >= ROW_COUNT) return false;
-    *ret = (struct settings_row){
-        .title = rows[i].title, .help = rows[i].help, .value = "-", .can_change = i <= ROW_CALM};
-    switch ((enum row)i) {
+    const struct option_row *o = settings_option(t, i);
+    if (i < 0 || i >= settings_n(t)) return false;
+    *ret = (struct settings_row){.value = "-"};
+    if (o) {
+        say_option(o, ret);
+        return true;
+    }
+    enum row row = row_of(t, i);
+    snprintf(ret->title, sizeof ret->title, "%s", rows[row].title);
+    snprintf(ret->help, sizeof ret->help, "%s", rows[row].help);
+    ret->can_change = row <= ROW_CALM;
+    switch (row) {
     case ROW_THEME:
         snprintf(ret->value, sizeof ret->value, "%s", theme_name(t->look.theme));
         snprintf(ret->why, sizeof ret->why, "%s", theme_about(t->look.theme));
@@ -97,17 +158,58 @@ static int cycle(int value, int by, int least, int most)
     return least + (value - least + by + n) % n;
 }
 
-bool settings_change(struct tui *t, const struct view *v, int i, int by)
+enum settings_changed settings_set(struct tui *t, int i, const char *value)
 {
-    (void)v;
-    struct tui_look was = t->look;
-    switch (i) {
-    case ROW_THEME: t->look.theme = cycle(was.theme, by, 0, THEME_COUNT - 1); break;
-    case ROW_GRAPHS: t->look.graphs = cycle(was.graphs, by, -1, GLYPHS_BRAILLE); break;
-    case ROW_CALM: t->look.is_calm = !was.is_calm; break;
-    default: return false;
-    }
-    t->before = was;
+    const struct option_row *o = settings_option(t, i);
+    if (!o) return SETTINGS_NOTHING;
+    snprintf(t->undo_key, sizeof t->undo_key, "%s", o->key);
+    snprintf(t->undo_value, sizeof t->undo_value, "%s", o->value);
+    snprintf(t->set_key, sizeof t->set_key, "%s", o->key);
+    snprintf(t->set_value, sizeof t->set_value, "%s", value);
     t->has_undo = true;
-    return true;
+    return SETTINGS_SET;
+}
+
+enum settings_changed settings_change(struct tui *t, int i, int by)
+{
+    struct tui_look was = t->look;
+    const struct option_row *o = settings_option(t, i);
+    if (o) {
+        char next[OPTIONS_VALUE];
+        return options_next(o, by, next) ? settings_set(t, i, next) : SETTINGS_NOTHING;
+    }
+    if (i < 0 || i >= settings_n(t)) return SETTINGS_NOTHING;
+    enum row row = row_of(t, i);
+    if (row == ROW_THEME) t->look.theme = cycle(was.theme, by, 0, THEME_COUNT - 1);
+    if (row == ROW_GRAPHS) t->look.graphs = cycle(was.graphs, by, -1, GLYPHS_BRAILLE);
+    if (row == ROW_CALM) t->look.is_calm = !was.is_calm;
+    if (row > ROW_CALM) return SETTINGS_NOTHING;
+    t->before = was;
+    t->undo_key[0] = 0;
+    t->has_undo = true;
+    return SETTINGS_LOOK;
+}
+
+static const struct option_row *option_named(const struct tui *t, const char *key)
+{
+    for (uint32_t i = 0; i < t->options.n; i++)
+        if (strcmp(t->options.at[i].key, key) == 0) return &t->options.at[i];
+    return NULL;
+}
+
+enum settings_changed settings_undo(struct tui *t)
+{
+    if (!t->has_undo) return SETTINGS_NOTHING;
+    if (!t->undo_key[0]) {
+        struct tui_look now = t->look;
+        t->look = t->before;
+        t->before = now;
+        return SETTINGS_LOOK;
+    }
+    const struct option_row *o = option_named(t, t->undo_key);
+    if (!o) return SETTINGS_NOTHING;
+    snprintf(t->set_key, sizeof t->set_key, "%s", t->undo_key);
+    snprintf(t->set_value, sizeof t->set_value, "%s", t->undo_value);
+    snprintf(t->undo_value, sizeof t->undo_value, "%s", o->value);
+    return SETTINGS_SET;
 }

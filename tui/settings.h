@@ -7,19 +7,30 @@
 #include "tui/tui.h"
 
 struct settings_row {
-    const char *title;
-    char value[96];
-    char why[120]; /* why this value is in effect, or how it is changed elsewhere */
-    const char *help;
+    char title[32];
+    char value[160];
+    char why[240]; /* why this value is in effect, or how it is changed elsewhere */
+    char help[400];
     bool can_change; /* here, with Left, Right and Enter */
 };
 
-int settings_n(const struct view *v);
+int settings_n(const struct tui *t);
 
 /* Row i of settings_n; false outside. */
 bool settings_row(const struct view *v, const struct tui *t, int i, struct settings_row *ret);
 
-/* Take the next (by 1) or former (by -1) value of row i into t->look; the old one is kept for undo.
- * False when the row cannot be changed here.
+/* The agent's setting that row i shows; NULL: it is another row. */
+const struct option_row *settings_option(const struct tui *t, int i);
+
+enum settings_changed { SETTINGS_NOTHING = 0, SETTINGS_LOOK, SETTINGS_SET };
+
+/* Take the next (by 1) or former (by -1) value of row i into t->look, or into t->set_key and set_value;
+ * the old one is kept for undo. SETTINGS_NOTHING when the row cannot be changed so.
  */
-bool settings_change(struct tui *t, const struct view *v, int i, int by);
+enum settings_changed settings_change(struct tui *t, int i, int by);
+
+/* Ask for a value of the agent's setting in row i; the old one is kept for undo. */
+enum settings_changed settings_set(struct tui *t, int i, const char *value);
+
+/* Take the last change back; another undo makes it again. */
+enum settings_changed settings_undo(struct tui *t);

@@ -61,7 +61,7 @@ static int length(const struct tui *t, const struct view *v)
     case SCREEN_LOG: return rows_log(v, t, rows);
     case SCREEN_HELP: return 50;
     case SCREEN_RUN: return t->is_about ? 40 : 1 + 2;
-    case SCREEN_SETTINGS: return settings_n(v);
+    case SCREEN_SETTINGS: return settings_n(t);
     case SCREEN_OVERVIEW: return 1 + 4;
     case SCREEN_COUNT: break;
     }
@@ -85,6 +85,45 @@ static struct tui_command ask(struct tui *t, enum intent_kind intent)
 {
     t->is_frozen = false;
     return (struct tui_command){TUI_ASK, intent, 0};
+}
+
+const char *tui_span(int answer)
+{
+    static const char *const spans[TUI_SPANS] = {"30m", "1h", "3h", "08:00"};
+    return answer >= 1 && answer <= TUI_SPANS ? spans[answer - 1] : NULL;
+}
+
+static struct tui_command snooze_key(struct tui *t, int key)
+{
+    t->is_snoozing = false;
+    if (!tui_span(key - '0')) return draw;
+    return (struct tui_command){TUI_SNOOZE, INTENT_NONE, key - '0'};
+}
+
+static struct tui_command snooze(struct tui *t, const struct view *v)
+{
+    if (t->is_replay || !t->options.n || v->is_paused) return nothing;
+    t->is_snoozing = true;
+    t->is_frozen = false;
+    return draw;
+}
+
+static struct tui_command anyway(const struct tui *t, const struct view *v)
+{
+    bool is_held = !t->is_replay && t->options.n && strncmp(v->override_hint, "o:", 2) == 0;
+    return is_held ? (struct tui_command){TUI_ANYWAY, INTENT_NONE, 0} : nothing;
+}
+
+/* The line that counts now: while somebody is at the computer that is the first. */
+static struct tui_command gear(struct tui *t)
+{
+    if (!t->options.n || t->is_replay) return nothing;
+    (void)show(t, SCREEN_SETTINGS);
+    int i = 0;
+    while (i < settings_n(t) && !settings_option(t, i))
+        i++;
+    t->scroll[SCREEN_SETTINGS] = i < settings_n(t) ? i : 0;
+    return draw;
 }
 
 static struct tui_command help(struct tui *t)
@@ -118,16 +157,26 @@ static struct tui_command answer(struct tui *t, int key)
 
 /* ---- looking closer ------------------------------------------------------------------------- */
 
-static struct tui_command change(struct tui *t, const struct view *v, int by)
+static struct tui_command changed(enum settings_changed c)
 {
-    return settings_change(t, v, t->scroll[SCREEN_SETTINGS], by)
-               ? (struct tui_command){TUI_LOOK, INTENT_NONE, 0}
-               : nothing;
+    if (c == SETTINGS_NOTHING) return nothing;
+    return (struct tui_command){c == SETTINGS_LOOK ? TUI_LOOK : TUI_SET, INTENT_NONE, 0};
+}
+
+/* Enter: the next choice; what has none is typed. */
+static struct tui_command edit(struct tui *t)
+{
+    int i = t->scroll[SCREEN_SETTINGS];
+    const struct option_row *o = settings_option(t, i);
+    if (!o || o->n_choices) return changed(settings_change(t, i, 1));
+    snprintf(t->find[SCREEN_SETTINGS], TUI_TEXT, "%s", o->value);
+    t->is_typing = true;
+    return draw;
 }
 
 static struct tui_command open_it(struct tui *t, const struct view *v)
 {
-    if (t->screen == SCREEN_SETTINGS) return change(t, v, 1);
+    if (t->screen == SCREEN_SETTINGS) return edit(t);
     bool has_none = t->screen == SCREEN_HELP || t->screen == SCREEN_LOG;
     if (has_none || t->is_about || !v->run_name[0]) return nothing;
     bool is_graph = t->screen == SCREEN_OVERVIEW || t->screen == SCREEN_RUN;
@@ -139,8 +188,10 @@ static struct tui_command open_it(struct tui *t, const struct view *v)
 
 static struct tui_command about(struct tui *t, const struct view *v)
 {
-    if (t->screen != SCREEN_RUN || !v->run_name[0]) return nothing;
-    t->is_about = !t->is_about;
+    if (!v->run_name[0] || t->screen == SCREEN_HELP) return nothing;
+    bool was_about = t->is_about;
+    (void)show(t, SCREEN_RUN);
+    t->is_about = !was_about;
     t->is_open = false;
     t->scroll[SCREEN_RUN] = 0;
     return draw;
@@ -179,11 +230,7 @@ static struct tui_command find(struct tui *t)
 
 static struct tui_command undo(struct tui *t)
 {
-    if (t->screen != SCREEN_SETTINGS || !t->has_undo) return nothing;
-    struct tui_look now = t->look;
-    t->look = t->before;
-    t->before = now;
-    return (struct tui_command){TUI_LOOK, INTENT_NONE, 0};
+    return t->screen == SCREEN_SETTINGS ? changed(settings_undo(t)) : nothing;
 }
 
 static struct tui_command export_it(const struct tui *t, const struct view *v)
@@ -211,6 +258,13 @@ static struct tui_command type(struct tui *t, int key)
     if (key == KEYMAP_ENTER || key == KEYMAP_ESC) {
         t->is_typing = false;
         if (key == KEYMAP_ESC) s[0] = 0;
+        if (t->screen == SCREEN_SETTINGS) {
+            char value[TUI_TEXT];
+            snprintf(value, sizeof value, "%s", s);
+            s[0] = 0;
+            if (key == KEYMAP_ESC) return draw;
+            return changed(settings_set(t, t->scroll[SCREEN_SETTINGS], value));
+        }
     } else if (key == KEYMAP_BACKSPACE) {
         shorten(s);
     } else if (key >= ' ' && key < 0x100 && n + 1 < TUI_TEXT) {
@@ -219,7 +273,7 @@ static struct tui_command type(struct tui *t, int key)
     } else {
         return nothing;
     }
-    t->scroll[t->screen] = 0;
+    if (t->screen != SCREEN_SETTINGS) t->scroll[t->screen] = 0;
     return draw;
 }
 
@@ -253,10 +307,11 @@ static struct tui_command seek(const struct tui *t, int by)
     return t->is_replay ? (struct tui_command){TUI_SEEK, INTENT_NONE, by} : nothing;
 }
 
-static struct tui_command sideways(struct tui *t, const struct view *v, int key, int by)
+static struct tui_command sideways(struct tui *t, int key, int by)
 {
     bool is_arrow = key == KEYMAP_LEFT || key == KEYMAP_RIGHT;
-    if (t->screen == SCREEN_SETTINGS && is_arrow) return change(t, v, by);
+    if (t->screen == SCREEN_SETTINGS && is_arrow)
+        return changed(settings_change(t, t->scroll[SCREEN_SETTINGS], by));
     return turn(t, by);
 }
 
@@ -269,8 +324,8 @@ static struct tui_command act(struct tui *t, enum action a, int key, const struc
     case ACTION_CREDITS:
     case ACTION_LOG:
     case ACTION_SETTINGS: return show(t, (enum screen)(a - ACTION_OVERVIEW));
-    case ACTION_NEXT_SCREEN: return sideways(t, v, key, 1);
-    case ACTION_PREVIOUS_SCREEN: return sideways(t, v, key, -1);
+    case ACTION_NEXT_SCREEN: return sideways(t, key, 1);
+    case ACTION_PREVIOUS_SCREEN: return sideways(t, key, -1);
     case ACTION_UP: return scroll(t, v, -1);
     case ACTION_DOWN: return scroll(t, v, 1);
     case ACTION_PAGE_UP: return scroll(t, v, -PAGE);
@@ -286,6 +341,9 @@ static struct tui_command act(struct tui *t, enum action a, int key, const struc
     case ACTION_FINISH:
         if (t->is_replay) return nothing;
         return ask(t, v->is_finishing ? INTENT_RESUME : INTENT_FINISH);
+    case ACTION_SNOOZE: return snooze(t, v);
+    case ACTION_ANYWAY: return anyway(t, v);
+    case ACTION_GEAR: return gear(t);
     case ACTION_FREEZE: t->is_frozen = !t->is_frozen; return draw;
     case ACTION_HELP: return help(t);
     case ACTION_BACK: return back(t);
@@ -328,6 +386,7 @@ struct tui_command tui_key(struct tui *t, int key, const struct view *v)
     if (key == KEYMAP_NONE || key == 0) return nothing;
     t->note[0] = 0; /* it was about the key before; the key bar lies below it */
     if (t->is_asking) return answer(t, key);
+    if (t->is_snoozing) return snooze_key(t, key);
     if (t->is_typing) return type(t, key);
     if (wizard_is_shown(t, v) && !is_for_all_screens(key)) return wizard_key(t, key);
     return act(t, keymap_find(key), key, v);

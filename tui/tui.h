@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tui/options.h"
 #include "tui/wizard.h"
 #include "view/intent.h"
 #include "view/view.h"
@@ -23,7 +24,7 @@ enum screen {
 };
 
 #define TUI_TABS 6 /* screens with a number; help is none of them */
-#define TUI_TEXT 64
+#define TUI_TEXT 128
 
 enum tui_sort { TUI_BY_HOST = 0, TUI_BY_SPEED, TUI_BY_NAME, TUI_BY_SEEN, TUI_SORTS };
 
@@ -50,6 +51,10 @@ struct tui {
     int level;                         /* least enum log_level that the log shows */
     struct tui_look look, before;      /* before: what undo brings back */
     bool has_undo;
+    struct options options; /* the agent's settings */
+    /* The setting to be made so (TUI_SET), and what undo makes it again; key "": the look. */
+    char set_key[32], set_value[OPTIONS_VALUE];
+    char undo_key[32], undo_value[OPTIONS_VALUE];
     bool awaits_first; /* no contribution has been accepted yet */
     struct wizard wizard;
     bool is_replay; /* a recording is shown: no agent, p holds it, < > . , move in it */
@@ -58,6 +63,7 @@ struct tui {
     uint32_t i_view, n_views;
     bool is_frozen;
     bool is_asking;           /* "stop training and quit?" is on the screen */
+    bool is_snoozing;         /* "pause for how long?" is */
     bool is_lost;             /* the agent does not answer */
     bool is_gone;             /* and there is none: its socket is closed */
     bool has_view;            /* at least one view has come */
@@ -75,6 +81,9 @@ enum tui_command_kind {
     TUI_CLOSE,   /* leave; the agent goes on */
     TUI_RANGE,   /* ask for views that look back as far as t->range */
     TUI_LOOK,    /* t->look has changed: use it and keep it */
+    TUI_SET,     /* ask for set_key to be set_value */
+    TUI_SNOOZE,  /* pause for tui_span(by) */
+    TUI_ANYWAY,  /* go on in spite of what holds training */
     TUI_LOOK_AT, /* fetch the card of wizard_source */
     TUI_JOIN,    /* and take part in it */
     TUI_SEEK,    /* move `by` views in the recording */
@@ -93,6 +102,10 @@ struct tui_command tui_key(struct tui *t, int key, const struct view *v);
 
 /* Show a sentence until until_ms. */
 void tui_note(struct tui *t, const char *text, int64_t until_ms);
+
+/* What the answers 1 to TUI_SPANS to "for how long?" mean, as `potluck pause --for` takes it. */
+#define TUI_SPANS 4
+const char *tui_span(int answer);
 
 /* A new view has come: true when it holds the moment that is worth a sentence for a while, the first
  * contribution that was accepted.

@@ -30,7 +30,15 @@ void wizard_got_card(struct wizard *w, const struct view_card *card, uint32_t n)
     memcpy(w->card, card, n * sizeof *card);
     w->n_card = n;
     w->scroll = 0;
+    w->verdict[0] = 0;
+    w->speed[0] = 0;
     w->step = WIZARD_CARD;
+}
+
+void wizard_got_verdict(struct wizard *w, const char *verdict, const char *speed)
+{
+    snprintf(w->verdict, sizeof w->verdict, "%s", verdict);
+    snprintf(w->speed, sizeof w->speed, "%s", speed);
 }
 
 void wizard_failed(struct wizard *w, const char *why)

@@ -40,6 +40,8 @@ struct wizard {
     char error[320]; /* why the last step did not work; "" */
     uint32_t n_card;
     struct view_card card[VIEW_CARD];
+    char verdict[200]; /* of `potluck doctor` on this computer and this run; "": not yet */
+    char speed[64];    /* as it measured */
     int scroll;
     int gear; /* 0 gentle, 1 balanced, 2 full */
     uint32_t n_cores;
@@ -63,5 +65,6 @@ uint32_t wizard_cores(int gear, uint32_t n_cores);
 
 /* The answers that app/attach brings. */
 void wizard_got_card(struct wizard *w, const struct view_card *card, uint32_t n);
+void wizard_got_verdict(struct wizard *w, const char *verdict, const char *speed);
 void wizard_failed(struct wizard *w, const char *why);
 void wizard_done(struct tui *t);

@@ -10,7 +10,7 @@
  *   sparse   what potluck does: trainer_pack, merge_run, trainer_apply_update
  *
  * A round costs inner * step_ms of computing; with free=0 also the way of its bytes over the link:
- * trips * rtt_ms + up + down + host_ms, during which nobody trains. The learning rate follows the
+ * trips * rtt_ms + up + down + host_ms, during which nobody trains, or only `ahead` steps. The learning rate follows the
  * wall clock, so that a method which waits less takes more steps under the same curve.
  *
  * Prints one JSON object. One thread; runs with the same values print the same figures, but
@@ -49,6 +49,7 @@ enum {
     PEERS,
     STEPS,
     INNER,
+    AHEAD,
     EARLY,
     EARLY_INNER,
     FAST,
@@ -89,6 +90,7 @@ static const struct option DEFAULTS[N_OPTIONS] = {
     [PEERS] = {"peers", 8, "contributors"},
     [STEPS] = {"steps", 400, "wall time, in steps of one machine that never waits"},
     [INNER] = {"inner", 15, "inner steps of a round"},
+    [AHEAD] = {"ahead", 0, "sparse: steps of a round taken while the last update is awaited"},
     [EARLY] = {"early", 0, "share of the time with rounds of early_inner steps"},
     [EARLY_INNER] = {"early_inner", 1, "inner steps of a round in the beginning"},
     [FAST] = {"fast", 1, "the first contributor is so many times as fast"},
@@ -134,7 +136,8 @@ struct bench {
     struct trainer *eval;
     uint64_t n_params;
     double wall_ms;
-    double comm_ms; /* of the last exchange */
+    double comm_ms;   /* of the last exchange */
+    uint32_t n_ahead; /* steps of the next round that are done */
     uint32_t n_evals;
     json_t *at_s;
     json_t *bits;
@@ -178,7 +181,8 @@ static struct trainer *make_trainer(const struct bench *b, bool eval_only)
 {
     struct err e = {0};
     struct trainer *t = NULL;
-    struct trainer_options o = {.n_threads = 1, .eval_only = eval_only};
+    struct trainer_options o = {
+        .n_threads = 1, .eval_only = eval_only, .ahead = !eval_only && b->v[AHEAD] > 0};
     must(trainer_create(&b->model, &b->train, &o, &t, &e), &e);
     trainer_init_weights(t, (uint64_t)b->v[SEED]);
     return t;
@@ -266,8 +270,9 @@ static void fill(struct bench *b, uint32_t i, uint64_t round, uint64_t at, uint3
     }
 }
 
-/* The steps of machine i in a round; n of them fill the round's time. */
-static void inner_phase(struct bench *b, uint32_t i, uint32_t n, double n_in_time)
+/* Steps from..from+n of machine i in a round; they fill the time of n_in_time. */
+static void inner_phase(struct bench *b, uint32_t i, uint64_t round, uint32_t from, uint32_t n,
+                        double n_in_time)
 {
     uint32_t batch = opt(b, BATCH);
     uint32_t machines = b->method == DP ? opt(b, PEERS) : 1;
@@ -275,7 +280,7 @@ static void inner_phase(struct bench *b, uint32_t i, uint32_t n, double n_in_tim
         struct err e = {0};
         struct trainer_step_result r = {0};
         for (uint32_t m = 0; m < machines; m++)
-            fill(b, i + m, b->rounds, (uint64_t)s * batch, batch,
+            fill(b, i + m, round, (uint64_t)(from + s) * batch, batch,
                  b->step + (size_t)m * batch * (opt(b, SEQ) + 1));
         double i_step = b->wall_ms / b->v[STEP_MS] + s * n_in_time / n;
         must(trainer_step(b->t[i], b->step, (uint64_t)i_step, &r, &e), &e);
@@ -332,6 +337,10 @@ static void exchange_sparse(struct bench *b, uint32_t n_inner)
     must(merge_run(trainer_table(b->t[0]), &b->train.delta, b->v[SENDERS], in, n, &update, &e), &e);
     struct hash first = {{0}};
     for (uint32_t i = 0; i < n; i++) {
+        if (opt(b, AHEAD)) {
+            must(trainer_ahead_begin(b->t[i], &e), &e);
+            inner_phase(b, i, b->rounds + 1, 0, opt(b, AHEAD), opt(b, AHEAD));
+        }
         must(trainer_apply_update(b->t[i], update.p, update.len, &e), &e);
         struct hash h = trainer_base_hash(b->t[i]);
         if (i == 0) first = h;
@@ -340,6 +349,8 @@ static void exchange_sparse(struct bench *b, uint32_t n_inner)
     }
     b->down_bytes += (uint64_t)n * update.len;
     b->comm_ms = link_ms(b, longest, update.len);
+    double ahead_ms = opt(b, AHEAD) * b->v[STEP_MS];
+    b->comm_ms = ahead_ms > b->comm_ms ? ahead_ms : b->comm_ms;
     buf_deinit(&update);
 }
 
@@ -374,10 +385,10 @@ static void exchange_average(struct bench *b)
 static uint32_t steps_left(const struct bench *b)
 {
     double all_ms = b->v[STEPS] * b->v[STEP_MS];
-    double left = (all_ms - b->wall_ms - b->comm_ms) / b->v[STEP_MS] + 1e-6;
+    double left = (all_ms - b->wall_ms - b->comm_ms) / b->v[STEP_MS] + 1e-6 + b->n_ahead;
     bool is_early = b->wall_ms < b->v[EARLY] * all_ms;
     uint32_t inner = is_swarm(b) ? opt(b, is_early ? EARLY_INNER : INNER) : 5;
-    if (left < 1) return 0;
+    if (left < 1 + b->n_ahead) return 0;
     return left < inner ? (uint32_t)left : inner;
 }
 
@@ -387,12 +398,14 @@ static void run(struct bench *b)
     uint32_t n;
     evaluate(b);
     while ((n = steps_left(b)) > 0) {
+        n -= b->n_ahead;
         for (uint32_t i = 0; i < n_trainers(b); i++)
-            inner_phase(b, i, steps_of(b, i, n), n);
+            inner_phase(b, i, b->rounds, b->n_ahead, steps_of(b, i, n), n);
         b->wall_ms += n * b->v[STEP_MS];
         if (b->method == SPARSE) exchange_sparse(b, n);
         if (b->method == AVERAGE) exchange_average(b);
         b->wall_ms += b->comm_ms;
+        b->n_ahead = opt(b, AHEAD);
         b->rounds++;
         if (b->wall_ms >= end_ms * b->n_evals / b->v[EVALS]) evaluate(b);
     }
@@ -464,6 +477,7 @@ int main(int argc, char **argv)
     bool is_bad = !text || b.method == N_METHODS || opt(&b, PEERS) < 1 ||
                   opt(&b, PEERS) > MAX_PEERS || opt(&b, INNER) < 1 || opt(&b, EARLY_INNER) < 1 ||
                   opt(&b, STEPS) < 1 || b.v[FAST] < 1;
+    if (opt(&b, AHEAD) >= opt(&b, INNER) || (opt(&b, AHEAD) && b.v[FAST] > 1)) return usage();
     if (is_bad || !(b.v[STEP_MS] > 0) || !(b.v[UP_MBIT] > 0) || !(b.v[DOWN_MBIT] > 0) ||
         !(b.v[EVALS] >= 1))
         return usage();

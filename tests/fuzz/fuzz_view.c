@@ -21,6 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (view_decode(out.p, out.len, &again, NULL) != OK) abort();
     }
     buf_deinit(&out);
+    struct view_card card[VIEW_CARD];
+    uint32_t n_card = 0;
+    if (view_card_decode(data, size, card, &n_card, NULL) == OK && n_card > VIEW_CARD) abort();
     if (series_load(data, size, &s, NULL) == OK) {
         struct view_series g;
         series_push(&s, 1, INT64_C(1700000000000));

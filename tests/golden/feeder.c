@@ -50,7 +50,12 @@ static void on_tick(uv_timer_t *t)
     struct feeder *f = t->data;
     struct view *v = &f->view;
     v->seq++;
-    v->at_ms = clock_wall_ms();
+    int64_t by_ms = clock_wall_ms() - v->at_ms;
+    v->at_ms += by_ms;
+    for (uint32_t i = 0; i < v->n_marks; i++) { /* what happened stays as long ago as it was */
+        v->marks[i].at_ms += by_ms;
+        if (v->marks[i].until_ms != VIEW_NONE) v->marks[i].until_ms += by_ms;
+    }
     if (v->is_paused) { /* nothing moves, so that frames can be compared */
         push(f, NULL);
         return;

@@ -91,6 +91,15 @@ static void zoomed(void)
 static void about(void)
 {
     t.is_about = true;
+    v.n_holds = 2;
+    v.holds[0] = (struct view_hold){.name = "busy",
+                                    .reason = "other programs use 71% of the processor",
+                                    .end = "goes on 60 s after they rest",
+                                    .can_override = true};
+    v.holds[1] = (struct view_hold){.name = "hours",
+                                    .reason = "outside of your hours",
+                                    .end = "until 20:00",
+                                    .is_overridden = true};
 }
 
 static void open_row(void)
@@ -109,6 +118,17 @@ static void sorted_and_found(void)
 static void warnings_only(void)
 {
     t.level = 2;
+}
+
+static void agents_settings(void)
+{
+    struct buf text = {0};
+    assert_int_equal(file_read("tests/golden/settings.json", 1 << 20, &text, NULL), OK);
+    assert_int_equal(options_parse(buf_str(&text), text.len, &t.options, NULL), OK);
+    buf_deinit(&text);
+    t.scroll[SCREEN_SETTINGS] = 12;
+    snprintf(v.gear, sizeof v.gear, "gentle");
+    v.is_in_use = true;
 }
 
 static void wizard(void)
@@ -137,6 +157,9 @@ static void wizard_at(enum wizard_step step)
     t.wizard.step = step;
     memcpy(t.wizard.card, v.card, sizeof v.card);
     t.wizard.n_card = v.n_card;
+    wizard_got_verdict(&t.wizard,
+                       "this machine finishes a round in about 6.0 s of 35 s: worth joining",
+                       "1.66k tokens/s");
     v = other;
 }
 
@@ -178,6 +201,7 @@ static const struct {
     {"log",            "running",  SCREEN_LOG,      NULL            },
     {"log-warnings",   "running",  SCREEN_LOG,      warnings_only   },
     {"settings",       "running",  SCREEN_SETTINGS, NULL            },
+    {"settings-agent", "running",  SCREEN_SETTINGS, agents_settings },
     {"help",           "running",  SCREEN_HELP,     NULL            },
     {"wizard-link",    "norun",    SCREEN_OVERVIEW, wizard          },
     {"wizard-wrong",   "norun",    SCREEN_OVERVIEW, wizard_wrong    },
@@ -215,26 +239,29 @@ static const struct {
     const char *reason, *hint;
     int64_t ends_in_ms;
 } states[] = {
-    {"running",   "running",  VIEW_RUNNING,   NULL,                                                             NULL,            VIEW_NONE},
-    {"paused",    "paused",   VIEW_PAUSED,    NULL,                                                             NULL,            VIEW_NONE},
-    {"retrying",  "retrying", VIEW_RETRYING,  NULL,                                                             NULL,            VIEW_NONE},
-    {"stopped",   "stopped",  VIEW_STOPPED,   NULL,                                                             NULL,            VIEW_NONE},
-    {"no run",    "norun",    VIEW_IDLE,      NULL,                                                             NULL,            VIEW_NONE},
-    {"fetching",  "fetching", VIEW_FETCHING,  NULL,                                                             NULL,            VIEW_NONE},
-    {"demo",      "demo",     VIEW_FETCHING,  NULL,                                                             NULL,            VIEW_NONE},
+    {"running",   "running",  VIEW_RUNNING,   NULL,                                                             NULL,              VIEW_NONE },
+    {"paused",    "paused",   VIEW_PAUSED,    NULL,                                                             NULL,              VIEW_NONE },
+    {"retrying",  "retrying", VIEW_RETRYING,  NULL,                                                             NULL,              VIEW_NONE },
+    {"stopped",   "stopped",  VIEW_STOPPED,   NULL,                                                             NULL,              VIEW_NONE },
+    {"no run",    "norun",    VIEW_IDLE,      NULL,                                                             NULL,              VIEW_NONE },
+    {"fetching",  "fetching", VIEW_FETCHING,  NULL,                                                             NULL,              VIEW_NONE },
+    {"demo",      "demo",     VIEW_FETCHING,  NULL,                                                             NULL,              VIEW_NONE },
     {"joining",   "running",  VIEW_JOINING,   "saying hello to potluck.example.org:8443",                       "p: pause",
-     VIEW_NONE                                                                                                                            },
+     VIEW_NONE                                                                                                                               },
     {"sending",   "running",  VIEW_SENDING,   "round 128, sending what was learned",                            "p: pause",
-     VIEW_NONE                                                                                                                            },
+     VIEW_NONE                                                                                                                               },
     {"waiting",   "running",  VIEW_WAITING,   "round 128 is done here; waiting for the round to close",
-     "p: pause",                                                                                                                 38000    },
-    {"finishing", "running",  VIEW_FINISHING, "round 128, then pause",                                          "f: keep going", 38000    },
-    {"leaving",   "running",  VIEW_LEAVING,   "telling the host",                                               "",              VIEW_NONE},
-    {"ending",    "running",  VIEW_ENDING,    "saving, then the agent ends",                                    "",              VIEW_NONE},
+     "p: pause",                                                                                                                   38000     },
+    {"finishing", "running",  VIEW_FINISHING, "round 128, then pause",                                          "f: keep going",   38000     },
+    {"held",      "running",  VIEW_PAUSED,
+     "other programs use 71% of the processor; goes on 60 s after they rest (+1 more)",                         "o: go on anyway", VIEW_NONE },
+    {"snoozed",   "running",  VIEW_PAUSED,    "by you until 09:15",                                             "p: resume now",   30 * 60000},
+    {"leaving",   "running",  VIEW_LEAVING,   "telling the host",                                               "",                VIEW_NONE },
+    {"ending",    "running",  VIEW_ENDING,    "saving, then the agent ends",                                    "",                VIEW_NONE },
     {"done",      "running",  VIEW_DONE,      "run ended after 400 rounds; this machine holds the final model",
-     "potluck leave",                                                                                                            VIEW_NONE},
+     "potluck leave",                                                                                                              VIEW_NONE },
     {"tomorrow",  "running",  VIEW_WAITING,   "the host has no round now",                                      "p: pause",
-     9 * 3600000 + 120000                                                                                                                 },
+     9 * 3600000 + 120000                                                                                                                    },
 };
 
 /* The state's rows and the key bar: what lies between does not depend on the state. */
@@ -271,6 +298,9 @@ static void every_state_says_what_and_why(void **state)
                 v.ends_at_ms =
                     states[k].ends_in_ms == VIEW_NONE ? VIEW_NONE : v.at_ms + states[k].ends_in_ms;
                 v.is_finishing = v.state == VIEW_FINISHING;
+                bool is_snoozed = strcmp(states[k].title, "snoozed") == 0;
+                v.is_paused = is_snoozed;
+                if (is_snoozed) v.snooze_until_ms = v.ends_at_ms;
             }
             assert_int_equal(v.state, states[k].state);
             add_ends(&out, states[k].title, sizes[i].w, sizes[i].h);

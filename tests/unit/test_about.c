@@ -77,6 +77,26 @@ static void what_the_host_left_out_is_said_not_hidden(void **state)
     assert_non_null(strstr(text_of(n, "entry"), "puzzle"));
 }
 
+static void how_it_stands_comes_second_and_an_end_is_said(void **state)
+{
+    (void)state;
+    struct msg_round m = {.round = 31, .n_contributors = 4, .val_bits_per_byte = 2.17};
+    uint32_t n = about_fill(&d, card);
+    assert_int_equal(about_state(&m, NULL, card, n), n + 1);
+    assert_string_equal(card[1].title, "now");
+    assert_string_equal(card[1].text, "round 31, 4 taking part, held-out 2.170 bits/byte");
+    assert_string_equal(card[2].title, "what");
+    assert_string_equal(card[n].title, "run id");
+    m.state = MSG_ROUND_ENDED;
+    n = about_state(&m, NULL, card, about_fill(&d, card));
+    assert_non_null(strstr(card[1].text, "HAS ENDED after 31 rounds"));
+    struct err e = {0};
+    err_set(&e, ERR_IO, 0, "nobody answers");
+    n = about_state(NULL, &e, card, about_fill(&d, card));
+    assert_non_null(strstr(card[1].text, "not known: nobody answers"));
+    assert_true(n <= VIEW_CARD);
+}
+
 static void a_card_crosses_the_socket_unchanged(void **state)
 {
     (void)state;
@@ -100,6 +120,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_card_says_what_by_whom_for_what_and_at_which_cost),
         T(what_the_host_left_out_is_said_not_hidden),
+        T(how_it_stands_comes_second_and_an_end_is_said),
         T(a_card_crosses_the_socket_unchanged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@ static struct controller_facts home_5m(void)
                                      .up_mbit = 20,
                                      .down_mbit = 100,
                                      .rtt_ms = 80,
+                                     .most_ahead = UINT32_MAX,
                                      .host_cores = 1,
                                      .decode_bytes_per_s = CONTROLLER_DECODE_BYTES_PER_S};
 }
@@ -27,6 +28,7 @@ static struct controller_facts large_72b(void)
                                      .up_mbit = 110,
                                      .down_mbit = 500,
                                      .rtt_ms = 80,
+                                     .most_ahead = UINT32_MAX,
                                      .host_cores = 64,
                                      .decode_bytes_per_s = CONTROLLER_DECODE_BYTES_PER_S};
 }
@@ -37,7 +39,7 @@ static void a_small_model_at_home_exchanges_nearly_every_step(void **state)
     struct controller_facts f = home_5m();
     struct controller_round r = controller_choose(&f);
     assert_in_range(r.inner_steps, 1, 5);
-    assert_true(r.wait_frac <= CONTROLLER_DENSE);
+    assert_true(r.wait_frac <= CONTROLLER_WAIT);
 }
 
 static void a_large_model_exchanges_as_seldom_as_is_good_for_it(void **state)
@@ -117,7 +119,7 @@ static void the_choice_is_in_bounds_and_as_dense_as_fits(void **state)
                 assert_true(r.wait_frac >= 0 && r.wait_frac < 1);
                 if (r.k == CONTROLLER_K_MAX) continue;
                 struct controller_round more = controller_cost(&f, r.inner_steps, 2 * r.k);
-                assert_true(more.wait_frac > CONTROLLER_DENSE);
+                assert_true(more.wait_frac > r.wait_frac);
             }
 }
 
@@ -169,6 +171,20 @@ static void sparse_updates_are_as_long_as_the_mean(void **state)
     assert_true(controller_cost(&f, 5, 64).min_senders >= 1);
 }
 
+static void steps_ahead_hide_the_exchange(void **state)
+{
+    (void)state;
+    struct controller_facts f = home_5m();
+    struct controller_round ahead = controller_choose(&f);
+    f.most_ahead = 0;
+    struct controller_round waiting = controller_choose(&f);
+    assert_true(ahead.ahead_steps > 0);
+    assert_true(ahead.ahead_steps <= ahead.inner_steps / 3);
+    assert_int_equal(waiting.ahead_steps, 0);
+    assert_true(ahead.hidden_s > 0 && waiting.hidden_s == 0);
+    assert_true(ahead.inner_steps < waiting.inner_steps);
+}
+
 /* Whoever reads updates slowly is waited for as one with a slow link. */
 static void a_slow_reader_makes_rounds_longer(void **state)
 {
@@ -192,6 +208,7 @@ int main(void)
         cmocka_unit_test(the_choice_is_in_bounds_and_as_dense_as_fits),
         cmocka_unit_test(sizes_are_those_that_were_measured),
         cmocka_unit_test(sparse_updates_are_as_long_as_the_mean),
+        cmocka_unit_test(steps_ahead_hide_the_exchange),
         cmocka_unit_test(a_slow_reader_makes_rounds_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

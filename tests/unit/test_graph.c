@@ -166,6 +166,18 @@ static void any_value_at_any_size_is_drawn_without_harm(void **state)
                 }
 }
 
+static void a_line_goes_on_over_a_short_gap_and_stops_at_a_long_one(void **state)
+{
+    (void)state;
+    static const float v[] = {3, NAN, NAN, 3, NAN, NAN, NAN, NAN, NAN, 3};
+    struct graph g = {.kind = GRAPH_LINE, .s = &s, .is_bare = true};
+    fill(1000, 10, v);
+    expect(&g, 30, 1, (const char *const[]){"                    ----     -"});
+    fill(0, 10, v); /* rounds, not times: each stands for itself */
+    s.n = 5;
+    expect(&g, 5, 1, (const char *const[]){"-  -"});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +190,7 @@ int main(void)
         cmocka_unit_test(labels_say_what_the_axis_holds),
         cmocka_unit_test(without_data_it_says_so),
         cmocka_unit_test(any_value_at_any_size_is_drawn_without_harm),
+        cmocka_unit_test(a_line_goes_on_over_a_short_gap_and_stops_at_a_long_one),
     };
     setlocale(LC_CTYPE, "C.UTF-8"); /* NOLINT(concurrency-mt-unsafe): one thread */
     return cmocka_run_group_tests(tests, NULL, NULL);

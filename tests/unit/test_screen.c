@@ -174,6 +174,7 @@ static void odd_tui(struct rng *r)
     t.is_about = rng_below(r, 4) == 0;
     t.is_typing = t.screen < SCREEN_HELP && rng_below(r, 8) == 0;
     t.is_replay = rng_below(r, 8) == 0;
+    t.is_snoozing = rng_below(r, 8) == 0;
     t.sort = (enum tui_sort)rng_below(r, TUI_SORTS);
     t.level = (int)rng_below(r, 4);
     t.look =

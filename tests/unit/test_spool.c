@@ -66,6 +66,28 @@ static void a_part_is_kept_beside_its_chunk_and_goes_with_it(void **state)
     buf_deinit(&b);
 }
 
+static void a_view_is_checked_and_outlives_its_file(void **state)
+{
+    (void)state;
+    struct hash h, other = {0};
+    struct spool_view v = {0};
+    assert_int_equal(spool_put(&sp, SPOOL_PAYLOAD, "payload", 7, &h, &e), OK);
+    assert_int_equal(spool_view(&sp, SPOOL_PAYLOAD, &h, 6, &v, &e), ERR_LIMIT);
+    assert_int_equal(spool_view(&sp, SPOOL_PAYLOAD, &other, 99, &v, &e), ERR_NOTFOUND);
+    assert_int_equal(spool_view(&sp, SPOOL_PAYLOAD, &h, 7, &v, &e), OK);
+    spool_drop(&sp, SPOOL_PAYLOAD, &h);
+    assert_int_equal(v.n, 7);
+    assert_memory_equal(v.p, "payload", 7);
+    spool_view_close(&v);
+    spool_view_close(&v);
+    char path[PATH_CAP], hex[HASH_HEX];
+    assert_int_equal(spool_put(&sp, SPOOL_PAYLOAD, "payload", 7, &h, &e), OK);
+    if (strcmp(sp.driver->name, "files") != 0) return;
+    assert_int_equal(path_format(path, "%s/payloads/%s", dir, hash_hex(&h, hex)), 0);
+    assert_int_equal(file_replace(path, "paylaod", 7, 0600, &e), OK);
+    assert_int_equal(spool_view(&sp, SPOOL_PAYLOAD, &h, 7, &v, &e), ERR_AUTH);
+}
+
 static void a_record_file_is_replaced_and_compared(void **state)
 {
     (void)state;
@@ -190,6 +212,7 @@ int main(void)
         CASE(chunks_are_found_again_by_number),
         CASE(chunks_of_forgotten_slots_are_swept_away),
         CASE(dropped_chunks_are_gone),
+        CASE(a_view_is_checked_and_outlives_its_file),
         CASE(a_part_is_kept_beside_its_chunk_and_goes_with_it),
         CASE(a_file_is_named_by_its_hash_and_checked),
         CASE(a_file_larger_than_expected_is_refused),

@@ -3,6 +3,7 @@
 
 #include "tests/check.h"
 #include "tui/keymap.h"
+#include "tui/settings.h"
 #include "tui/tui.h"
 
 static struct view v;
@@ -234,6 +235,29 @@ static void settings_change_with_arrows_and_undo(void **state)
     assert_int_equal(t.screen, SCREEN_OVERVIEW);
 }
 
+static void snooze_gear_and_anyway_need_an_agent_that_has_them(void **state)
+{
+    (void)state;
+    assert_int_equal(press('z'), TUI_NOTHING);
+    assert_int_equal(press('g'), TUI_NOTHING);
+    assert_int_equal(press('o'), TUI_NOTHING);
+    t.options.n = 2;
+    snprintf(t.options.at[0].key, sizeof t.options.at[0].key, "gear_in_use");
+    assert_int_equal(press('z'), TUI_DRAW);
+    struct tui_command c = tui_key(&t, '2', &v);
+    assert_int_equal(c.kind, TUI_SNOOZE);
+    assert_string_equal(tui_span(c.by), "1h");
+    press('z');
+    assert_int_equal(press('9'), TUI_DRAW); /* no answer: nothing is paused */
+    assert_false(t.is_snoozing);
+    assert_int_equal(press('o'), TUI_NOTHING); /* nothing holds it */
+    snprintf(v.override_hint, sizeof v.override_hint, "o: go on anyway");
+    assert_int_equal(press('o'), TUI_ANYWAY);
+    assert_int_equal(press('g'), TUI_DRAW);
+    assert_int_equal(t.screen, SCREEN_SETTINGS);
+    assert_ptr_equal(settings_option(&t, t.scroll[SCREEN_SETTINGS]), &t.options.at[0]);
+}
+
 static void a_replay_asks_no_agent_anything(void **state)
 {
     (void)state;
@@ -313,6 +337,7 @@ int main(void)
         T(typed_letters_are_text_and_no_commands),
         T(keys_of_one_screen_mean_nothing_on_another),
         T(settings_change_with_arrows_and_undo),
+        T(snooze_gear_and_anyway_need_an_agent_that_has_them),
         T(a_replay_asks_no_agent_anything),
         T(the_first_accepted_contribution_is_a_moment_once),
         T(every_key_on_every_screen_leaves_a_sound_state),

@@ -40,6 +40,8 @@ static void agree_to_a_card(void)
     assert_int_equal(press(KEYMAP_ENTER), TUI_LOOK_AT);
     wizard_got_card(&t.wizard, card, 1);
     assert_int_equal(t.wizard.step, WIZARD_CARD);
+    assert_string_equal(t.wizard.verdict, ""); /* of another run it would be wrong */
+    wizard_got_verdict(&t.wizard, "worth joining", "1k tokens/s");
     assert_int_equal(press(KEYMAP_ENTER), TUI_DRAW);
 }
 
