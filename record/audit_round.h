@@ -37,7 +37,7 @@ struct audit_rounds {
     struct audit_book *book;
     struct audit_model *model; /* NULL: only what is signed is checked, nothing is merged */
     struct audit_done *done;
-    struct buf *counted; /* struct audit_counted, grows with each round; NULL */
+    struct buf *counted;         /* struct audit_counted, grows with each round; NULL */
     struct audit_scores *scores; /* of the rounds before; advanced by each round that is checked */
 };
 
