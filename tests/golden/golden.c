@@ -365,12 +365,29 @@ static void what_the_screen_itself_has_to_say_is_seen(void **state)
     buf_deinit(&out);
 }
 
+static void a_forecast_without_history_is_not_invented(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    load("running");
+    t.screen = SCREEN_CREDITS;
+    v.n_forecasts = v.n_forecasts_held = 0;
+    add(&out, "none-is-over", 80, 24, GLYPHS_ASCII);
+    v.today_lo = v.today_hi = v.day_lo = v.day_hi = v.week_lo = v.week_hi = VIEW_NONE;
+    add(&out, "first-hours", 80, 24, GLYPHS_ASCII);
+    v.credits_per_hour = VIEW_NONE;
+    add(&out, "nothing-known", 60, 16, GLYPHS_ASCII);
+    compare("forecast", &out);
+    buf_deinit(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_screen_looks_as_agreed),
         cmocka_unit_test(every_state_says_what_and_why),
         cmocka_unit_test(what_the_screen_itself_has_to_say_is_seen),
+        cmocka_unit_test(a_forecast_without_history_is_not_invented),
     };
     setlocale(LC_CTYPE, ""); /* NOLINT(concurrency-mt-unsafe): one thread */
     return cmocka_run_group_tests(tests, NULL, NULL);
