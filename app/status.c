@@ -15,8 +15,11 @@ int status_exit(const struct view *v)
     case VIEW_FETCHING:
     case VIEW_FINISHING:
     case VIEW_DONE: return CMDLINE_EXIT_OK;
-    case VIEW_PAUSED: return CMDLINE_EXIT_PAUSED;
-    case VIEW_WAITING: return v->is_run_ended ? CMDLINE_EXIT_OK : CMDLINE_EXIT_WAITING;
+    case VIEW_PAUSED:
+    case VIEW_SNOOZED: return CMDLINE_EXIT_PAUSED;
+    case VIEW_WAITING:
+        if (view_is_held(v)) return CMDLINE_EXIT_PAUSED;
+        return v->is_run_ended ? CMDLINE_EXIT_OK : CMDLINE_EXIT_WAITING;
     case VIEW_IDLE:
     case VIEW_JOINING:
     case VIEW_RETRYING:
@@ -55,6 +58,7 @@ void status_text(const struct view *v, struct buf *out)
         buf_put_str(out, ", until `potluck resume`");
     if (v->ends_at_ms != VIEW_NONE)
         buf_printf(out, " (%s left)", text_duration(v->ends_at_ms - v->at_ms, a));
+    if (v->state == VIEW_SNOOZED) buf_put_str(out, ", sooner with `potluck resume`");
     if (v->state == VIEW_STOPPED && v->override_hint[0]) buf_printf(out, " (%s)", v->override_hint);
     buf_put_u8(out, '\n');
     put_holds(v, out);

@@ -484,6 +484,7 @@ static void say_hold(struct view *v)
     if (!top) return;
     char more[24] = "";
     if (n_more) snprintf(more, sizeof more, " (+%u more)", n_more);
+    v->state = VIEW_WAITING;
     snprintf(v->reason, sizeof v->reason, "%.80s; %.60s%s", top->reason, top->end, more);
     v->ends_at_ms = top->ends_at_ms;
     snprintf(v->override_hint, sizeof v->override_hint, "%s",
@@ -520,6 +521,7 @@ void guest_view(struct agent *a, struct view *v)
     if (!a->is_open || s->state != SESSION_PAUSED || s->is_paused) return;
     if (g->snooze.ms) {
         char when[TEXT_CAP];
+        v->state = VIEW_SNOOZED;
         snprintf(v->reason, sizeof v->reason, "by you until %s",
                  text_clock(g->snooze.until_ms, when));
         v->ends_at_ms = g->snooze.until_ms;

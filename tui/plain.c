@@ -13,6 +13,7 @@ void plain_line(const struct view *v, bool is_gone, int64_t now_ms, struct buf *
     }
     if (v->reason[0]) buf_printf(out, ": %s", v->reason);
     if (v->state == VIEW_PAUSED) buf_put_str(out, ", until `potluck resume`");
+    if (v->state == VIEW_SNOOZED) buf_put_str(out, ", sooner with `potluck resume`");
     if (v->ends_at_ms != VIEW_NONE && v->ends_at_ms >= now_ms)
         buf_printf(out, ", %s left",
                    text_duration((v->ends_at_ms - now_ms + 999) / 1000 * 1000, a));

@@ -283,6 +283,7 @@ static enum style state_style(enum view_state s)
     case VIEW_RETRYING: return STYLE_BAD;
     case VIEW_WAITING:
     case VIEW_PAUSED:
+    case VIEW_SNOOZED:
     case VIEW_FINISHING:
     case VIEW_LEAVING:
     case VIEW_ENDING: return STYLE_WARN;
@@ -300,7 +301,9 @@ static void put_end(const struct screen_frame *f, char *dst, size_t cap)
     dst[0] = 0;
     if (f->v->ends_at_ms == VIEW_NONE || f->v->ends_at_ms < f->now_ms) return;
     int64_t left = (f->v->ends_at_ms - f->now_ms + 999) / 1000 * 1000;
-    if (left < HOUR_MS)
+    if (f->v->state == VIEW_SNOOZED) /* the reason names the time */
+        snprintf(dst, cap, " (%s)", text_duration(left, a));
+    else if (left < HOUR_MS)
         snprintf(dst, cap, " - %s left", text_duration(left, a));
     else
         snprintf(dst, cap, " - until %s (%s)", text_clock(f->v->ends_at_ms, a),

@@ -111,6 +111,72 @@ static void draw_bars(const struct screen_frame *f, struct rect r)
     if (has_days) draw_days(f, layout_column(r, 1, 2));
 }
 
+/* ---- what is to come ------------------------------------------------------------------------- */
+
+/* "today 9.10 to 12.3", two spaces after what stands there; left out where it does not fit. */
+static int put_band(const struct screen_frame *f, int x, int y, int end, const char *label,
+                    int64_t lo, int64_t hi)
+{
+    char a[TEXT_CAP];
+    char b[TEXT_CAP];
+    char t[3 * TEXT_CAP];
+    if (lo == VIEW_NONE || hi == VIEW_NONE) return x;
+    snprintf(t, sizeof t, "%s to %s", text_credits(lo, a), text_credits(hi, b));
+    char marked[sizeof t + 2];
+    screen_mark(f, t, marked, sizeof marked);
+    int label_w = canvas_width(f->c, label) + 1;
+    if (x + label_w + canvas_width(f->c, marked) > end) return x;
+    canvas_text(f->c, x, y, end - x, STYLE_DIM, label);
+    x += label_w;
+    return x + canvas_text(f->c, x, y, end - x, STYLE_VALUE, marked) + 2;
+}
+
+static void put_record(const struct view *v, char *dst, size_t cap)
+{
+    if (v->n_forecasts)
+        snprintf(dst, cap, "meant to hold 4 times in 5; held %u of %u", v->n_forecasts_held,
+                 v->n_forecasts);
+    else
+        snprintf(dst, cap, "meant to hold 4 times in 5; none is over yet");
+}
+
+static bool has_range(const struct view *v)
+{
+    return v->today_lo != VIEW_NONE || v->day_lo != VIEW_NONE || v->week_lo != VIEW_NONE;
+}
+
+/* Ranges in one row and, where there are two, how they are meant and how they did so far. A range
+ * that is not known is not drawn; what a new machine would earn stands in for it.
+ */
+static void draw_forecast(const struct screen_frame *f, struct rect r)
+{
+    const struct view *v = f->v;
+    char a[TEXT_CAP];
+    char record[96];
+    char hour[2 * TEXT_CAP] = "";
+    int end = r.x + r.w;
+    int begin = r.x + (r.w >= 72 ? 10 : 0);
+    if (begin > r.x) canvas_text(f->c, r.x, r.y, r.w, STYLE_TITLE, "To come");
+    if (v->credits_per_hour != VIEW_NONE)
+        snprintf(hour, sizeof hour, "%s an hour at this speed",
+                 text_credits(v->credits_per_hour, a));
+    put_record(v, record, sizeof record);
+    if (!has_range(v)) {
+        canvas_printf(f->c, begin, r.y, end - begin, STYLE_DIM,
+                      "%s%sno range yet: too little history", hour, hour[0] ? "; " : "");
+        if (r.h > 1 && v->n_forecasts)
+            canvas_text(f->c, begin, r.y + 1, end - begin, STYLE_DIM, record);
+        return;
+    }
+    int x = put_band(f, begin, r.y, end, "today", v->today_lo, v->today_hi);
+    x = put_band(f, x, r.y, end, r.w >= 72 ? "next 24 h" : "24 h", v->day_lo, v->day_hi);
+    put_band(f, x, r.y, end, "week", v->week_lo, v->week_hi);
+    if (r.h < 2) return;
+    x = begin + canvas_text(f->c, begin, r.y + 1, end - begin, STYLE_DIM, record) + 2;
+    if (hour[0] && x + canvas_width(f->c, hour) <= end)
+        canvas_text(f->c, x, r.y + 1, end - x, STYLE_DIM, hour);
+}
+
 void screen_credits_draw(const struct screen_frame *f)
 {
     const struct view *v = f->v;
@@ -127,6 +193,12 @@ void screen_credits_draw(const struct screen_frame *f)
     if (r.h >= 6 && !f->t->is_open) {
         r.h--;
         canvas_text(f->c, r.x, r.y + r.h, r.w, STYLE_DIM, rule);
+    }
+    if (r.h >= (f->t->is_open ? 10 : 6) && v->run_name[0]) {
+        int h = r.h >= 10 && (has_range(v) || v->n_forecasts) ? 2 : 1;
+        draw_forecast(f, (struct rect){r.x, r.y, r.w, h});
+        r.y += h;
+        r.h -= h;
     }
     if (f->t->is_open && r.h >= 5) {
         int h = r.h >= 14 ? 7 : r.h - 3;

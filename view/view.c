@@ -136,7 +136,7 @@ static const char *const words[VIEW_STATE_COUNT] = {
     [VIEW_RUNNING] = "RUNNING", [VIEW_SENDING] = "SENDING", [VIEW_WAITING] = "WAITING",
     [VIEW_PAUSED] = "PAUSED", [VIEW_FINISHING] = "FINISHING", [VIEW_RETRYING] = "RETRYING",
     [VIEW_STOPPED] = "STOPPED", [VIEW_LEAVING] = "LEAVING", [VIEW_NO_CONTACT] = "NO CONTACT",
-    [VIEW_DONE] = "DONE", [VIEW_ENDING] = "ENDING",
+    [VIEW_DONE] = "DONE", [VIEW_ENDING] = "ENDING", [VIEW_SNOOZED] = "SNOOZED",
 };
 /* clang-format on */
 
@@ -177,6 +177,13 @@ uint32_t view_range_step_ms(enum view_range r)
 const char *view_state_word(enum view_state s)
 {
     return (unsigned)s < VIEW_STATE_COUNT ? words[s] : "UNKNOWN";
+}
+
+bool view_is_held(const struct view *v)
+{
+    for (uint32_t i = 0; i < v->n_holds && i < VIEW_HOLDS; i++)
+        if (!v->holds[i].is_overridden) return true;
+    return false;
 }
 
 static void *at(void *object, size_t offset)

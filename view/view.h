@@ -31,8 +31,8 @@ enum view_state {
     VIEW_FETCHING, /* model, text or updates on their way */
     VIEW_RUNNING,  /* training */
     VIEW_SENDING,  /* packing and uploading */
-    VIEW_WAITING,  /* contribution sent, or nothing to do until ... */
-    VIEW_PAUSED,
+    VIEW_WAITING, /* contribution sent, held back by the surroundings, or nothing to do until ... */
+    VIEW_PAUSED,  /* by the person, until the person says otherwise */
     VIEW_FINISHING, /* completes the round, then pauses */
     VIEW_RETRYING,  /* aggregator not reachable; next try at ... */
     VIEW_STOPPED,   /* by an error: the reason says which */
@@ -40,6 +40,7 @@ enum view_state {
     VIEW_NO_CONTACT, /* set by the screen itself: the agent does not answer */
     VIEW_DONE,       /* the run has ended and the final model is here */
     VIEW_ENDING,     /* the agent saves, then ends */
+    VIEW_SNOOZED,    /* by the person, for a while */
     VIEW_STATE_COUNT,
 };
 
@@ -190,6 +191,9 @@ struct view {
 void view_init(struct view *v);
 
 const char *view_state_word(enum view_state s); /* "RUNNING"; never NULL */
+
+/* Whether a hold that nobody overrode stands. */
+bool view_is_held(const struct view *v);
 
 /* JSON, one line without a newline; decode checks every bound and makes text printable. */
 int view_encode(const struct view *v, struct buf *out, struct err *e) MUST_CHECK;

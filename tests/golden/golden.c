@@ -253,9 +253,9 @@ static const struct {
     {"waiting",   "running",  VIEW_WAITING,   "round 128 is done here; waiting for the round to close",
      "p: pause",                                                                                                                   38000     },
     {"finishing", "running",  VIEW_FINISHING, "round 128, then pause",                                          "f: keep going",   38000     },
-    {"held",      "running",  VIEW_PAUSED,
+    {"held",      "running",  VIEW_WAITING,
      "other programs use 71% of the processor; goes on 60 s after they rest (+1 more)",                         "o: go on anyway", VIEW_NONE },
-    {"snoozed",   "running",  VIEW_PAUSED,    "by you until 09:15",                                             "p: resume now",   30 * 60000},
+    {"snoozed",   "running",  VIEW_SNOOZED,   "by you until 09:15",                                             "p: resume now",   30 * 60000},
     {"leaving",   "running",  VIEW_LEAVING,   "telling the host",                                               "",                VIEW_NONE },
     {"ending",    "running",  VIEW_ENDING,    "saving, then the agent ends",                                    "",                VIEW_NONE },
     {"done",      "running",  VIEW_DONE,      "run ended after 400 rounds; this machine holds the final model",
@@ -365,12 +365,29 @@ static void what_the_screen_itself_has_to_say_is_seen(void **state)
     buf_deinit(&out);
 }
 
+static void a_forecast_without_history_is_not_invented(void **state)
+{
+    (void)state;
+    struct buf out = {0};
+    load("running");
+    t.screen = SCREEN_CREDITS;
+    v.n_forecasts = v.n_forecasts_held = 0;
+    add(&out, "none-is-over", 80, 24, GLYPHS_ASCII);
+    v.today_lo = v.today_hi = v.day_lo = v.day_hi = v.week_lo = v.week_hi = VIEW_NONE;
+    add(&out, "first-hours", 80, 24, GLYPHS_ASCII);
+    v.credits_per_hour = VIEW_NONE;
+    add(&out, "nothing-known", 60, 16, GLYPHS_ASCII);
+    compare("forecast", &out);
+    buf_deinit(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_screen_looks_as_agreed),
         cmocka_unit_test(every_state_says_what_and_why),
         cmocka_unit_test(what_the_screen_itself_has_to_say_is_seen),
+        cmocka_unit_test(a_forecast_without_history_is_not_invented),
     };
     setlocale(LC_CTYPE, ""); /* NOLINT(concurrency-mt-unsafe): one thread */
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,14 @@ static void status_says_the_state_by_its_exit_code(void **state)
     assert_int_equal(status_exit(v), CMDLINE_EXIT_OK);
     v->state = VIEW_PAUSED;
     assert_int_equal(status_exit(v), CMDLINE_EXIT_PAUSED);
+    v->state = VIEW_SNOOZED;
+    assert_int_equal(status_exit(v), CMDLINE_EXIT_PAUSED);
     v->state = VIEW_WAITING;
+    v->n_holds = 1;
+    assert_int_equal(status_exit(v), CMDLINE_EXIT_PAUSED); /* held back */
+    v->holds[0].is_overridden = true;
+    assert_int_equal(status_exit(v), CMDLINE_EXIT_WAITING);
+    v->n_holds = 0;
     assert_int_equal(status_exit(v), CMDLINE_EXIT_WAITING);
     v->is_run_ended = true;
     assert_int_equal(status_exit(v), CMDLINE_EXIT_OK);
@@ -80,6 +87,16 @@ static void status_text_begins_with_state_and_reason(void **state)
     status_text(v, &b);
     assert_string_equal(buf_str(&b), "[PAUSED] by you, until `potluck resume`\n");
     buf_clear(&b);
+    v->state = VIEW_SNOOZED;
+    strcpy(v->reason, "by you until 09:15");
+    v->at_ms = 1000;
+    v->ends_at_ms = 61000;
+    status_text(v, &b);
+    assert_string_equal(buf_str(&b),
+                        "[SNOOZED] by you until 09:15 (60 s left), sooner with `potluck resume`\n");
+    buf_clear(&b);
+    v->ends_at_ms = VIEW_NONE;
+    strcpy(v->reason, "by you");
     v->state = VIEW_STOPPED;
     strcpy(v->override_hint, "potluck leave");
     status_text(v, &b);
