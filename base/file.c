@@ -77,8 +77,11 @@ static int write_synced(const char *tmp, const void *p, size_t n, int mode, bool
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0) return file_error(e, errno, "create", tmp);
     size_t done = is_large ? write_direct(fd, p, n) : 0;
-    int rc = done == SIZE_MAX ? file_error(e, errno, "write", tmp)
-                              : file_write_all(fd, (const uint8_t *)p + done, n - done, tmp, e);
+    int rc = OK;
+    if (done == SIZE_MAX)
+        rc = file_error(e, errno, "write", tmp);
+    else if (done < n) /* p may be NULL when there is nothing */
+        rc = file_write_all(fd, (const uint8_t *)p + done, n - done, tmp, e);
     if (!rc && fsync(fd)) rc = file_error(e, errno, "sync", tmp);
     if (close(fd) && !rc) rc = file_error(e, errno, "close", tmp);
     return rc;

@@ -198,7 +198,7 @@ static void describe(struct world *w)
         .batch_seqs = opt(w, BATCH),
         .lr = 1.5e-3,
         .lr_min_frac = 0.1,
-        .warmup_steps = (uint64_t)4 * opt(w, INNER),
+        .warmup_steps = (uint64_t)(opt(w, ROUNDS) < 4 ? opt(w, ROUNDS) : 4) * opt(w, INNER),
         .total_steps = (uint64_t)opt(w, ROUNDS) * opt(w, INNER),
         .beta1 = 0.9,
         .beta2 = 0.95,
