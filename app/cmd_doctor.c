@@ -53,6 +53,10 @@ static const char usage_text[] =
     "  --json       one JSON object\n"
     "  --home DIR   the home that would take part (or POTLUCK_HOME)\n"
     "\n"
+    "Examples:\n"
+    "  potluck doctor\n"
+    "  potluck doctor --no-speed run.potluck\n"
+    "\n"
     "Exit codes: 0 fit, 1 could not look, 2 wrong usage, 6 something stands against it.\n";
 
 enum { OPT_HOME = 1, OPT_JSON, OPT_NO_SPEED, OPT_HELP };

@@ -82,14 +82,14 @@ static const char *now(const struct payout *p)
 
 static void print_text(const struct payout *p)
 {
-    char date[TEXT_CAP], clock[TEXT_CAP], unit[sizeof p->run.reward_unit];
+    char date[TEXT_CAP], unit[sizeof p->run.reward_unit];
     bool has_address = p->has_any && p->payee.kind != PAYEE_NONE;
     utf8_printable(p->run.reward_unit, unit, sizeof unit);
     printf("%s%s\n", now(p), has_address ? ":" : ".");
     if (has_address)
-        printf("  %s   (%s, signed %s %s)\n", p->payee.address,
+        printf("  %s   (%s, signed %s)\n", p->payee.address,
                p->payee.kind == PAYEE_SS58 ? "SS58, its checksum is right" : "text, not checked",
-               text_date(p->payee.created_at_ms, date), text_clock(p->payee.created_at_ms, clock));
+               text_date(p->payee.created_at_ms, date));
     if (p->refused[0]) printf("The host does not take it: %s.\n", p->refused);
     if (p->no_host[0])
         printf("The host could not be told: %s. Ask again with `potluck payout show`.\n",

@@ -32,61 +32,81 @@ struct word {
     int options;      /* beside ON_ALL */
     const char *args; /* "" or what follows */
     bool needs_arg;
-    const char *help;
+    const char *help; /* one line of the first page */
+    const char *more; /* NULL, or what the command's own page says beside it */
 };
 
+/* In the order of the first page; a group's title stands above its first word. */
 /* clang-format off */
 static const struct word words[] = {
     {"screen", CMDLINE_SCREEN, ON_SCREEN, "", false,
-     "Open the screen; start the agent if a run is joined. The same as no command at all."},
-    {"replay", CMDLINE_REPLAY, ON_REPLAY, "FILE", true,
-     "Show a recording (screen --record) as it went, faster; keys < > , . and p move in it."},
+     "Open the screen. The same as no command at all.",
+     "If a run is joined and no agent runs, one is started."},
     {"join", CMDLINE_JOIN, ON_JOIN | ON_ANEW, "FILE|LINK", true,
-     "Take part in a run: its run.potluck file, or its potluck:// invite link."},
+     "Take part in a run that somebody hosts.",
+     "FILE is the run's run.potluck, LINK its potluck:// invite link."},
     {"runs", CMDLINE_RUNS, ON_STATUS | ON_RUNS, "FILE|URL|LINK", true,
-     "Show a list of runs to join: a file, an https address, or a host's link."},
-    {"status", CMDLINE_STATUS, ON_STATUS | ON_ASK, "", false,
-     "Say what the agent does and why; the exit code says it too."},
-    {"receipts", CMDLINE_RECEIPTS, ON_STATUS | ON_RECEIPTS, "", false,
-     "Did my work count? What the host answered to each contribution."},
-    {"rewards", CMDLINE_REWARDS, ON_STATUS | ON_REWARDS, "", false,
-     "What each contribution earned, and why."},
-    {"payout", CMDLINE_PAYOUT, ON_STATUS | ON_PAYOUT, "set ADDRESS|show|clear", false,
-     "Where your share is to go, if the host pays anything. No value is promised."},
-    {"pause", CMDLINE_PAUSE, ON_STATUS | ON_PAUSE, "", false,
-     "Stop training at once, keep the seat. Lasts until `resume`, also over restarts."},
-    {"resume", CMDLINE_RESUME, ON_STATUS | ON_RESUME, "", false, "Go on after a pause."},
-    {"config", CMDLINE_CONFIG, ON_STATUS, "list|get KEY|set KEY VALUE", true,
-     "What it may take of this computer: every setting, and where it comes from."},
-    {"key", CMDLINE_KEY, ON_STATUS, "show|backup|restore", false,
-     "Who you are; your key as words on paper, and back."},
-    {"log", CMDLINE_LOG, ON_LOG, "", false, "What the agent did, in its own words."},
-    {"explain", CMDLINE_EXPLAIN, 0, "TIME", true,
-     "What happened at 03:12? What the agent did then and just before."},
-    {"finish", CMDLINE_FINISH, ON_STATUS, "", false,
-     "Complete this round's contribution, then pause."},
-    {"leave", CMDLINE_LEAVE, ON_STATUS, "", false,
-     "Give up the run; your key and receipts stay."},
-    {"stop", CMDLINE_STOP, ON_STATUS, "", false,
-     "End the agent. What was trained is saved; the next start goes on from there."},
-    {"agent", CMDLINE_AGENT, 0, "[options]", false,
-     "Be the agent, in the foreground; see `potluck agent --help`."},
+     "Show a list of runs to join.",
+     "The list is a file, an https address, or what a host keeps behind its link."},
     {"doctor", CMDLINE_ENGINE, 0, "[FILE|LINK]", false,
-     "Can this computer take part, and is it worth it? See `potluck doctor --help`."},
-    {"train", CMDLINE_ENGINE, 0, "[options]", false,
-     "Train a model alone, on your own text; see `potluck train --help`."},
-    {"bench", CMDLINE_ENGINE, 0, "[options]", false,
-     "Measure what this computer can do; see `potluck bench --help`."},
-    {"export", CMDLINE_ENGINE, 0, "DIR", false,
-     "Take the model home: files for transformers or llama.cpp; see `potluck export --help`."},
-    {"sample", CMDLINE_ENGINE, 0, "[TEXT] [options]", false,
-     "Let the model write; see `potluck sample --help`."},
-    {"eval", CMDLINE_ENGINE, 0, "PATH [options]", false,
-     "How good is the model, on text or questions of yours? See `potluck eval --help`."},
+     "Can this computer take part, and is it worth it?", NULL},
+    {"status", CMDLINE_STATUS, ON_STATUS | ON_ASK, "", false,
+     "What the agent does and why; the exit code says it too.", NULL},
+    {"pause", CMDLINE_PAUSE, ON_STATUS | ON_PAUSE, "", false,
+     "Stop training at once, keep the seat.",
+     "Lasts until `resume`, also over restarts."},
+    {"resume", CMDLINE_RESUME, ON_STATUS | ON_RESUME, "", false, "Go on after a pause.", NULL},
+    {"finish", CMDLINE_FINISH, ON_STATUS, "", false,
+     "Complete this round's contribution, then pause.", NULL},
+    {"leave", CMDLINE_LEAVE, ON_STATUS, "", false,
+     "Give up the run; your key and receipts stay.", NULL},
+    {"stop", CMDLINE_STOP, ON_STATUS, "", false,
+     "End the agent; the next start goes on from there.",
+     "What was trained is saved before."},
+    {"agent", CMDLINE_AGENT, 0, "[options]", false,
+     "Be the agent, in the foreground.", NULL},
+    {"receipts", CMDLINE_RECEIPTS, ON_STATUS | ON_RECEIPTS, "", false,
+     "Did my work count? What the host answered each time.", NULL},
+    {"rewards", CMDLINE_REWARDS, ON_STATUS | ON_REWARDS, "", false,
+     "What each contribution earned, and why.", NULL},
+    {"payout", CMDLINE_PAYOUT, ON_STATUS | ON_PAYOUT, "set ADDRESS|show|clear", false,
+     "Where your share is to go, if the host pays anything.",
+     "Signed by your key and kept by the host. No value is promised."},
     {"verify", CMDLINE_ENGINE, 0, "[ROUND|all]", false,
-     "Did the host tell the truth? Its rounds, done again; see `potluck verify --help`."},
+     "Did the host tell the truth? Its rounds, done again.", NULL},
+    {"config", CMDLINE_CONFIG, ON_STATUS, "list|get KEY|set KEY VALUE", true,
+     "What it may take of this computer.",
+     "Every setting, its value and where that comes from: default, file, environment, flag."},
+    {"key", CMDLINE_KEY, ON_STATUS, "show|backup|restore", false,
+     "Who you are; your key as words on paper, and back.", NULL},
+    {"log", CMDLINE_LOG, ON_LOG, "", false, "What the agent did, in its own words.", NULL},
+    {"explain", CMDLINE_EXPLAIN, 0, "TIME", true,
+     "What happened at that time?",
+     "What the agent did then and just before; TIME is 03:12, of the last 24 hours, or a day too."},
+    {"replay", CMDLINE_REPLAY, ON_REPLAY, "FILE", true,
+     "Show a recording as it went, faster.",
+     "FILE is what `potluck screen --record` wrote; keys < > , . and p move in it."},
+    {"train", CMDLINE_ENGINE, 0, "[options]", false,
+     "Train a model alone, on your own text.", NULL},
+    {"sample", CMDLINE_ENGINE, 0, "[TEXT] [options]", false, "Let the model write.", NULL},
+    {"eval", CMDLINE_ENGINE, 0, "PATH [options]", false,
+     "How good is it, on text or questions of yours?", NULL},
+    {"export", CMDLINE_ENGINE, 0, "DIR", false,
+     "Take it home: files for transformers or llama.cpp.", NULL},
+    {"bench", CMDLINE_ENGINE, 0, "[options]", false,
+     "Measure what this computer can do.", NULL},
     {"help", CMDLINE_HELP, 0, "[COMMAND|CODE]", false,
-     "This text, or what is to say of a command or an exit code."},
+     "This page, or more of a command or an exit code.", NULL},
+};
+
+static const struct {
+    const char *first, *title;
+} groups[] = {
+    {"screen",   "Take part"},
+    {"receipts", "What it earned"},
+    {"config",   "This computer"},
+    {"train",    "The model, with or without a run"},
+    {"help",     "Help"},
 };
 
 enum opt { OPT_HOME, OPT_JSON, OPT_NAME, OPT_CODE, OPT_THREADS, OPT_NO_AGENT, OPT_PLAIN, OPT_NO_COLOR,
@@ -382,6 +402,18 @@ static void put_options(struct buf *out, int where)
     }
 }
 
+/* A line of the first page; what follows a command is left out where it would not fit. */
+static void put_word(struct buf *out, const struct word *w)
+{
+    bool is_long = strlen(w->name) + 1 + strlen(w->args) > 18;
+    const char *args = is_long || strstr(w->args, "options]") ? "..." : w->args;
+    char left[32];
+    for (size_t i = 0; i < COUNT(groups); i++)
+        if (strcmp(groups[i].first, w->name) == 0) buf_printf(out, "\n%s\n", groups[i].title);
+    snprintf(left, sizeof left, "%s%s%s", w->name, *args ? " " : "", args);
+    buf_printf(out, "  %-18s %s\n", left, w->help);
+}
+
 int cmdline_help(const char *command, struct buf *out, struct err *e)
 {
     if (command && exit_pages_put(command, out)) return buf_ok(out, e);
@@ -393,21 +425,19 @@ int cmdline_help(const char *command, struct buf *out, struct err *e)
             return ERR_NOTFOUND;
         }
         bool has_options = strcmp(w->args, "[options]") == 0;
-        buf_printf(out, "Usage: potluck %s%s%s%s\n%s\n\n", w->name, *w->args ? " " : "", w->args,
-                   has_options ? "" : " [options]", w->help);
+        buf_printf(out, "Usage: potluck %s%s%s%s\n%s%s%s\n\n", w->name, *w->args ? " " : "",
+                   w->args, has_options ? "" : " [options]", w->help, w->more ? "\n" : "",
+                   w->more ? w->more : "");
         put_options(out, ON_ALL | w->options);
         const char *lines = examples_of(w->name);
         if (lines) buf_printf(out, "\nExample%s:\n%s", strchr(lines, '\n')[1] ? "s" : "", lines);
         return buf_ok(out, e);
     }
     buf_put_str(out, "potluck - train a language model together with others\n\n"
-                     "Usage: potluck [COMMAND] [options]\n\n");
-    for (size_t i = 0; i < COUNT(words); i++) {
-        char left[32];
-        snprintf(left, sizeof left, "%s%s%s", words[i].name, *words[i].args ? " " : "",
-                 words[i].args);
-        buf_printf(out, "  %-18s %s\n", left, words[i].help);
-    }
+                     "Usage: potluck [COMMAND] [options]\n"
+                     "`potluck COMMAND --help` has options and examples of each.\n");
+    for (size_t i = 0; i < COUNT(words); i++)
+        put_word(out, &words[i]);
     buf_put_str(out, "\nOptions of several commands:\n");
     put_options(out, ON_ALL | ON_STATUS);
     buf_put_str(out, "  --version          the version\n");

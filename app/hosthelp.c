@@ -40,10 +40,14 @@ struct command {
 static const struct command commands[] = {
     {"init", INIT, "--name NAME [choices]", "make keys and a certificate, write down your choices",
      "Each choice has a default, in brackets where it is something. init and prepare may come\n"
-     "in either order; the second prints the link that contributors join with. After that the\n"
-     "choices cannot change any more. With --from init comes first.\n",
+     "in either order; the second prints the link that contributors join with. After that only\n"
+     "what `change` names can be changed. With --from init comes first. With --peers, how often to\n"
+     "exchange and how much to send are chosen for so many and their links, as `plan` does.\n",
      "  potluck-aggregator init --home my-run --name 'My run' --public my.host.example:7333 \\\n"
      "      --listen 0.0.0.0:7333\n"
+     "  potluck-aggregator init --home my-run --name 'My run' --peers 8 --up 20 --down 100\n"
+     "  potluck-aggregator init --home my-run --name 'My run' --inner-steps 100 --ahead-steps 10 \\\n"
+     "      --score-seconds 5\n"
      "  potluck-aggregator init --home soup --name Soup --from SmolLM-135M --seq 512\n"},
     {"prepare", PREPARE, "TEXT...", "turn text into tokens",
      "TEXT is a file or a folder; every file that is UTF-8 text is used, what is not used is named.\n"
@@ -79,6 +83,7 @@ static const struct command commands[] = {
      "NAME is one of init's: reward, lr, outer-lr, inner-steps, inner-seconds, max-inner-steps,\n"
      "upload-seconds, min-contributions, min-senders, rounds. It is signed and put on the public record;\n"
      "contributors take it up by themselves. Without a word: what was changed so far, and what holds.\n",
+     "  potluck-aggregator change --home my-run\n"
      "  potluck-aggregator change --home my-run reward=50 upload-seconds=120 --reason 'slow lines'\n"
      "  potluck-aggregator change --home my-run --from 40 lr=5e-4\n"},
     {"rollback", ROLLBACK, "--to ROUND --reason TEXT", "take the model back to an earlier round",

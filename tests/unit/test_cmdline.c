@@ -157,6 +157,22 @@ static void cmdline_help_names_every_command_and_exit_code(void **state)
     buf_deinit(&b);
 }
 
+static void cmdline_help_is_one_page_of_a_terminal_eighty_wide(void **state)
+{
+    (void)state;
+    struct buf b = {0};
+    size_t n_lines = 0;
+    assert_int_equal(cmdline_help(NULL, &b, NULL), OK);
+    for (const char *at = buf_str(&b); *at; at += strcspn(at, "\n") + 1, n_lines++)
+        if (strcspn(at, "\n") > 80) fail_msg("too wide: %.100s", at);
+    assert_in_range(n_lines, 40, 55);
+    assert_non_null(strstr(buf_str(&b), "\nThis computer\n  config ... "));
+    buf_clear(&b);
+    assert_int_equal(cmdline_help("config", &b, NULL), OK);
+    assert_non_null(strstr(buf_str(&b), "potluck config list|get KEY|set KEY VALUE [options]"));
+    buf_deinit(&b);
+}
+
 static void cmdline_asks_for_help_and_version_anywhere(void **state)
 {
     (void)state;
@@ -194,6 +210,7 @@ int main(void)
         cmocka_unit_test(cmdline_leaves_the_rest_to_an_engine_command),
         cmocka_unit_test(cmdline_refuses_what_it_does_not_know),
         cmocka_unit_test(cmdline_help_names_every_command_and_exit_code),
+        cmocka_unit_test(cmdline_help_is_one_page_of_a_terminal_eighty_wide),
         cmocka_unit_test(cmdline_says_the_home_as_it_has_to_be_typed),
         cmocka_unit_test(cmdline_asks_for_help_and_version_anywhere),
     };

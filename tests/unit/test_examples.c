@@ -24,9 +24,9 @@ static void check_line(const char *command, const char *line, size_t len)
 static void examples_are_lines_that_the_program_takes(void **state)
 {
     (void)state;
-    static const char *const commands[] = {"screen",  "join",   "runs",   "status", "receipts",
-                                           "rewards", "payout", "pause",  "resume", "finish",
-                                           "leave",   "stop",   "config", "replay", "help"};
+    static const char *const commands[] = {
+        "screen", "join",  "runs", "status", "receipts", "rewards", "payout", "pause", "resume",
+        "finish", "leave", "stop", "config", "replay",   "help",    "key",    "log",   "explain"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         const char *at = examples_of(commands[i]);
         assert_non_null(at);

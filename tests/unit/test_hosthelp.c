@@ -10,10 +10,16 @@ static void hosthelp_has_a_page_with_an_example_for_each_command(void **state)
     static const struct {
         const char *command, *has, *lacks;
     } pages[] = {
-        {"init",    "--hidden", "--wait-for"},
-        {"prepare", "--vocab",  "--hidden"  },
-        {"serve",   "--listen", "--vocab"   },
-        {"status",  "--json",   "--hidden"  },
+        {"init",     "--hidden", "--wait-for"},
+        {"prepare",  "--vocab",  "--hidden"  },
+        {"serve",    "--listen", "--vocab"   },
+        {"status",   "--json",   "--hidden"  },
+        {"init",     "--peers",  "--wait-for"},
+        {"change",   "--reason", "--hidden"  },
+        {"rollback", "--to",     "--from"    },
+        {"backup",   "--json",   "--to"      },
+        {"restore",  "--json",   "--to"      },
+        {"ban",      "--json",   "--uses"    },
     };
     struct buf all = {0};
     hosthelp_write(NULL, &all);
