@@ -38,20 +38,29 @@ static const struct round_input *find_input(const struct publish_source *s, uint
     return NULL;
 }
 
-/* The newest text of an accepted receipt says what it paid and where that stands. */
+static void explain(const struct publish_source *s, const struct round_input *in,
+                    struct store_row *row)
+{
+    snprintf(row->why, sizeof row->why,
+             "%" PRIu64 " of %" PRIu64 " tokens merged in round %" PRIu64, row->receipt.n_tokens,
+             s->update->n_tokens, s->update->round);
+    size_t n = strlen(row->why);
+    if (s->is_scored) snprintf(row->why + n, sizeof row->why - n, "; %s", in->why);
+}
+
+/* The newest text of a receipt says what it paid and where that stands; in: NULL, it pays nothing. */
 static int settle(const struct publish_source *s, const struct round_input *in,
                   struct store_row *row, struct err *e)
 {
     struct msg_receipt *m = &row->receipt;
     m->run = s->run->id;
     m->is_settled = true;
-    m->reward = in->reward;
+    m->reward = in ? in->reward : 0;
     m->entry = s->tail.n_entries;
-    snprintf(row->why, sizeof row->why,
-             "%" PRIu64 " of %" PRIu64 " tokens merged in round %" PRIu64, m->n_tokens,
-             s->update->n_tokens, s->update->round);
-    size_t n = strlen(row->why);
-    if (s->is_scored) snprintf(row->why + n, sizeof row->why - n, "; %s", in->why);
+    if (in)
+        explain(s, in, row);
+    else
+        snprintf(row->why, sizeof row->why, "%s", m->reason);
     buf_clear(&row->text);
     return msg_receipt_sign(m, s->key, &row->text, e);
 }
@@ -74,10 +83,8 @@ static int settle_all(const struct publish_source *s, struct publish_page *p, st
         if (fits) {
             n_found++;
             p->paid += in->reward;
-            rc = settle(s, in, row, e);
-        } else {
-            snprintf(row->why, sizeof row->why, "%s", m->reason);
         }
+        rc = settle(s, fits ? in : NULL, row, e);
     }
     if (rc == OK && n_found != s->n_inputs)
         rc = err_set(e, ERR_WRONG_STATE, 0,
@@ -106,6 +113,7 @@ static void put_row(const struct publish_source *s, const struct store_row *row,
                     struct sheet_row *r)
 {
     const struct msg_receipt *m = &row->receipt;
+    bool is_accepted = m->verdict == MSG_ACCEPTED;
     *r = (struct sheet_row){.seq = m->seq,
                             .round = m->round,
                             .contributor = m->contributor,
@@ -116,9 +124,9 @@ static void put_row(const struct publish_source *s, const struct store_row *row,
                             .n_tokens = m->n_tokens,
                             .n_steps = row->n_steps,
                             .verdict = m->verdict,
-                            .weight = m->is_settled ? m->n_tokens : 0,
+                            .weight = is_accepted ? m->n_tokens : 0,
                             .reward = m->reward};
-    const struct round_input *in = m->is_settled && s->is_scored ? find_input(s, m->seq) : NULL;
+    const struct round_input *in = is_accepted && s->is_scored ? find_input(s, m->seq) : NULL;
     if (in) {
         r->weight = in->weight;
         r->score = in->score;

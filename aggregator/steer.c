@@ -115,9 +115,13 @@ static int open_books(const char *home, struct books **ret, struct err *e)
         rc = err_set(e, ERR_WRONG_STATE, 0, "the run has not begun");
         err_hint(e, "until it is served for the first time, make it anew with init and prepare");
     }
-    if (rc == OK && b->tail.is_ended)
-        rc = err_set(e, ERR_WRONG_STATE, 0, "the run is over: its course cannot change any more");
     return rc;
+}
+
+static int check_open(const struct books *b, struct err *e)
+{
+    if (!b->tail.is_ended) return OK;
+    return err_set(e, ERR_WRONG_STATE, 0, "the run is over: its course cannot change any more");
 }
 
 static int read_reason(const char *reason, char dst[MSG_REASON_CAP], struct err *e)
@@ -173,6 +177,7 @@ int steer_change(const struct steer_request *q, struct steer_report *ret, struct
     for (int i = 0; rc == OK && i < q->n_words; i++)
         rc = steer_word(q->words[i], &ret->change, e);
     if (rc == OK) rc = open_books(q->home, &b, e);
+    if (rc == OK) rc = check_open(b, e);
     if (rc == OK) rc = check_round(b, q, &ret->change, e);
     if (rc == OK) rc = append(b, &ret->change, &ret->index, e);
     /* The server may have put a round on record meanwhile. */
@@ -205,6 +210,7 @@ int steer_rollback(const char *home, uint64_t to_round, const char *reason,
         err_hint(e, "add --reason 'what happened'");
     }
     if (rc == OK) rc = open_books(home, &b, e);
+    if (rc == OK) rc = check_open(b, e);
     if (rc == OK && to_round > b->tail.n_rounds) {
         rc = err_set(e, ERR_ARG, 0, "round %" PRIu64 " is not on record; the open one is %" PRIu64,
                      to_round, b->tail.n_rounds);
@@ -229,7 +235,9 @@ static void list_all(const struct books *b, struct buf *out)
 {
     const struct entry_change *m = (const void *)b->course.changes.p;
     const struct entry_rollback *back = (const void *)b->course.rollbacks.p;
-    struct course_terms t = course_terms(&b->course, b->tail.n_rounds);
+    uint64_t round = b->tail.n_rounds;
+    if (b->tail.is_ended && round) round--; /* there is no other to come */
+    struct course_terms t = course_terms(&b->course, round);
     for (size_t i = 0; i < b->course.changes.len / sizeof *m; i++) {
         course_words(&m[i], out);
         buf_put_u8(out, '\n');
@@ -243,8 +251,10 @@ static void list_all(const struct books *b, struct buf *out)
                ", max_inner_steps %" PRIu32 ", upload_ms %" PRIu32 ", min_contributions %" PRIu32
                ", merge_min_senders %.10g, n_rounds %" PRIu64
                ", lr %.10g, outer_lr %.10g, reward_per_round %" PRIu64 "\n",
-               b->tail.n_rounds, t.inner_steps, t.inner_ms, t.max_inner_steps, t.upload_ms,
+               round, t.inner_steps, t.inner_ms, t.max_inner_steps, t.upload_ms,
                t.min_contributions, t.merge_min_senders, t.n_rounds, t.lr, t.outer_lr, t.emission);
+    if (b->tail.is_ended)
+        buf_printf(out, "the run is over, after %" PRIu64 " rounds\n", b->tail.n_rounds);
 }
 
 int steer_list(const char *home, struct buf *out, struct err *e)

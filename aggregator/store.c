@@ -8,7 +8,31 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 
-#define SCHEMA 2
+#define SCHEMA 3
+
+/* Version 2 settled accepted receipts alone: in its table a line that paid nothing stayed open. */
+#define OLD_SCHEMA 2
+
+#define RECEIPTS_TABLE(name)                                                                       \
+    "CREATE TABLE " name "(seq INTEGER PRIMARY KEY,"                                               \
+    " contributor BLOB NOT NULL REFERENCES contributors(key), round INTEGER NOT NULL,"             \
+    " payload BLOB NOT NULL, n_bytes INTEGER NOT NULL, n_tokens INTEGER NOT NULL,"                 \
+    " n_steps INTEGER NOT NULL, loss REAL, tok_per_s REAL,"                                        \
+    " verdict INTEGER NOT NULL CHECK(verdict IN (1,2,3)), reason TEXT NOT NULL,"                   \
+    " created_at INTEGER NOT NULL, jws TEXT NOT NULL, manifest BLOB NOT NULL,"                     \
+    " n_passed INTEGER NOT NULL, reward INTEGER, entry INTEGER REFERENCES entries(idx),"           \
+    " UNIQUE(contributor, round), CHECK((reward IS NULL)=(entry IS NULL)),"                        \
+    " CHECK(verdict=1 OR coalesce(reward,0)=0));"
+
+#define RECEIPTS_INDEXES                                                                           \
+    "CREATE UNIQUE INDEX counted_once ON receipts(payload) WHERE verdict=1;"                       \
+    "CREATE INDEX receipts_of_round ON receipts(round, verdict);"
+
+#define POSTINGS_PAY                                                                               \
+    "CREATE TRIGGER postings_pay_the_accepted BEFORE INSERT ON postings WHEN NEW.amount>0 AND"     \
+    " NOT EXISTS (SELECT 1 FROM receipts WHERE seq=NEW.receipt_seq AND entry=NEW.entry"            \
+    " AND reward=NEW.amount)"                                                                      \
+    " BEGIN SELECT RAISE(ABORT, 'only a settled receipt is paid, and only once'); END;"
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -16,18 +40,7 @@ static const char schema[] =
     " client TEXT NOT NULL, joined_at INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE slots(contributor BLOB NOT NULL REFERENCES contributors(key),"
     " round INTEGER NOT NULL, id TEXT NOT NULL, max_bytes INTEGER NOT NULL,"
-    " PRIMARY KEY(contributor, round)) WITHOUT ROWID;"
-    "CREATE TABLE receipts(seq INTEGER PRIMARY KEY,"
-    " contributor BLOB NOT NULL REFERENCES contributors(key), round INTEGER NOT NULL,"
-    " payload BLOB NOT NULL, n_bytes INTEGER NOT NULL, n_tokens INTEGER NOT NULL,"
-    " n_steps INTEGER NOT NULL, loss REAL, tok_per_s REAL,"
-    " verdict INTEGER NOT NULL CHECK(verdict IN (1,2,3)), reason TEXT NOT NULL,"
-    " created_at INTEGER NOT NULL, jws TEXT NOT NULL, manifest BLOB NOT NULL,"
-    " n_passed INTEGER NOT NULL, reward INTEGER, entry INTEGER REFERENCES entries(idx),"
-    " UNIQUE(contributor, round), CHECK((reward IS NULL)=(entry IS NULL)),"
-    " CHECK(entry IS NULL OR verdict=1));"
-    "CREATE UNIQUE INDEX counted_once ON receipts(payload) WHERE verdict=1;"
-    "CREATE INDEX receipts_of_round ON receipts(round, verdict);"
+    " PRIMARY KEY(contributor, round)) WITHOUT ROWID;" RECEIPTS_TABLE("receipts") RECEIPTS_INDEXES
     "CREATE TABLE rounds(round INTEGER PRIMARY KEY, base BLOB NOT NULL, result BLOB NOT NULL,"
     " update_hash BLOB NOT NULL, update_bytes INTEGER NOT NULL, n_merged INTEGER NOT NULL,"
     " n_tokens INTEGER NOT NULL, train_loss REAL, published_at INTEGER NOT NULL,"
@@ -49,11 +62,7 @@ static const char schema[] =
     " to_account INTEGER NOT NULL REFERENCES accounts(id), amount INTEGER NOT NULL"
     " CHECK(amount >= 0), reason TEXT NOT NULL CHECK(reason<>''), at INTEGER NOT NULL,"
     " CHECK(from_account<>to_account));"
-    "CREATE INDEX postings_of_entry ON postings(entry);"
-    "CREATE TRIGGER postings_pay_the_accepted BEFORE INSERT ON postings WHEN NEW.amount>0 AND"
-    " NOT EXISTS (SELECT 1 FROM receipts WHERE seq=NEW.receipt_seq AND entry=NEW.entry"
-    " AND reward=NEW.amount)"
-    " BEGIN SELECT RAISE(ABORT, 'only a settled receipt is paid, and only once'); END;"
+    "CREATE INDEX postings_of_entry ON postings(entry);" POSTINGS_PAY
     "CREATE TRIGGER postings_stay BEFORE DELETE ON postings"
     " BEGIN SELECT RAISE(ABORT, 'the ledger only grows'); END;"
     "CREATE TRIGGER postings_never_change BEFORE UPDATE ON postings"
@@ -67,7 +76,14 @@ static const char schema[] =
     " n_bytes INTEGER NOT NULL);"
     "CREATE TABLE validation(round INTEGER PRIMARY KEY, nats REAL NOT NULL,"
     " n_tokens INTEGER NOT NULL, n_bytes INTEGER NOT NULL, unigram_bits REAL NOT NULL);"
-    "PRAGMA user_version=2;";
+    "PRAGMA user_version=3;";
+
+/* SQLite changes no CHECK of a table: it is made anew, and what names it stays as it is. */
+static const char from_old_schema[] = "DROP TRIGGER postings_pay_the_accepted;" RECEIPTS_TABLE(
+    "receipts_anew") "INSERT INTO receipts_anew SELECT * FROM receipts;"
+                     "DROP TABLE receipts;"
+                     "ALTER TABLE receipts_anew RENAME TO receipts;" RECEIPTS_INDEXES POSTINGS_PAY
+                     "PRAGMA user_version=3;";
 
 static int put_meta(struct store_db *db, const char *key, const void *p, size_t n, struct err *e)
 {
@@ -114,6 +130,35 @@ static int create(struct store *s, const struct hash *run, uint64_t *version, st
     return store_db_end(s->db, rc, e);
 }
 
+/* Every row was copied, and every line of the ledger still has its receipt. */
+static int check_copy(struct store_db *db, struct err *e)
+{
+    struct store_query q = store_db_query(db, "PRAGMA foreign_key_check");
+    int rc = store_db_step(&q, e);
+    store_db_done(&q);
+    if (rc == OK) return err_set(e, ERR_PROTO, 0, "a line of the database names what is not there");
+    return rc == ERR_AGAIN ? OK : rc;
+}
+
+/* All or nothing; another process may have done it meanwhile. References are looked at in the end
+ * instead of at each step, for between two steps there is no table of receipts.
+ */
+static int update_schema(struct store_db *db, uint64_t *version, struct err *e)
+{
+    int rc = store_db_exec(db, "PRAGMA foreign_keys=OFF", e);
+    if (rc == OK) rc = store_db_begin(db, e);
+    if (rc != OK) return rc;
+    rc = schema_version(db, version, e);
+    if (rc == OK && *version == OLD_SCHEMA) {
+        rc = store_db_exec(db, from_old_schema, e);
+        if (rc == OK) rc = check_copy(db, e);
+        if (rc == OK) *version = SCHEMA;
+    }
+    rc = store_db_end(db, rc, e);
+    if (rc == OK) rc = store_db_exec(db, "PRAGMA foreign_keys=ON", e);
+    return rc == OK ? OK : err_wrap(e, "bringing the database to this version");
+}
+
 static int check_owner(struct store *s, const char *path, const struct hash *run, struct err *e)
 {
     struct hash mine;
@@ -150,6 +195,7 @@ int store_open(const char *path, const struct hash *run, struct store **ret, str
         rc = err_set(e, ERR_VERSION, 0, "the database '%s' was made by a newer version", path);
         err_hint(e, "install that version; this one reads databases up to version %d", SCHEMA);
     }
+    if (rc == OK && version == OLD_SCHEMA) rc = update_schema(s->db, &version, e);
     if (rc == OK && version < SCHEMA) rc = refuse_old(path, e);
     if (rc == OK) rc = check_owner(s, path, run, e);
     if (rc == OK) rc = store_admit_open(s->db, e);

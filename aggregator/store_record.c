@@ -209,26 +209,29 @@ static int account(struct store_db *db, const char *name, uint64_t *ret, struct 
     return rc == ERR_AGAIN ? OK : rc;
 }
 
-/* The settled text replaces the first one; only an accepted receipt of this round can be. */
+/* The settled text replaces the first one, once; an accepted receipt is of this very round. */
 static int settle(struct store_db *db, const struct store_publication *p, const struct store_row *r,
                   struct err *e)
 {
     struct store_query q =
-        store_db_query(db, "UPDATE receipts SET jws=?, reward=?, entry=? WHERE seq=? AND round=?"
-                           " AND contributor=? AND verdict=1 AND entry IS NULL RETURNING seq");
+        store_db_query(db, "UPDATE receipts SET jws=?, reward=?, entry=? WHERE seq=?"
+                           " AND (round=? OR (verdict<>1 AND round<=?)) AND contributor=?"
+                           " AND verdict=? AND entry IS NULL RETURNING seq");
     store_db_bind_chars(&q, r->text.p, r->text.len);
     store_db_bind_u64(&q, r->receipt.reward);
     store_db_bind_u64(&q, r->receipt.entry);
     store_db_bind_u64(&q, r->receipt.seq);
     store_db_bind_u64(&q, p->update->round);
+    store_db_bind_u64(&q, p->update->round);
     store_db_bind_bytes(&q, r->receipt.contributor.b, KEY_BYTES);
+    store_db_bind_u64(&q, (uint64_t)r->receipt.verdict);
     int rc = store_db_step(&q, e);
     if (rc == OK)
         rc = store_db_step(&q, e);
     else if (rc == ERR_AGAIN)
-        rc = err_set(e, ERR_WRONG_STATE, 0,
-                     "no accepted receipt %" PRIu64 " of round %" PRIu64 " to be settled",
-                     r->receipt.seq, p->update->round);
+        rc =
+            err_set(e, ERR_WRONG_STATE, 0, "no receipt %" PRIu64 " for round %" PRIu64 " to settle",
+                    r->receipt.seq, p->update->round);
     store_db_done(&q);
     return rc == ERR_AGAIN ? OK : rc;
 }
@@ -275,7 +278,7 @@ static int write_rows(struct store_db *db, const struct store_publication *p, st
     uint64_t emission = 0;
     int rc = account(db, EMISSION, &emission, e);
     for (uint32_t i = 0; rc == OK && i < p->n_rows; i++) {
-        if (p->rows[i].receipt.is_settled) rc = settle(db, p, &p->rows[i], e);
+        rc = settle(db, p, &p->rows[i], e);
         if (rc == OK) rc = post(db, p, &p->rows[i], emission, e);
     }
     return rc == OK ? check_sum(db, p, e) : rc;

@@ -56,7 +56,7 @@ struct store_publication {
     uint32_t n_entries;
     struct hash sheet;
     uint64_t paid;
-    const struct store_row *rows; /* the sheet's receipts; accepted ones are settled */
+    const struct store_row *rows; /* the sheet's receipts, settled */
     uint32_t n_rows;
     int64_t at_ms;
 };

@@ -85,7 +85,7 @@ static int check_row(struct work *w, size_t i, const struct sheet *s, struct err
     else if (hash_equal(&row->text, &q->receipt) &&
              (!row->r.is_settled || row->r.entry == v->entry))
         v->state = RECEIPTS_ON_RECORD;
-    else if (row->r.verdict == MSG_ACCEPTED && !row->r.is_settled)
+    else if (!row->r.is_settled)
         return check_settled(w, row, q, v, e);
     else
         decide(v, RECEIPTS_WRONG, "the sheet names another text under this number");

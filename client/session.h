@@ -47,7 +47,8 @@
  *     of them, never earlier. Transfers go on meanwhile; an order to the trainer cuts them short.
  *   - At most one request of each lane (presence, transfer, record) and one order to the trainer.
  *   - The host's record is checked at the start and after each update, beside everything else; a host
- *     that has rewritten its history is left alone for good.
+ *     that has rewritten its history is left alone for good. One that does not show it is spoken of
+ *     once and asked more and more seldom, at last every ten minutes.
  *
  * Owner: caller's memory, no allocation. Thread: any one. Times: ms, one monotonic clock. */
 

@@ -122,14 +122,30 @@ static void transfer_failed(struct session_turn *c, const struct session_event *
     next_address(c);
 }
 
-/* Never in the way of the exchange: a host may be slow, or its log one entry behind. */
+/* A host that hides its record is not asked for it more and more often as rounds go by. */
+static int64_t record_time(struct session_turn *c, const struct session_event *ev)
+{
+    struct session *s = c->s;
+    int64_t ms = SESSION_BACKOFF_CAP_MS;
+    if (s->n_record_failures < RECORD_TRIES) return retry_time(c, ev, s->n_record_failures);
+    for (uint32_t n = RECORD_TRIES; n < s->n_record_failures && ms < RETRY_AFTER_MS; n++)
+        ms *= 2;
+    if (ms > RETRY_AFTER_MS) ms = RETRY_AFTER_MS;
+    ms = ms * 3 / 4 + (int64_t)rng_below(&s->rng, (uint32_t)(ms / 4) + 1);
+    if (ev->failed.retry_after_ms > ms) ms = ev->failed.retry_after_ms;
+    return c->now + (ms > RETRY_AFTER_MS ? RETRY_AFTER_MS : ms);
+}
+
+/* Never in the way of the exchange: a host may be slow, or its log one entry behind. Said once, until
+ * it is well again.
+ */
 static void record_failed(struct session_turn *c, const struct session_event *ev)
 {
     struct session *s = c->s;
     char text[MSG_REASON_CAP];
     s->is_record_due = true;
-    s->n_record_failures++;
-    s->record_at_ms = retry_time(c, ev, s->n_record_failures);
+    if (s->n_record_failures < UINT32_MAX) s->n_record_failures++;
+    s->record_at_ms = record_time(c, ev);
     if (s->n_record_failures != RECORD_TRIES) return;
     snprintf(text, sizeof text, "the host's record cannot be checked: %.110s",
              ev->failed.why ? ev->failed.why : "no answer");
@@ -333,8 +349,7 @@ static void on_applied(struct session_turn *c, const struct session_event *ev)
     s->has_diverged = false;
     s->is_update_gone = false;
     s->is_record_due = true;
-    s->record_at_ms = c->now;
-    s->n_record_failures = 0; /* a host that hides its record is spoken of in each round */
+    if (s->n_record_failures < RECORD_TRIES) s->record_at_ms = c->now;
     s->base = ev->applied;
     if (was.what == SESSION_DO_APPLY) {
         s->has_fetched_update = false;
@@ -358,6 +373,9 @@ static void on_record(struct session_turn *c, const struct session_event *ev)
 {
     struct session_lane was;
     if (!ends_lane(&c->s->record, ev, &was)) return;
+    if (c->s->n_record_failures >= RECORD_TRIES)
+        session_turn_say(c, false,
+                         "the host's record could be checked again, and goes on as it was");
     c->s->n_record_failures = 0;
 }
 

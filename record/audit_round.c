@@ -49,13 +49,14 @@ static void wrong(struct job *j, enum audit_item item, const char *fmt, ...)
 static bool receipt_agrees(const struct job *j, const struct sheet_row *r,
                            const struct msg_receipt *m)
 {
-    bool is_paid = r->verdict == MSG_ACCEPTED;
+    /* Older versions left what was refused unsettled for good. */
+    bool is_open = r->verdict != MSG_ACCEPTED && !m->is_settled;
     return hash_equal(&m->run, &j->a->chain->run->id) &&
            key_equal(&m->contributor, &r->contributor) && m->seq == r->seq &&
            m->round == r->round && hash_equal(&m->payload, &r->payload) &&
            m->n_bytes == r->n_bytes && m->n_tokens == r->n_tokens && m->verdict == r->verdict &&
-           strcmp(m->reason, r->reason) == 0 && m->is_settled == is_paid &&
-           (!is_paid || (m->reward == r->reward && m->entry == j->index));
+           strcmp(m->reason, r->reason) == 0 &&
+           (is_open || (m->is_settled && m->reward == r->reward && m->entry == j->index));
 }
 
 static int check_receipt(struct job *j, const struct sheet_row *r, struct err *e)

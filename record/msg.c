@@ -203,7 +203,7 @@ static void receipt_get(struct json_reader *r, const json_t *o, struct msg_recei
         json_fail(r, "an accepted contribution cannot be empty");
     if (is_accepted != (m->reason[0] == 0))
         json_fail(r, "a receipt gives a reason exactly when it does not accept");
-    if (m->is_settled && !is_accepted) json_fail(r, "only what was accepted is settled");
+    if (m->reward && !is_accepted) json_fail(r, "only what was accepted is paid");
 }
 
 static void receipt_signer(struct msg_receipt *m, const struct key_pub *k)

@@ -220,5 +220,10 @@ void sim_record_audit(struct world *w)
               (int64_t)w->seen.paid,
           "the ledger pays another sum than the rounds");
     HOLDS(w, ask(w, db, "SELECT count(*)=max(seq) FROM receipts") == 1, "a gap in the receipts");
+    HOLDS(w,
+          ask(w, db,
+              "SELECT count(*) FROM postings p JOIN receipts r ON r.seq=p.receipt_seq"
+              " AND r.entry=p.entry AND r.reward=p.amount") == (int64_t)n,
+          "a receipt on a sheet, late ones too, is not settled as the ledger says");
     store_db_close(db);
 }

@@ -126,6 +126,35 @@ static void a_receipt_that_promises_more_than_the_sheet(void **state)
     auditrig_one_wrong(r, &p, AUDIT_RECEIPT, "receipt 8 says something else");
 }
 
+static void settle_elsewhere(struct msg_receipt *m)
+{
+    if (m->verdict == MSG_LATE) m->entry--;
+}
+
+static void a_refused_receipt_that_names_another_entry(void **state)
+{
+    struct auditrig *r = *state;
+    auditrig_round(r);
+    r->twist_receipt = settle_elsewhere;
+    struct audit_report p = lie(r);
+    auditrig_one_wrong(r, &p, AUDIT_RECEIPT, "receipt 12 says something else");
+}
+
+static void leave_open(struct msg_receipt *m)
+{
+    if (m->verdict == MSG_LATE) m->is_settled = false;
+}
+
+/* As older versions wrote it: such a record stays true. */
+static void a_refused_receipt_that_was_left_open(void **state)
+{
+    struct auditrig *r = *state;
+    auditrig_round(r);
+    r->twist_receipt = leave_open;
+    struct audit_report p = lie(r);
+    assert_int_equal(audit_count(&p.book, AUDIT_WRONG), 0);
+}
+
 static void other_base(struct msg_manifest *m)
 {
     if (m->round == 2 && m->loss == 5.0) m->base = hash_of("x", 1);
@@ -231,6 +260,8 @@ int main(void)
         CASE(a_weight_that_is_not_the_tokens),
         CASE(accepted_against_its_own_checks),
         CASE(refused_against_its_own_checks),
+        CASE(a_refused_receipt_that_names_another_entry),
+        CASE(a_refused_receipt_that_was_left_open),
         CASE(a_receipt_that_promises_more_than_the_sheet),
         CASE(an_accepted_manifest_of_another_model),
         CASE(a_manifest_that_says_something_else),

@@ -442,7 +442,7 @@ static void a_receipt_gives_a_reason_unless_it_accepts(void **state)
     buf_deinit(&a);
 }
 
-static void a_receipt_is_settled_when_it_is_accepted(void **state)
+static void a_receipt_is_settled_and_paid_when_accepted(void **state)
 {
     (void)state;
     struct msg_receipt m;
@@ -454,6 +454,12 @@ static void a_receipt_is_settled_when_it_is_accepted(void **state)
     m.reward = 250000;
     m.entry = 8;
     assert_int_equal(msg_receipt_sign(&m, &k, &a, NULL), ERR_PROTO); /* it was late */
+    m.reward = 0;
+    assert_int_equal(msg_receipt_sign(&m, &k, &a, NULL), OK); /* settled, with nothing */
+    assert_int_equal(msg_receipt_verify(a.p, a.len, &k.pub, &back, NULL), OK);
+    assert_true(back.is_settled && back.reward == 0 && back.entry == 8);
+    buf_clear(&a);
+    m.reward = 250000;
     m.verdict = MSG_ACCEPTED;
     memset(m.reason, 0, sizeof m.reason);
     m.entry = 0;
@@ -525,7 +531,7 @@ int main(void)
         cmocka_unit_test(missing_numbers_travel_as_null),
         cmocka_unit_test(text_from_a_peer_is_made_printable),
         cmocka_unit_test(a_receipt_gives_a_reason_unless_it_accepts),
-        cmocka_unit_test(a_receipt_is_settled_when_it_is_accepted),
+        cmocka_unit_test(a_receipt_is_settled_and_paid_when_accepted),
         cmocka_unit_test(a_slot_lists_stored_chunks_once_and_in_order),
         cmocka_unit_test(unknown_fields_of_a_message_are_ignored),
     };

@@ -86,7 +86,16 @@ static void a_page_holds_sheet_and_entry(void **state)
     assert_int_equal(sheet.rows[2].checks[ROUND_CHECK_TOKENS].outcome, SHEET_FAILED);
     struct hash first = hash_of("first text", 10);
     assert_false(hash_equal(&sheet.rows[0].receipt, &first)); /* settled: another text */
-    assert_true(hash_equal(&sheet.rows[1].receipt, &first));
+    for (uint32_t i = 1; i < 3; i++) { /* late and rejected: with nothing, and why */
+        const struct store_row *row = &p.rows[i];
+        struct msg_receipt r;
+        assert_int_equal(msg_receipt_verify(row->text.p, row->text.len, &key.pub, &r, &e), OK);
+        assert_true(r.is_settled && r.reward == 0 && r.entry == 5);
+        assert_string_equal(r.reason, "because");
+        assert_string_equal(row->why, "because");
+        struct hash newest = hash_of(row->text.p, row->text.len);
+        assert_true(hash_equal(&sheet.rows[i].receipt, &newest));
+    }
     sheet_deinit(&sheet);
     publish_page_deinit(&p);
 }

@@ -140,9 +140,9 @@ static void a_line_that_says_something_else_is_found(void **state)
     assert_non_null(strstr(k->v[0].what, "another verdict"));
     assert_int_equal(k->v[0].state, RECEIPTS_WRONG);
     k->rows[0] = good;
-    k->rows[1].text = hash_of("other words", 11); /* late ones keep their text */
+    k->rows[1].r.reason[0]++;
     look(k);
-    assert_non_null(strstr(k->v[1].what, "another text"));
+    assert_non_null(strstr(k->v[1].what, "another verdict"));
 }
 
 static void what_cannot_be_read_is_unknown(void **state)

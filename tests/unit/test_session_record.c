@@ -63,7 +63,7 @@ static void a_host_that_cannot_be_asked_is_asked_again_and_never_in_the_way(void
     struct rig r;
     to_training(&r);
     uint32_t n_loud = 0;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 4; i++) { /* within the time that a poll may take */
         assert_int_not_equal(r.s.record.tag, 0);
         fail_it(&r, r.s.record.tag, i % 2 ? 503 : 0);
         const struct session_action *a = find(&r, SESSION_DO_SAY);
@@ -78,33 +78,72 @@ static void a_host_that_cannot_be_asked_is_asked_again_and_never_in_the_way(void
     assert_int_equal(n_loud, 1);
 }
 
-static void a_host_that_hides_its_record_is_spoken_of_in_each_round(void **state)
+static void play_a_round(struct rig *r, uint64_t round)
+{
+    set_round(r, round, MSG_ROUND_OPEN);
+    poll(r);
+    answer_update(r, round - 1);
+    end_applying(r, round);
+    end_training(r, false);
+    end_packing(r);
+    answer_slot(r);
+    send(r, SESSION_EV_CHUNK, r->s.transfer.tag);
+    send(r, SESSION_EV_CHUNK, r->s.transfer.tag);
+    answer_receipt(r, MSG_ACCEPTED);
+    assert_int_equal(r->s.state, SESSION_WAITING);
+}
+
+/* Fails the check that is under way; was there a loud word about the record? */
+static bool hide(struct rig *r)
+{
+    fail_it(r, r->s.record.tag, 503);
+    const struct session_action *a = find(r, SESSION_DO_SAY);
+    return a && a->is_long && strstr(a->text, "record");
+}
+
+static void a_host_that_hides_its_record_is_spoken_of_once_and_asked_seldom(void **state)
+{
+    (void)state;
+    struct rig r;
+    uint32_t n_loud = 0;
+    int64_t pause = 0;
+    to_waiting(&r);
+    for (int i = 0; i < 12; i++) {
+        n_loud += hide(&r);
+        pause = r.s.record_at_ms - r.now;
+        if (i >= 3) assert_true(pause >= 22500); /* 30 s, then longer */
+        assert_true(pause <= 600000);
+        r.now = r.s.record_at_ms;
+        send(&r, SESSION_EV_TICK, 0);
+    }
+    assert_true(pause >= 450000);
+    n_loud += hide(&r);
+    for (uint64_t round = 1; round < 4; round++) {
+        int64_t at = r.s.record_at_ms;
+        play_a_round(&r, round); /* a new round is no reason to ask at once */
+        if (r.s.record.tag == 0) assert_int_equal(r.s.record_at_ms, at);
+    }
+    assert_int_equal(n_loud, 1);
+}
+
+static void a_record_that_is_shown_again_is_told_and_asked_for_as_before(void **state)
 {
     (void)state;
     struct rig r;
     to_waiting(&r);
-    for (uint64_t round = 1; round < 4; round++) {
-        uint32_t n_loud = 0;
-        for (int i = 0; i < 5; i++) {
-            fail_it(&r, r.s.record.tag, 404);
-            const struct session_action *a = find(&r, SESSION_DO_SAY);
-            n_loud += a && a->is_long && strstr(a->text, "record");
-            r.now = r.s.record_at_ms;
-            send(&r, SESSION_EV_TICK, 0);
-        }
-        assert_int_equal(n_loud, 1);
-        set_round(&r, round, MSG_ROUND_OPEN);
-        poll(&r);
-        answer_update(&r, round - 1);
-        end_applying(&r, round);
-        end_training(&r, false);
-        end_packing(&r);
-        answer_slot(&r);
-        send(&r, SESSION_EV_CHUNK, r.s.transfer.tag);
-        send(&r, SESSION_EV_CHUNK, r.s.transfer.tag);
-        answer_receipt(&r, MSG_ACCEPTED);
-        assert_int_equal(r.s.state, SESSION_WAITING);
+    for (int i = 0; i < 4; i++) {
+        hide(&r);
+        r.now = r.s.record_at_ms;
+        send(&r, SESSION_EV_TICK, 0);
     }
+    send(&r, SESSION_EV_RECORD, r.s.record.tag);
+    const struct session_action *a = find(&r, SESSION_DO_SAY);
+    assert_non_null(a);
+    assert_non_null(strstr(a->text, "checked again"));
+    play_a_round(&r, 1);
+    assert_int_not_equal(r.s.record.tag, 0);
+    assert_false(hide(&r));
+    assert_true(r.s.record_at_ms - r.now < 5000);
 }
 
 static void a_check_without_an_answer_ends_in_time(void **state)
@@ -202,7 +241,8 @@ int main(void)
         cmocka_unit_test(the_record_is_checked_after_each_update),
         cmocka_unit_test(an_update_during_a_check_brings_another),
         cmocka_unit_test(a_host_that_cannot_be_asked_is_asked_again_and_never_in_the_way),
-        cmocka_unit_test(a_host_that_hides_its_record_is_spoken_of_in_each_round),
+        cmocka_unit_test(a_host_that_hides_its_record_is_spoken_of_once_and_asked_seldom),
+        cmocka_unit_test(a_record_that_is_shown_again_is_told_and_asked_for_as_before),
         cmocka_unit_test(a_check_without_an_answer_ends_in_time),
         cmocka_unit_test(a_rewritten_history_stops_training_and_every_request),
         cmocka_unit_test(a_rewritten_history_stops_an_upload),

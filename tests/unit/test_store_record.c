@@ -153,7 +153,10 @@ static void the_newest_receipt_says_what_it_paid(void **state)
     buf_clear(&out);
     assert_int_equal(store_receipts_after(x->s, &late, 0, 10, &out, &x->e), OK);
     assert_int_equal(msg_receipt_verify(out.p, out.len - 1, &x->key.pub, &m, &x->e), OK);
-    assert_false(m.is_settled);
+    assert_true(m.is_settled); /* it was late: with nothing, and the reason stands */
+    assert_int_equal(m.reward, 0);
+    assert_int_equal(m.entry, 1);
+    assert_true(m.reason[0]);
     buf_deinit(&out);
 }
 
@@ -193,7 +196,7 @@ static void a_page_that_was_changed_is_refused(void **state)
         if (how == 1) page.rows[1].receipt.seq = 77;
         if (how == 2) page.rows[1].receipt.contributor.b[0] = 9;
         if (how == 3) page.n_rows--;
-        if (how == 4) page.rows[0].receipt.is_settled = false;
+        if (how == 4) page.rows[0].receipt.verdict = MSG_LATE;
         if (how == 5) tail.n_entries++;
         assert_int_not_equal(tinypub_commit(x->s, &u, &page, &tail, &x->e), OK);
         assert_int_equal(store_round_get(x->s, 0, &got, NULL, &x->e), ERR_NOTFOUND);
@@ -238,6 +241,36 @@ static void an_older_database_is_refused_with_the_next_step(void **state)
     assert_true(x->e.hint[0]);
 }
 
+/* Its refused receipts are on sheets as they are, and stay so; those to come are settled. */
+static void a_database_of_version_2_is_brought_along(void **state)
+{
+    struct desk *x = *state;
+    publish_one(x);
+    assert_int_equal(try_sql(x, "UPDATE receipts SET reward=NULL, entry=NULL WHERE verdict<>1"),
+                     OK);
+    assert_int_equal(try_sql(x,
+                             "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql=replace(sql,"
+                             " 'verdict=1 OR coalesce(reward,0)=0', 'entry IS NULL OR verdict=1')"
+                             " WHERE name='receipts'; PRAGMA user_version=2"),
+                     OK);
+    assert_int_equal(ask(x, "SELECT count(*) FROM sqlite_schema WHERE name='receipts'"
+                            " AND sql LIKE '%entry IS NULL OR verdict=1%'"),
+                     1);
+    store_close(x->s);
+    x->s = NULL;
+    assert_int_equal(store_open(x->path, &x->d.id, &x->s, &x->e), OK);
+    assert_int_equal(ask(x, "SELECT user_version FROM pragma_user_version"), 3);
+    assert_int_equal(ask(x, "SELECT count(*) FROM receipts"), 3);
+    assert_int_equal(ask(x, "SELECT count(*) FROM receipts WHERE entry IS NULL"), 1);
+    assert_int_equal(ask(x, "SELECT sum(amount) FROM postings"), 1000);
+    assert_int_equal(ask(x, "SELECT count(*) FROM sqlite_schema WHERE type='trigger'"), 5);
+    assert_int_not_equal(try_sql(x, "INSERT INTO postings VALUES(99, 1, 3, 1, 2, 7, 'x', 1)"), OK);
+    answer(x, 4, 0, MSG_LATE, 0);
+    struct msg_update u = update_of(x, 1, 0);
+    assert_int_equal(tinypub_publish(x->s, &x->d.id, &x->key, &u, NULL, 0, &x->e), OK);
+    assert_int_equal(ask(x, "SELECT count(*) FROM receipts WHERE entry=2 AND reward=0"), 1);
+}
+
 static void what_was_forgotten_is_remembered(void **state)
 {
     struct desk *x = *state;
@@ -261,6 +294,7 @@ int main(void)
         CASE(a_page_that_was_changed_is_refused),
         CASE(entries_come_back_in_order_and_fn_may_stop),
         CASE(an_older_database_is_refused_with_the_next_step),
+        CASE(a_database_of_version_2_is_brought_along),
         CASE(what_was_forgotten_is_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
