@@ -354,10 +354,13 @@ static void put_state(const struct screen_frame *f, char *dst, size_t cap)
     char hint[sizeof f->v->override_hint + 64];
     bool is_command =
         strncmp(f->v->override_hint, "potluck ", 8) == 0 && !strchr(f->v->override_hint, ',');
-    snprintf(hint, sizeof hint, "%s%s", f->v->override_hint,
-             is_command && f->t->home_words ? f->t->home_words : "");
+    int m = snprintf(hint, sizeof hint, "%s%s", f->v->override_hint,
+                     is_command && f->t->home_words ? f->t->home_words : "");
     int n = snprintf(dst, cap, "%s%s", f->v->reason, end);
     int used = chip_width(f) + 1 + canvas_width(f->c, dst) + canvas_width(f->c, hint) + 4;
+    bool is_cut = m >= (int)sizeof hint || chip_width(f) + canvas_width(f->c, hint) + 3 > f->c->w;
+    if (is_command && f->t->home_words && f->t->home_words[0] && is_cut)
+        snprintf(hint, sizeof hint, "%s, with this --home", f->v->override_hint); /* whole, short */
     bool is_key = hint[0] && hint[1] == ':';
     if (hint[0] && (!is_key || used + CORNER_W <= f->c->w))
         snprintf(dst + n, cap - (size_t)n, "  (%s)", hint);

@@ -342,6 +342,8 @@ static void what_the_screen_itself_has_to_say_is_seen(void **state)
     snprintf(v.override_hint, sizeof v.override_hint, "potluck leave");
     t.home_words = " --home a";
     add(&out, "done", 80, 24, GLYPHS_ASCII);
+    t.home_words = " --home /srv/volunteers/of/the/library/potluck/second-machine-of-the-hall";
+    add(&out, "done-long-home", 80, 24, GLYPHS_ASCII);
     load("running");
     t.is_frozen = true;
     add(&out, "frozen", 80, 24, GLYPHS_ASCII);
