@@ -123,7 +123,8 @@ struct msg_receipt {
     enum msg_verdict verdict;
     char reason[MSG_REASON_CAP]; /* "" when accepted; else why, and what to do */
     int64_t created_at_ms;
-    bool is_settled; /* it is on a sheet of the public record; else the next two are null on the wire */
+    bool
+        is_settled; /* it is on a sheet of the public record; else the next two are null on the wire */
     uint64_t reward; /* micro-units */
     uint64_t entry;  /* index of the round's entry (record/entry.h) */
 };
