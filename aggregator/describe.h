@@ -8,7 +8,7 @@
 #include "record/rundesc.h"
 
 /* The shape of the new model that these choices make, for a vocabulary of so many. */
-void describe_model(const struct setup *s, uint32_t vocab, struct model_config *ret);
+void describe_model(const struct setup *s, uint32_t vocab, struct model_config *m);
 #define DESCRIBE_VOCAB 4096u /* until the text is prepared */
 
 /* The description that choices and data make; unsigned, initial_model included (this makes or reads

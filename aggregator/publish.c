@@ -212,7 +212,9 @@ static int make_page(const struct publish *p, struct publish_source *from,
     if (rc == OK)
         rc = store_record_rows(p->store, from->tail.next_seq, SHEET_MAX_ROWS, &page->rows,
                                &page->n_rows, e);
-    return rc == OK ? publish_page_make(from, page, e) : rc;
+    if (rc == OK) rc = publish_page_make(from, page, e);
+    from->seed = NULL; /* it was ours */
+    return rc;
 }
 
 /* Has this round been published already, as it is? Then only files may be missing. */
@@ -261,10 +263,11 @@ static int write_round(const struct publish *p, const struct msg_update *u,
         publish_page_deinit(page);
         from->rollback = NULL;
         rc = make_page(p, from, &back, page, e);
-        if (rc != OK) return rc;
+        if (rc != OK) break;
         rc = put_files(p, page, e);
         if (rc == OK) rc = commit(p, u, page, &from->tail, at_ms, e);
     }
+    from->rollback = NULL; /* it pointed to ours */
     return rc;
 }
 

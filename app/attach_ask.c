@@ -265,7 +265,7 @@ void attach_ask_export(struct attach *a)
         start_child(a, argv, on_rewards);
         return;
     }
-    if (rc == OK) rc = keep_log(a->view, &a->tui, a->export_path, &e);
+    if (rc == OK && keep_log(a->view, &a->tui, a->export_path, &e) != OK) check(e.code != OK);
     said_written(a, &e);
 }
 

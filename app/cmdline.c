@@ -335,6 +335,7 @@ static const char *missing_of(enum cmdline_command c)
 static int check_config(const struct cmdline *c, struct err *e)
 {
     static const char *const words_of[] = {"list", "get", "set", NULL};
+    if (!c->source) return err_set(e, ERR_ARG, 0, "say what: list, get or set");
     bool is_list = strcmp(c->source, "list") == 0;
     bool is_get = strcmp(c->source, "get") == 0;
     bool is_set = strcmp(c->source, "set") == 0;

@@ -358,7 +358,9 @@ static int known_runs(struct wizard_known *ret, void *ctx)
     int n = 0;
     struct rundesc *run = calloc(1, sizeof *run);
     DIR *d = path_format(path, "%s/runs", h->paths.data) == 0 && run ? opendir(path) : NULL;
-    for (struct dirent *f = d ? readdir(d) : NULL; f && n < WIZARD_KNOWN; f = readdir(d)) {
+    const struct dirent *f;
+    while (d && n < WIZARD_KNOWN &&
+           (f = readdir(d))) { /* NOLINT(concurrency-mt-unsafe): own stream */
         struct hash id;
         if (hash_from_hex(f->d_name, &id) != 0 || home_load_run(h, &id, run, NULL) != OK) continue;
         snprintf(ret[n].name, sizeof ret[n].name, "%s", run->name);

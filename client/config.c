@@ -296,7 +296,7 @@ int config_parse(struct config *ret, const void *text, size_t n, struct err *e)
     struct line l;
     size_t at = 0;
     uint32_t i = 0;
-    bool seen[CONFIG_KEYS] = {false};
+    bool seen[CONFIG_KEYS] = {false}, has_old = false;
     if (n > CONFIG_MAX_BYTES) return err_set(e, ERR_LIMIT, 0, "the file is too large");
     c.is_old = true;
     while (next_line(text, n, &at, &l)) {
@@ -310,12 +310,19 @@ int config_parse(struct config *ret, const void *text, size_t n, struct err *e)
         int rc = take_line(&c, &l, e);
         if (rc != OK) return in_line(e, rc == ERR_VERSION ? rc : ERR_PROTO, i);
         enum config_key k = config_find(l.name);
+        if (k == CONFIG_KEYS && c.is_old) k = old_key(l.name);
+        has_old = has_old || (k != CONFIG_KEYS && config_find(l.name) != k);
         if (k != CONFIG_KEYS && seen[k]) {
             err_set(e, ERR_PROTO, 0, "%s stands here a second time", l.name);
             err_hint(e, "keep one of the two");
             return in_line(e, ERR_PROTO, i);
         }
         if (k != CONFIG_KEYS) seen[k] = true;
+    }
+    if (has_old && !c.is_old) {
+        err_set(e, ERR_PROTO, 0, "a name of an older version stands above the version");
+        err_hint(e, "move the line that says version to the top");
+        return ERR_PROTO;
     }
     *ret = c;
     return OK;

@@ -97,9 +97,9 @@ int config_take(struct config *c, enum config_key k, const char *text, enum conf
                 struct err *e) MUST_CHECK;
 
 /* The file's text, at most CONFIG_MAX_BYTES of any bytes. ERR_PROTO names the line; ERR_VERSION when
- * the file is newer. On an error c is as it was.
+ * the file is newer. On an error ret is as it was; else lines of the file replace what is in it.
  */
-int config_parse(struct config *c, const void *text, size_t n, struct err *e) MUST_CHECK;
+int config_parse(struct config *ret, const void *text, size_t n, struct err *e) MUST_CHECK;
 
 /* POTLUCK_<NAME IN CAPITALS>; look is getenv's shape. */
 int config_environment(struct config *c, const char *(*look)(const char *name, void *ctx),

@@ -75,7 +75,7 @@ struct doctor {
     char verdict[240];
 };
 
-void doctor_judge(const struct doctor_facts *facts, struct doctor *ret);
+void doctor_judge(const struct doctor_facts *f, struct doctor *d);
 
 void doctor_text(const struct doctor *d, struct buf *out);
 int doctor_json(const struct doctor *d, struct buf *out, struct err *e) MUST_CHECK;

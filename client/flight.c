@@ -83,21 +83,20 @@ size_t flight_pick(const char *text, size_t n, int64_t last_ms, int64_t from_ms,
         if (text[end - 1] == '\n') end--;
         size_t at = line_start(text, end);
         int s = second_of(text + at, end - at);
-        if (s >= 0 && later == DAY_S && s > last + 2)
-            back = 1; /* written before midnight, kept after */
-        if (s >= 0 && later != DAY_S && s > later + 2) back++;
-        if (s >= 0) later = s;
-        int64_t ms = s >= 0 ? at_day(day, back, s) : -1;
-        struct pick l = {text + at, end - at, ms};
-        if (s >= 0 && ms < from_ms) {
-            if (before) snprintf(before, before_cap, "%.*s", (int)(end - at), text + at);
+        struct pick l = {text + at, end - at, -1};
+        end = at;
+        if (s < 0) continue;
+        /* The first may be written before midnight and kept after. */
+        if (s > (later == DAY_S ? last : later) + 2) back++;
+        later = s;
+        l.ms = at_day(day, back, s);
+        if (l.ms < from_ms) {
+            if (before) snprintf(before, before_cap, "%.*s", (int)l.n, l.at);
             break;
         }
-        if (s >= 0 && ms < to_ms) {
-            count++;
-            buf_put(&dates, &l, sizeof l);
-        }
-        end = at;
+        if (l.ms >= to_ms) continue;
+        count++;
+        buf_put(&dates, &l, sizeof l);
     }
     const struct pick *all = (const struct pick *)(const void *)dates.p;
     for (size_t i = count; i > 0 && buf_ok(&dates, NULL) == OK; i--)

@@ -112,7 +112,7 @@ static double pay_of_week(const struct past *p, uint32_t ago)
         sum += x;
         n += x > 0;
     }
-    return n >= DAY / 2 ? sum / n : 0;
+    return 2 * n >= DAY ? sum / n : 0;
 }
 
 /* Logarithm a day. */

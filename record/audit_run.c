@@ -131,7 +131,7 @@ static int check_payout(struct run *r, uint64_t index, const struct entry_payout
                         &file, &has, e);
     if (rc == OK && has) rc = settle_again(r, index, m, &again, &paid, &has_again, e);
     bool is_same = has_again && file.len == m->file_bytes && paid == m->paid &&
-                   file.len == again.len && memcmp(file.p, again.p, file.len) == 0;
+                   file.len == again.len && again.p && memcmp(file.p, again.p, file.len) == 0;
     if (rc == OK && has && file.len != m->file_bytes)
         audit_found(&r->report->book, AUDIT_WRONG, AUDIT_PAYOUT, AUDIT_NO_ROUND,
                     "%s has another length than its entry says", name);

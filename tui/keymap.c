@@ -118,6 +118,24 @@ static const char *open_label(const struct tui *t)
     return t->screen == SCREEN_OVERVIEW || t->screen == SCREEN_RUN ? "Zoom" : "Details";
 }
 
+/* In words of the moment; NULL: as it is called always. */
+static const char *label_now(const struct keymap_entry *k, const struct view *v,
+                             const struct tui *t)
+{
+    if (k->action == ACTION_OPEN) return open_label(t);
+    if (k->action == ACTION_FREEZE) return t->is_frozen ? "Unfreeze" : NULL;
+    if (k->action == ACTION_FINISH) return v->is_finishing ? "Keep going" : NULL;
+    if (k->action == ACTION_PAUSE) {
+        if (t->is_replay) return t->is_held ? "Play" : "Hold";
+        if (v->state == VIEW_STOPPED) return "Try again";
+        return v->is_paused ? "Resume" : NULL;
+    }
+    if (k->action != ACTION_CLOSE) return NULL;
+    if (t->is_replay) return "Close";
+    if (v->is_demo && !t->is_gone) return "End demo";
+    return is_at_rest(v, t) || v->is_paused ? "Close" : NULL;
+}
+
 const char *keymap_label(const struct keymap_entry *k, const struct view *v, const struct tui *t,
                          bool is_brief)
 {
@@ -125,14 +143,7 @@ const char *keymap_label(const struct keymap_entry *k, const struct view *v, con
     if (k->where && !(k->where >> t->screen & 1)) return NULL;
     if (t->is_about && (k->action == ACTION_OPEN || k->action == ACTION_RANGE)) return NULL;
     if (t->is_about && k->action == ACTION_ABOUT) return "Back";
-    if (k->action == ACTION_OPEN) return open_label(t);
-    if (t->is_replay && k->action == ACTION_PAUSE) return t->is_held ? "Play" : "Hold";
-    if (t->is_replay && k->action == ACTION_CLOSE) return "Close";
-    if (k->action == ACTION_PAUSE && v->state == VIEW_STOPPED) return "Try again";
-    if (k->action == ACTION_PAUSE && v->is_paused) return "Resume";
-    if (k->action == ACTION_FINISH && v->is_finishing) return "Keep going";
-    if (k->action == ACTION_FREEZE && t->is_frozen) return "Unfreeze";
-    if (k->action == ACTION_CLOSE && v->is_demo && !t->is_gone) return "End demo";
-    if (k->action == ACTION_CLOSE && (is_at_rest(v, t) || v->is_paused)) return "Close";
+    const char *now = label_now(k, v, t);
+    if (now) return now;
     return is_brief ? k->brief : k->label;
 }
