@@ -35,8 +35,7 @@ static const struct {
 static int no_name(const char *word, struct err *e)
 {
     err_set(e, ERR_ARG, 0, "'%.40s' is nothing that a running run can change", word);
-    err_hint(e, "write NAME=VALUE; NAME is one of inner-steps, inner-seconds, max-inner-steps, "
-                "upload-seconds, min-contributions, min-senders, rounds, lr, outer-lr, reward");
+    err_hint(e, "write NAME=VALUE; `potluck-aggregator change --help` lists the names");
     return ERR_ARG;
 }
 
