@@ -251,12 +251,12 @@ static void exchange_beside(struct session_turn *c)
 static void watch_order(struct session_turn *c)
 {
     struct session *s = c->s;
+    if (s->is_shut_out) session_turn_halt(c);
     if (is_ahead_running(s)) {
         exchange_beside(c);
         return;
     }
     session_turn_state(c, session_state_of_order(s->work.what));
-    if (s->is_shut_out) session_turn_halt(c);
     if (s->work.what != SESSION_DO_TRAIN || !s->has_round) return;
     if (!is_here(s) || s->round.state != MSG_ROUND_OPEN) session_turn_halt(c);
 }

@@ -167,6 +167,7 @@ static int answer_slot(struct call *k, const struct link_reply *reply, struct er
                      "the aggregator wants pieces of %u bytes; this program sends %u",
                      slot.chunk_bytes, MSG_CHUNK_BYTES);
     if (rc != OK) return rc;
+    wire_up_reserved(k->wire);
     struct session_event ev = {.kind = SESSION_EV_SLOT, .tag = k->tag, .slot = &slot};
     k->wire->config.on_event(&ev, k->wire->config.ctx);
     return OK;

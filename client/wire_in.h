@@ -111,6 +111,8 @@ int wire_up_begin(struct wire *w, struct call *k, const struct session *s,
                   struct err *e) MUST_CHECK;
 void wire_up_done(struct call *k, const struct link_reply *reply); /* of a FOR_CHUNK call */
 void wire_up_stop(struct wire *w);                                 /* cancel what is under way */
+/* Reserved (again): what the answer does not have is not stored, whatever was said before. */
+void wire_up_reserved(struct wire *w);
 /* The packed contribution in memory, checked against its hash; and one piece of it. */
 int wire_up_load(struct wire *w, const struct session *s, struct err *e) MUST_CHECK;
 size_t wire_up_piece(const struct wire *w, uint32_t i, const uint8_t **ret);

@@ -41,6 +41,7 @@ int wire_up_load(struct wire *w, const struct session *s, struct err *e)
     struct wire_upload *u = &w->up;
     if (u->bytes.len && hash_equal(&u->hash, &s->payload.hash)) return OK;
     char path[PATH_CAP];
+    wire_up_stop(w); /* what is under way is of the bytes before */
     buf_clear(&u->bytes);
     u->id[0] = '\0';
     if (work_state_payload(w->run_dir, &s->payload.hash, path) != 0)
@@ -148,6 +149,11 @@ void wire_up_stop(struct wire *w)
         k->is_dropped = true;
         if (k->id && w->link && k->i_link == w->i_link) link_cancel(w->link, k->id);
     }
+}
+
+void wire_up_reserved(struct wire *w)
+{
+    memset(w->up.stored, 0, sizeof w->up.stored);
 }
 
 /* Another upload than before: nothing is known of it. What the first one of this process has sent

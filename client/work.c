@@ -343,7 +343,9 @@ static void give_back(struct work *w)
     log_info("the trainer's memory was given back");
 }
 
-/* And comes again: the same model at the same place, or an error that changes nothing. */
+/* And comes again: the same model at the same place, or an error that changes nothing: neither is
+ * another model worked on, nor is it saved over what may still be there.
+ */
 static int take_back(struct work *w, struct err *e)
 {
     char said[192];
@@ -355,8 +357,13 @@ static int take_back(struct work *w, struct err *e)
         work_state_close(&w->state);
         return rc;
     }
-    if (w->state.journal.model_round == was.model_round && hash_equal(&w->state.base, &base))
+    const struct journal *j = &w->state.journal;
+    if (j->model_round == was.model_round && j->n_steps == was.n_steps &&
+        j->ahead_steps == was.ahead_steps && hash_equal(&w->state.base, &base))
         return OK;
+    give_back(w);
+    w->state.journal = was;
+    w->state.base = base;
     err_set(e, ERR_AUTH, 0, "the saved state is not the one that was put away: %.90s", said);
     err_hint(e, "`potluck stop`, then start again: it goes on from the run's newest model");
     return ERR_AUTH;
@@ -431,7 +438,6 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
         return err_set(e, ERR_WRONG_STATE, 0, "asked to train a round that is not held");
     if (!ahead) j->is_round_done = false;
     w->is_new_phase = true;
-    trainer_set_rates(w->state.trainer, o->terms.lr, o->terms.outer_lr);
     struct walk at = walk_of(j, ahead);
     struct assign_space space;
     int rc = ready_text(w, &space, e);
@@ -442,6 +448,8 @@ static int train(struct work *w, const struct work_order *o, struct err *e)
         rc = gather(w, &space, &at, e);
         if (rc != OK) break;
         struct trainer_step_result r;
+        /* Before each step: the trainer may be another one since a pause (take_back). */
+        trainer_set_rates(w->state.trainer, o->terms.lr, o->terms.outer_lr);
         uint64_t i_step = course_schedule_step(&o->terms, *at.n_steps);
         rc = trainer_step(w->state.trainer, w->tokens, i_step, &r, e);
         if (rc == ERR_CANCELLED) {
@@ -546,7 +554,7 @@ static void idle(struct work *w, bool is_open)
         is_saved = save_here(w);
         pthread_mutex_lock(&w->lock);
         w->is_releasing = is_saved && w->is_paused;
-        if (!is_saved) return;
+        if (!w->is_releasing) return; /* what was said meanwhile woke nobody: look first */
     }
     wait_at_gate(w, is_saved);
 }

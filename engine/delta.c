@@ -191,7 +191,8 @@ static void begin_tensor(struct delta_writer *w)
     const struct model_tensor *t = &w->table->tensors[w->tensor];
     buf_put_u32(w->out, 0); /* the tensor's length, filled in behind it */
     w->body = w->out->len;
-    arith_write(&w->coder, w->out->p + w->body, w->most - (w->body - w->began));
+    size_t used = w->body - w->began; /* with the length, it may be more than all */
+    arith_write(&w->coder, w->out->p + w->body, used < w->most ? w->most - used : 0);
     places_tensor(&w->places, t->cols);
     values_tensor(&w->values, t->cols);
 }
@@ -199,7 +200,7 @@ static void begin_tensor(struct delta_writer *w)
 static int end_tensor(struct delta_writer *w, struct err *e)
 {
     arith_end(&w->coder);
-    if (w->coder.bad) {
+    if (w->coder.bad || w->body - w->began > w->most) {
         err_set(e, ERR_LIMIT, 0, "the change of weights does not fit into %zu bytes", w->most);
         return writer_fail(w, ERR_LIMIT);
     }

@@ -399,6 +399,7 @@ static void on_goaway(struct h2 *h, void *ctx)
     struct link *l = ctx;
     struct conn *c = l->conn;
     if (l->state != LINK_UP || conn_h2(c) != h) return; /* an older connection */
+    if (l->is_resting) conn_rest(c, false);             /* rest() looks at the newest one only */
     l->conn = NULL;
     l->state = LINK_DOWN;
     leave_conn(l, c);

@@ -202,6 +202,31 @@ static void the_worst_values_stay_within_the_room(void **state)
     }
 }
 
+/* Should a tensor ever take what was meant for those behind it, they are refused, not written. */
+static void writing_ends_where_the_room_does(void **state)
+{
+    (void)state;
+    const struct delta_params p = {256, 10};
+    float v[N];
+    struct buf all = {0};
+    draw(6, v);
+    assert_int_equal(delta_pack(&table, &p, DELTA_UPDATE, v, NULL, &all, NULL, NULL), OK);
+    size_t first = 28 + 4 + bytes_u32(all.p + 28); /* header, and the first tensor */
+    for (size_t most = first - 1; most < first + 6; most++) {
+        struct buf b = {0};
+        struct delta_writer w;
+        int rc = delta_writer_init(&w, &table, &p, DELTA_UPDATE, &b, NULL);
+        assert_int_equal(rc, OK);
+        w.most = most;
+        while (rc == OK && delta_writer_left(&w))
+            rc = delta_writer_chunk(&w, v + tensors[w.tensor].offset + w.done, NULL, NULL);
+        assert_int_equal(rc, ERR_LIMIT);
+        assert_int_equal(b.len, 0);
+        buf_deinit(&b);
+    }
+    buf_deinit(&all);
+}
+
 static void norms_are_of_what_the_reader_sees(void **state)
 {
     (void)state;
@@ -314,6 +339,7 @@ int main(void)
         cmocka_unit_test(packing_appends_and_failure_leaves_all_as_it_was),
         cmocka_unit_test(packing_survives_no_memory),
         cmocka_unit_test(the_worst_values_stay_within_the_room),
+        cmocka_unit_test(writing_ends_where_the_room_does),
         cmocka_unit_test(norms_are_of_what_the_reader_sees),
         cmocka_unit_test(every_cut_and_every_extra_byte_is_refused),
         cmocka_unit_test(accepted_bytes_are_the_only_form_of_their_content),

@@ -131,6 +131,22 @@ static void ahead_is_not_taken_by_who_finishes_or_is_far_behind(void **state)
     assert_true(r.s.work.tag == 0 || r.s.is_halting);
 }
 
+static void ahead_ends_for_a_run_that_shuts_it_out(void **state)
+{
+    (void)state;
+    struct rig r;
+    to_ahead(&r);
+    r.now = r.s.poll_at_ms;
+    send(&r, SESSION_EV_TICK, 0);
+    assert_non_null(find(&r, SESSION_DO_POLL));
+    fail_it(&r, r.s.presence.tag, 403);
+    assert_true(r.s.is_shut_out);
+    assert_non_null(find(&r, SESSION_DO_HALT));
+    end_ahead(&r, 1, true);
+    assert_null(find(&r, SESSION_DO_TRAIN));
+    assert_int_equal(r.s.ahead.n_steps, 1); /* kept, should it be let in again */
+}
+
 static void ahead_pause_holds_them_and_resume_goes_on(void **state)
 {
     (void)state;
@@ -187,6 +203,7 @@ int main(void)
         cmocka_unit_test(ahead_steps_go_on_when_the_network_does_not),
         cmocka_unit_test(ahead_refused_payload_ends_them_and_returns),
         cmocka_unit_test(ahead_is_not_taken_by_who_finishes_or_is_far_behind),
+        cmocka_unit_test(ahead_ends_for_a_run_that_shuts_it_out),
         cmocka_unit_test(ahead_pause_holds_them_and_resume_goes_on),
         cmocka_unit_test(ahead_divergence_is_dropped_and_the_contribution_stays),
         cmocka_unit_test(ahead_is_taken_up_after_a_restart),
