@@ -245,7 +245,8 @@ int setup_check(struct setup *s, struct err *e)
     }
     if (!s->inner_steps && !s->inner_seconds)
         return err_set(e, ERR_ARG, 0, "one of --inner-steps and --inner-seconds is needed");
-    if (s->ahead_steps && s->ahead_steps >= (s->inner_steps ? s->inner_steps : s->max_inner_steps))
+    uint64_t most = s->inner_steps ? s->inner_steps : s->max_inner_steps;
+    if (most && s->ahead_steps >= most) /* else max_inner_steps is chosen below, and is many */
         return err_set(e, ERR_ARG, 0,
                        "--ahead-steps %" PRIu64 " must be fewer than a round's steps",
                        s->ahead_steps);

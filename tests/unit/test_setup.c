@@ -31,6 +31,18 @@ static void the_last_of_steps_and_seconds_decides(void **state)
     assert_int_equal(s.inner_steps, 0);
 }
 
+static void steps_ahead_are_fewer_than_a_rounds_steps(void **state)
+{
+    (void)state;
+    assert_int_equal(setup_set(&s, "ahead-steps", "15", &e), OK);
+    assert_int_equal(setup_check(&s, &e),
+                     OK); /* time decides: the most steps are chosen, and many */
+    assert_int_equal(setup_set(&s, "inner-steps", "15", &e), OK);
+    assert_int_equal(setup_check(&s, &e), ERR_ARG);
+    assert_int_equal(setup_set(&s, "ahead-steps", "14", &e), OK);
+    assert_int_equal(setup_check(&s, &e), OK);
+}
+
 static void the_schedule_ends_with_the_last_round(void **state)
 {
     (void)state;
@@ -228,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(the_defaults_are_a_usable_run),
         CASE(the_last_of_steps_and_seconds_decides),
+        CASE(steps_ahead_are_fewer_than_a_rounds_steps),
         CASE(the_schedule_ends_with_the_last_round),
         CASE(a_value_out_of_bounds_is_told_with_them),
         CASE(choices_that_do_not_fit_together_are_told),
