@@ -188,6 +188,16 @@ static void try_sandbox(struct job *j)
     snprintf(f->sandbox_done, sizeof f->sandbox_done, "%s", done);
 }
 
+/* A running agent has looked for longer, and does not count its own work as that of others. Its row
+ * of the sandbox is tried here anew.
+ */
+static void take_sources(struct doctor_facts *f, const struct view *v)
+{
+    if (v->n_sources) f->n_sources = 0;
+    for (uint32_t i = 0; i < v->n_sources; i++)
+        if (strcmp(v->sources[i].name, "sandbox") != 0) f->sources[f->n_sources++] = v->sources[i];
+}
+
 /* What a running agent knows better than any measurement. */
 static void ask_agent(struct job *j)
 {
@@ -196,6 +206,7 @@ static void ask_agent(struct job *j)
     if (v && talk_view(j->paths.socket, v, NULL) == OK) {
         char id[HASH_HEX];
         f->is_agent_running = true;
+        take_sources(f, v);
         bool is_same = j->run && strcmp(hash_hex(&j->run->id, id), v->run_id) == 0;
         if (is_same && v->tok_per_s_avg > 0) f->tok_per_s = v->tok_per_s_avg;
         if (is_same && v->payload_bytes) {
@@ -218,11 +229,15 @@ static void plan_run(struct job *j)
     j->how = (struct trainer_options){
         .n_threads = j->gear.n_cores < POOL_MAX_THREADS ? j->gear.n_cores : POOL_MAX_THREADS,
         .precision = TRAINER_AUTO};
-    budget_plan(&r->model, &r->train, &j->how, &b);
+    /* As the agent reckons: its trainer has threads for every gear. */
+    struct trainer_options kept = j->how;
+    kept.n_threads = gears_threads(&j->config, f->n_cores);
+    budget_plan(&r->model, &r->train, &kept, &b);
     f->has_run = true;
     snprintf(f->run_name, sizeof f->run_name, "%s", r->name);
     f->memory_needed = b.total_bytes;
-    f->memory_allowed = (uint64_t)(j->gear.memory_frac * (double)f->memory_all);
+    f->memory_allowed =
+        (uint64_t)(gears_memory_frac(&j->config, f->n_cores) * (double)f->memory_all);
     /* The state and its successor, beside the text. */
     f->disk_needed =
         2 * budget_param_bytes(&b) + ((uint64_t)j->config.v[CONFIG_DISK_QUOTA].n << 20);

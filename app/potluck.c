@@ -31,6 +31,7 @@
 #include "client/pass.h"
 #include "client/sent.h"
 #include "client/treehead.h"
+#include "client/wish.h"
 
 struct program {
     struct cmdline c;
@@ -195,6 +196,9 @@ static int run_pause(struct program *p)
             p, INTENT_RELEASE,
             "Paused; the memory is given back, and comes again with `potluck resume`.");
     if (!p->c.span) return run_intent(p, INTENT_PAUSE, "Paused.");
+    struct err e = {0};
+    int64_t ms = 0;
+    if (wish_span(p->c.span, 0, &ms, &e) != OK) return say_error(p, &e, CMDLINE_EXIT_USAGE);
     bool is_until = strchr(p->c.span, ':') != NULL;
     snprintf(what, sizeof what, "Paused %s %.40s; then it goes on by itself.",
              is_until ? "until" : "for", p->c.span);

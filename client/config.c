@@ -161,9 +161,10 @@ static int names_of(const struct config_item *it, const char *text, struct err *
     for (const char *p = text; *p;) {
         size_t len = strcspn(p, ",");
         size_t lead = strspn(p, " ");
-        if (lead >= len || ++n > N_NAMES || memchr(p, '/', len)) {
+        bool is_bad = memchr(p, '/', len) || memchr(p, '#', len); /* # would end it in the file */
+        if (lead >= len || ++n > N_NAMES || is_bad) {
             err_set(e, ERR_ARG, 0, "%s is no list of programs: '%.60s'", it->name, text);
-            err_hint(e, "at most %d names without a path, for example: steam, obs", N_NAMES);
+            err_hint(e, "at most %d names without a path or a #, for example: steam, obs", N_NAMES);
             return ERR_ARG;
         }
         p += len;

@@ -1,5 +1,7 @@
 #include "client/gears.h"
 
+#include "engine/pool.h"
+
 static const struct {
     const char *word;
     uint32_t cores_of; /* one core of so many */
@@ -48,5 +50,19 @@ uint32_t gears_most_cores(const struct config *c, uint32_t n_cores)
 {
     uint32_t in_use = gears_now(c, true, n_cores).n_cores;
     uint32_t idle = gears_now(c, false, n_cores).n_cores;
+    return in_use > idle ? in_use : idle;
+}
+
+uint32_t gears_threads(const struct config *c, uint32_t n_cores)
+{
+    uint32_t n = gears_most_cores(c, n_cores);
+    if (n < n_cores) n = n_cores;
+    return n < POOL_MAX_THREADS ? n : POOL_MAX_THREADS;
+}
+
+double gears_memory_frac(const struct config *c, uint32_t n_cores)
+{
+    double in_use = gears_now(c, true, n_cores).memory_frac;
+    double idle = gears_now(c, false, n_cores).memory_frac;
     return in_use > idle ? in_use : idle;
 }

@@ -37,3 +37,11 @@ struct gear gears_now(const struct config *c, bool is_in_use, uint32_t n_cores);
 
 /* The most threads that any gear of this configuration takes: so many have to be there. */
 uint32_t gears_most_cores(const struct config *c, uint32_t n_cores);
+
+/* Threads that a trainer is made with, and so its memory is reckoned with: no fewer than the cores, so
+ * that a gear can change; at most POOL_MAX_THREADS.
+ */
+uint32_t gears_threads(const struct config *c, uint32_t n_cores);
+
+/* The share of the machine's memory that a model may need: the larger of both gears'. */
+double gears_memory_frac(const struct config *c, uint32_t n_cores);

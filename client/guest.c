@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "client/agent_parts.h"
 #include "engine/budget.h"
-#include "engine/pool.h"
 #include "view/text.h"
 
 #define LOOK_EVERY   2  /* seconds, while it matters */
@@ -261,9 +260,7 @@ void guest_begin(struct agent *a)
 
 uint32_t guest_threads(const struct agent *a)
 {
-    uint32_t n = gears_most_cores(&a->guest.config, a->machine.n_cores);
-    if (n < a->machine.n_cores) n = a->machine.n_cores;
-    return n < POOL_MAX_THREADS ? n : POOL_MAX_THREADS;
+    return gears_threads(&a->guest.config, a->machine.n_cores);
 }
 
 int guest_fits(struct agent *a, struct err *e)
@@ -277,9 +274,7 @@ int guest_fits(struct agent *a, struct err *e)
                                 .recompute = a->config.recompute};
     budget_plan(&a->run->model, &a->run->train, &o, &b);
     g->needed_bytes = b.total_bytes;
-    struct gear idle = gears_now(&g->config, false, a->machine.n_cores);
-    struct gear in_use = gears_now(&g->config, true, a->machine.n_cores);
-    double frac = idle.memory_frac > in_use.memory_frac ? idle.memory_frac : in_use.memory_frac;
+    double frac = gears_memory_frac(&g->config, a->machine.n_cores);
     double all = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if ((double)b.total_bytes <= frac * all) return OK;
     char need[TEXT_CAP], may[TEXT_CAP];

@@ -46,7 +46,7 @@ void guest_close(struct agent *a); /* uv handles; keeps the month's bytes */
 void guest_second(struct agent *a); /* once a second */
 void guest_begin(struct agent *a);  /* a trainer was made: tell it its limits */
 
-/* Threads that a trainer is made with: as many as any gear may want, so that a gear can change. */
+/* gears_threads of what is in effect. */
 uint32_t guest_threads(const struct agent *a);
 /* Does the run's model keep within the memory that the settings allow? ERR_NOMEM with both. */
 int guest_fits(struct agent *a, struct err *e) MUST_CHECK;

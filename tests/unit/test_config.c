@@ -65,6 +65,7 @@ static void slips_name_the_line_and_what_was_meant(void **state)
         {"just words\n",                 "line 1:",                               "name = value"  },
         {"version = 1\nthreads = 2\n",   "line 2: there is no setting 'threads'", "config list"   },
         {"pause_while = /bin/sh\n",      "line 1: pause_while is no list",        "without a path"},
+        {"pause_while = a,,b\n",         "line 1: pause_while is no list",        "without a path"},
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         struct config c = defaults();
@@ -156,6 +157,7 @@ static void the_stronger_source_wins(void **state)
     assert_int_equal(c.v[CONFIG_GEAR_IDLE].source, CONFIG_ENVIRONMENT);
     assert_int_equal(c.v[CONFIG_SAVE].n, 9);
     struct err e = {0};
+    assert_int_equal(config_take(&c, CONFIG_PAUSE_WHILE, "steam, a#b", CONFIG_FLAG, &e), ERR_ARG);
     assert_int_equal(config_take(&c, CONFIG_SAVE, "soon", CONFIG_FLAG, &e), ERR_ARG);
     assert_int_equal(c.v[CONFIG_SAVE].n, 9);
 }

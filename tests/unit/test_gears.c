@@ -1,4 +1,5 @@
 #include "client/gears.h"
+#include "engine/pool.h"
 #include "tests/check.h"
 
 static void gears_scale_with_the_machine_and_never_reach_zero(void **state)
@@ -35,11 +36,27 @@ static void single_settings_stand_above_the_gear(void **state)
     assert_false(gears_now(&c, true, 16).is_idle_priority);
 }
 
+/* What the agent makes its trainer with and what the doctor reckons with are the same. */
+static void what_is_planned_for_is_the_larger_gear(void **state)
+{
+    (void)state;
+    struct config c;
+    config_init(&c);
+    assert_int_equal(gears_threads(&c, 8), 8);
+    assert_int_equal(gears_threads(&c, 100000), POOL_MAX_THREADS);
+    double in_use = gears_now(&c, true, 8).memory_frac;
+    assert_int_equal(config_take(&c, CONFIG_GEAR_IDLE, "full", CONFIG_FILE, NULL), OK);
+    double idle = gears_now(&c, false, 8).memory_frac;
+    assert_true(idle > in_use);
+    assert_true(gears_memory_frac(&c, 8) == idle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gears_scale_with_the_machine_and_never_reach_zero),
         cmocka_unit_test(single_settings_stand_above_the_gear),
+        cmocka_unit_test(what_is_planned_for_is_the_larger_gear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
